@@ -1,0 +1,52 @@
+import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
+import type { ServiceTimes } from "./service-times.ts";
+
+/** A policy as data: what the journal, the command line and experiment files hold. */
+export type PolicySpec =
+  /** That many copies at once; a failed one is replaced. */
+  | { readonly kind: "fixed"; readonly copies: number }
+  /** One copy, then another each `delayMs` while the job lingers, up to `maxCopies`; a failed one is replaced at once. */
+  | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number };
+
+/** What a policy sees of a race. */
+export interface RacePicture {
+  readonly call: CallTerms;
+  readonly lane: Lane;
+  readonly openedUs: number;
+  /** When the last block that may carry the result seals. */
+  readonly deadlineUs: number;
+  /** Copies that can still win: sent, running or verifying. */
+  readonly live: number;
+  /** Copies launched so far, ended ones included. */
+  readonly launched: number;
+  /** Copies that ended without an accepted answer. */
+  readonly lost: number;
+}
+
+/** What a policy sees of the surroundings. */
+export interface Surroundings {
+  nowUs: number;
+  /** Learned durations of the job's (model, mode), from dispatch to answer. */
+  serviceTimes: ServiceTimes;
+  /** Work that speculative copies may still reserve. */
+  budgetUs: number;
+  /** Distinct failure domains that could run the job. */
+  domains: number;
+}
+
+/** Written by the policy, read by the engine at once; reused so that a decision allocates nothing. */
+export interface Decision {
+  /** How many copies to launch now. */
+  launch: number;
+  /** When to look again if nothing happens before; `NEVER` for not at all. */
+  lookAtUs: number;
+}
+
+/**
+ * Decides when another copy is launched. Pure: looks only at what it is shown, keeps nothing. It is asked when the race
+ * opens, when a copy is lost, and at each look that it asked for.
+ */
+export interface Policy {
+  readonly spec: PolicySpec;
+  decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
+}

@@ -1,0 +1,191 @@
+import type {
+  CallTerms,
+  CancelReason,
+  CopyState,
+  Lane,
+  Mode,
+  RefundReason,
+  SlowReason,
+  TransactionState,
+} from "../shared/vocabulary.ts";
+import type { Rejection } from "../../mempool/rejection.ts";
+
+/**
+ * Everything that leaves the engine. `step` calls a method of this sink for each command, in order. The arguments are views
+ * of the engine's own records, valid during the call only: a shell copies what it keeps (see `recorder`), the simulator
+ * reads what it needs and allocates nothing.
+ */
+export interface Commands {
+  accepted(transaction: TransactionView): void;
+  rejected(hash: string, rejection: Rejection): void;
+  /** An entry of the ordering log, to be hash-chained at the edge (P12). */
+  ordered(entry: OrderEntry): void;
+  /** Run the transaction with the results so far; answer with the calls that it needs, or its completion and read set. */
+  preExecute(transaction: TransactionView): void;
+  dispatch(copy: CopyView): void;
+  cancel(copy: CopyView, reason: CancelReason): void;
+  verify(copy: CopyView): void;
+  decided(result: CallResult): void;
+  /** One movement of money (P5). */
+  moved(movement: Movement): void;
+  sealed(block: SealedBlock): void;
+  sealRefused(refusal: SealRefusal): void;
+  /** The block's fees are paid. */
+  committed(height: number): void;
+  reverted(height: number): void;
+  /** The transaction's state or lane changed. */
+  notify(transaction: TransactionView): void;
+  evidence(evidence: Equivocation): void;
+  alarm(alarm: Alarm): void;
+}
+
+export interface TransactionView {
+  readonly id: number;
+  readonly hash: string;
+  readonly sender: string;
+  readonly nonce: number;
+  readonly gasPriceGwei: number;
+  /** Position in the inference mempool's order. */
+  readonly seq: number;
+  readonly admittedUs: number;
+  readonly admittedHeight: number;
+  /** The last block that may carry it. */
+  readonly expiryHeight: number;
+  readonly escrowGwei: number;
+  readonly state: TransactionState;
+  readonly lane: Lane;
+  readonly slowReason: SlowReason | undefined;
+  readonly refundReason: RefundReason | undefined;
+  /** Pre-execution round under way or last done. */
+  readonly round: number;
+  readonly calls: readonly CallView[];
+}
+
+export interface CallView {
+  readonly terms: CallTerms;
+  readonly result: CallResult | undefined;
+}
+
+export interface CopyView {
+  readonly id: number;
+  /** Fresh random number of this assignment; the proof binds it (P3). */
+  readonly nonce: number;
+  readonly node: { readonly id: string };
+  readonly race: RaceView;
+  readonly state: CopyState;
+  readonly speculative: boolean;
+  readonly launchedUs: number;
+  /** When the node stops by itself, whatever it was told. */
+  readonly leaseUs: number;
+  readonly outputHash: string;
+  readonly answerHash: string;
+}
+
+export interface RaceView {
+  readonly id: number;
+  readonly tx: { readonly id: number; readonly hash: string };
+  readonly callIndex: number;
+  readonly call: CallTerms;
+  readonly lane: Lane;
+  readonly openedUs: number;
+  readonly deadlineUs: number;
+}
+
+/** The decision of one race: who won, with which answer, against whom, for what fee. What a receipt is made of. */
+export interface CallResult {
+  readonly txHash: string;
+  readonly callIndex: number;
+  readonly digest: string;
+  readonly model: string;
+  readonly mode: Mode;
+  readonly inputHash: string;
+  readonly lane: Lane;
+  /** The winning copy. */
+  readonly copy: number;
+  readonly node: string;
+  readonly nonce: number;
+  readonly speculative: boolean;
+  readonly outputHash: string;
+  readonly answerHash: string;
+  readonly maxFeeGwei: number;
+  readonly feeGwei: number;
+  readonly openedUs: number;
+  readonly launchedUs: number;
+  readonly answeredUs: number;
+  readonly decidedUs: number;
+  readonly decidedHeight: number;
+  /** The last block that may carry it. */
+  readonly validUntilHeight: number;
+  /** Node of every other copy, in launch order, with how that copy ended. */
+  readonly rivals: readonly Rival[];
+}
+
+export interface Rival {
+  readonly node: string;
+  readonly end: CopyState;
+  readonly speculative: boolean;
+}
+
+export interface SealedBlock {
+  readonly height: number;
+  readonly sealedUs: number;
+  /** In block order. */
+  readonly transactions: readonly TransactionView[];
+}
+
+export type SealRefusal =
+  | { readonly reason: "not-open"; readonly height: number; readonly openHeight: number }
+  | { readonly reason: "bad-limit"; readonly height: number; readonly maxTransactions: number };
+
+/**
+ * `admitted`: the transaction takes its place. `queued`: a job is known and may race. `launched`: its first copy is sent;
+ * the rule is that no queued job of the same model and mode with a smaller (seq, callIndex) waits at that moment.
+ * `left`: the transaction is no more in the mempool. `returned`: a reorg brought it back.
+ */
+export interface OrderEntry {
+  readonly entry: "admitted" | "queued" | "launched" | "dequeued" | "left" | "returned";
+  readonly atUs: number;
+  readonly seq: number;
+  readonly txHash: string;
+  readonly sender: string;
+  readonly nonce: number;
+  /** −1 where the entry is about the whole transaction. */
+  readonly callIndex: number;
+  /** `model/mode`, empty where the entry is about the whole transaction. */
+  readonly queue: string;
+}
+
+/**
+ * Money moves between three places: the sender's deposit, escrow (held), and nodes. `deposited` brings it in;
+ * `escrowed`: deposit → held; `refunded`: held → deposit; `paid`: held → node; `unpaid`: node → held (reorg);
+ * `unrefunded`: deposit → held (reorg).
+ */
+export interface Movement {
+  readonly kind: "deposited" | "escrowed" | "refunded" | "paid" | "unpaid" | "unrefunded";
+  /** Sender, or node for `paid` and `unpaid`. */
+  readonly account: string;
+  readonly amountGwei: number;
+  /** Empty for `deposited`. */
+  readonly txHash: string;
+  /** −1 where it concerns the whole transaction. */
+  readonly callIndex: number;
+  /** Block that caused it, −1 for none. */
+  readonly height: number;
+}
+
+/** Two different answers of one node to one assignment. */
+export interface Equivocation {
+  readonly copy: number;
+  readonly node: string;
+  readonly firstAnswerHash: string;
+  readonly secondAnswerHash: string;
+}
+
+export type Alarm =
+  | { readonly kind: "redundancy"; readonly model: string; readonly mode: Mode; readonly state: RedundancyState; readonly domains: number }
+  | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
+  | { readonly kind: "backlog"; readonly pending: number }
+  | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
+
+/** `healthy`: enough failure domains to race. `degraded`: just one more than none. `collapsed`: fewer than the floor. */
+export type RedundancyState = "healthy" | "collapsed";

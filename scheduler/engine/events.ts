@@ -1,0 +1,68 @@
+import type { FailureReason, NodeTerms, CallTerms, TransactionTerms } from "../shared/vocabulary.ts";
+import type { PolicySpec } from "../../policies/policy.ts";
+
+/**
+ * Everything that the engine can be told. Events are plain data: the live shell journals them as JSON, the simulator reuses
+ * mutable ones. `tx` and `copy` are handles that the engine gave out in its commands; a handle that it no longer knows makes
+ * the event late, which is counted and otherwise without effect.
+ */
+export type EngineEvent =
+  // Transactions. The hash was computed and the signature checked at the edge.
+  | { readonly kind: "submitted"; readonly transaction: TransactionTerms }
+  | { readonly kind: "withdrawn"; readonly hash: string }
+  | { readonly kind: "deposited"; readonly account: string; readonly amountGwei: number }
+  // Pre-execution. `round` echoes the command's, so that an answer to an older round is known as late.
+  | {
+      readonly kind: "calls-discovered";
+      readonly tx: number;
+      readonly round: number;
+      /** All calls known so far, in call order; those with results included. */
+      readonly calls: readonly CallTerms[];
+    }
+  | { readonly kind: "pre-executed"; readonly tx: number; readonly round: number; readonly readSet: readonly string[] }
+  | { readonly kind: "pre-execution-failed"; readonly tx: number; readonly round: number; readonly reason: string }
+  // The chain's state changed under these keys; transactions that read one of them are pre-executed again.
+  | { readonly kind: "state-changed"; readonly keys: readonly string[] }
+  // Fleet.
+  | { readonly kind: "node-joined"; readonly node: NodeTerms }
+  | { readonly kind: "node-left"; readonly node: string }
+  | {
+      readonly kind: "node-reported";
+      readonly node: string;
+      readonly running: number;
+      readonly queued: number;
+      readonly warm: readonly string[];
+    }
+  // Copies. `node` is who says so: an answer to another node's assignment is worth nothing (P3).
+  | { readonly kind: "copy-accepted"; readonly copy: number; readonly node: string }
+  | { readonly kind: "copy-progressed"; readonly copy: number; readonly node: string; readonly tokens: number }
+  | {
+      readonly kind: "copy-answered";
+      readonly copy: number;
+      readonly node: string;
+      readonly outputHash: string;
+      /** Digest of the whole answer (output and proof): two different ones to one assignment are equivocation. */
+      readonly answerHash: string;
+    }
+  | { readonly kind: "copy-failed"; readonly copy: number; readonly node: string; readonly reason: FailureReason }
+  // Verdicts. A verifier that crashed, hung or gave up is a rejection whose reason says so (P2).
+  | { readonly kind: "verdict"; readonly copy: number; readonly accepted: boolean; readonly reason: string }
+  // Blocks.
+  | { readonly kind: "block-opened"; readonly height: number; readonly sealAtUs: number }
+  | {
+      readonly kind: "seal-requested";
+      readonly height: number;
+      readonly maxTransactions: number;
+      /** `arrival`: the inference mempool's order. `gas`: the producer's, highest gas price first, nonces in order. */
+      readonly order: "arrival" | "gas";
+    }
+  | { readonly kind: "block-committed"; readonly height: number }
+  /** The chain took back this block and every later one. */
+  | { readonly kind: "block-reverted"; readonly height: number }
+  // Operation.
+  | { readonly kind: "policy-changed"; readonly policy: PolicySpec }
+  /** The shell came back from a crash: commands that may have been lost are given again. Receivers know them by their ids. */
+  | { readonly kind: "restarted" }
+  | { readonly kind: "woken" };
+
+export type EventKind = EngineEvent["kind"];

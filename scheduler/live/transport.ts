@@ -1,0 +1,48 @@
+import type { FailureReason, Mode, NodeTerms } from "../shared/vocabulary.ts";
+
+/** What makes an answer checkable, by mode. */
+export type Proof = { readonly kind: "vanilla"; readonly signature: string };
+
+/** One copy, as a node receives it. Hexadecimal strings are lower case without prefix. */
+export interface Assignment {
+  readonly copy: number;
+  readonly node: string;
+  /** Assignment nonce, a safe integer; part of the statement that the node signs. */
+  readonly nonce: number;
+  readonly chainId: string;
+  readonly txHash: string;
+  readonly callIndex: number;
+  readonly model: string;
+  readonly mode: Mode;
+  readonly inputHash: string;
+  readonly input: Uint8Array;
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+  /** The node stops by itself this long after it received the assignment, whatever it was told (P9). */
+  readonly leaseMs: number;
+}
+
+/** What nodes say. Bounded by the transport; a node can only speak in its own name. */
+export type NodeMessage =
+  | { readonly kind: "joined"; readonly terms: NodeTerms }
+  | { readonly kind: "left"; readonly node: string }
+  | { readonly kind: "reported"; readonly node: string; readonly running: number; readonly queued: number; readonly warm: readonly string[] }
+  | { readonly kind: "accepted"; readonly node: string; readonly copy: number }
+  | { readonly kind: "progressed"; readonly node: string; readonly copy: number; readonly tokens: number }
+  | { readonly kind: "answered"; readonly node: string; readonly copy: number; readonly output: Uint8Array; readonly proof: Proof }
+  | { readonly kind: "failed"; readonly node: string; readonly copy: number; readonly reason: FailureReason };
+
+/**
+ * Carries assignments to nodes and brings back what they say. At least once, in any order: receivers know copies by their
+ * ids. Neither method blocks or throws; what cannot be delivered shows as silence, and leases end it.
+ */
+export interface Transport {
+  dispatch(assignment: Assignment): void;
+  cancel(node: string, copy: number): void;
+  /** Sets the one receiver. Called before `start`. */
+  onMessage(receive: (message: NodeMessage) => void): void;
+  /** Brings the nodes up; they join by messages. */
+  start(): Promise<void>;
+  /** Ends only what it started. */
+  close(): Promise<void>;
+}
