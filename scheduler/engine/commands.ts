@@ -135,7 +135,8 @@ export interface SealedBlock {
 
 export type SealRefusal =
   | { readonly reason: "not-open"; readonly height: number; readonly openHeight: number }
-  | { readonly reason: "bad-limit"; readonly height: number; readonly maxTransactions: number };
+  | { readonly reason: "bad-limit"; readonly height: number; readonly maxTransactions: number }
+  | { readonly reason: "too-many-uncommitted"; readonly height: number; readonly limit: number };
 
 /**
  * `admitted`: the transaction takes its place. `queued`: a job is known and may race. `launched`: its first copy is sent;
@@ -157,11 +158,12 @@ export interface OrderEntry {
 
 /**
  * Money moves between three places: the sender's deposit, escrow (held), and nodes. `deposited` brings it in;
- * `escrowed`: deposit → held; `refunded`: held → deposit; `paid`: held → node; `unpaid`: node → held (reorg);
- * `unrefunded`: deposit → held (reorg).
+ * `escrowed`: deposit → held; `refunded`: held → deposit; `paid`: held → node; `unpaid`: node → held (a reorg took back a
+ * committed block). What was refunded at a commit stays refunded, since its owner may have spent it: after a reorg the fee
+ * once paid is what the call may still cost.
  */
 export interface Movement {
-  readonly kind: "deposited" | "escrowed" | "refunded" | "paid" | "unpaid" | "unrefunded";
+  readonly kind: "deposited" | "escrowed" | "refunded" | "paid" | "unpaid";
   /** Sender, or node for `paid` and `unpaid`. */
   readonly account: string;
   readonly amountGwei: number;
@@ -184,8 +186,7 @@ export interface Equivocation {
 export type Alarm =
   | { readonly kind: "redundancy"; readonly model: string; readonly mode: Mode; readonly state: RedundancyState; readonly domains: number }
   | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
-  | { readonly kind: "backlog"; readonly pending: number }
   | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
 
-/** `healthy`: enough failure domains to race. `degraded`: just one more than none. `collapsed`: fewer than the floor. */
+/** `collapsed`: fewer distinct operators could run it than the redundancy floor asks for. */
 export type RedundancyState = "healthy" | "collapsed";

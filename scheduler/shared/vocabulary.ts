@@ -13,8 +13,8 @@ export type Lane = "fast" | "slow";
 /** Which of several accepted answers wins. */
 export type ConflictRule = { readonly kind: "first-valid" };
 
-/** A moment that never comes; compares greater than every time. */
-export const NEVER = Number.POSITIVE_INFINITY;
+/** A moment that never comes: greater than every time, and unlike Infinity it survives JSON. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** One inference asked for by a transaction, as far as scheduling needs to know it. The input's bytes stay at the edge. */
 export interface CallTerms {
@@ -63,7 +63,7 @@ export interface NodeTerms {
   readonly hardware: string;
   /** Copies that it runs at once. */
   readonly slots: number;
-  /** Further copies that it lets wait; `NEVER`-like large numbers are clamped to the limit. */
+  /** Further copies that it lets wait. */
   readonly queueLimit: number;
   readonly offers: readonly Offer[];
 }

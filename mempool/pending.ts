@@ -1,0 +1,94 @@
+import { NEVER, type CallTerms, type Lane, type RefundReason, type SlowReason, type TransactionState } from "../scheduler/shared/vocabulary.ts";
+import type { CallResult, CallView, TransactionView } from "../scheduler/engine/commands.ts";
+
+/** No race. */
+export const NONE = -1;
+
+/** A call of a pending transaction: raced, or with its result. */
+export class CallSlot implements CallView {
+  readonly terms: CallTerms;
+  /** What the call may cost at most; less than the terms say after a reorg of its commit. */
+  capGwei: number;
+  result: CallResult | undefined = undefined;
+  race = NONE;
+
+  constructor(terms: CallTerms) {
+    this.terms = terms;
+    this.capGwei = terms.maxFeeGwei;
+  }
+}
+
+/** A sender's deposit, next nonce, and the transactions that wait behind it. */
+export class Account {
+  readonly id: string;
+  depositGwei = 0;
+  nextNonce = 0;
+  /** By nonce − nextNonce; `undefined` where a transaction left a hole. */
+  readonly queue: (PendingTransaction | undefined)[] = [];
+  /** Transactions in the queue that are not holes. */
+  pending = 0;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+/** An admitted transaction until it is final or gone. */
+export class PendingTransaction implements TransactionView {
+  readonly id: number;
+  readonly hash: string;
+  readonly account: Account;
+  readonly nonce: number;
+  readonly gasPriceGwei: number;
+  readonly seq: number;
+  readonly admittedUs: number;
+  readonly admittedHeight: number;
+  readonly expiryHeight: number;
+  readonly escrowGwei: number;
+  /** What of the escrow is neither paid nor refunded. */
+  heldGwei = 0;
+  state: TransactionState = "discovering";
+  lane: Lane = "fast";
+  slowReason: SlowReason | undefined = undefined;
+  refundReason: RefundReason | undefined = undefined;
+  round = 0;
+  /** Pre-executions since it was last ready: bounds a fixpoint that is never reached. */
+  turns = 0;
+  calls: CallSlot[] = [];
+  /** Calls without a result. */
+  missing = 0;
+  /** What was missing when the pre-execution under way was asked for. */
+  missingAtRun = 0;
+  readSet: readonly string[] = [];
+  /** Whether it stands in the heap of sealable transactions. */
+  inSealable = false;
+  sealedHeight = NEVER;
+
+  constructor(fields: {
+    id: number;
+    hash: string;
+    account: Account;
+    nonce: number;
+    gasPriceGwei: number;
+    seq: number;
+    admittedUs: number;
+    admittedHeight: number;
+    expiryHeight: number;
+    escrowGwei: number;
+  }) {
+    this.id = fields.id;
+    this.hash = fields.hash;
+    this.account = fields.account;
+    this.nonce = fields.nonce;
+    this.gasPriceGwei = fields.gasPriceGwei;
+    this.seq = fields.seq;
+    this.admittedUs = fields.admittedUs;
+    this.admittedHeight = fields.admittedHeight;
+    this.expiryHeight = fields.expiryHeight;
+    this.escrowGwei = fields.escrowGwei;
+  }
+
+  get sender(): string {
+    return this.account.id;
+  }
+}

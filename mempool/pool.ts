@@ -1,0 +1,291 @@
+import { assert } from "../scheduler/shared/assert.ts";
+import { Heap } from "../scheduler/shared/heap.ts";
+import { Slab, type SlabSnapshot } from "../scheduler/shared/slab.ts";
+import { advance } from "../scheduler/shared/transitions.ts";
+import { NEVER, type TransactionTerms } from "../scheduler/shared/vocabulary.ts";
+import type { MempoolLimits } from "./limits.ts";
+import { Account, CallSlot, PendingTransaction } from "./pending.ts";
+import type { Rejection } from "./rejection.ts";
+import { TRANSACTION_STATES, type TransactionEvent } from "./transaction-states.ts";
+
+/**
+ * The inference mempool: who waits, in which order, until when.
+ *
+ * 1. Order is the order of admission (`seq`); gas price has no part in it (P7, P12).
+ * 2. A sender's pending transactions have consecutive nonces, with holes only where one left (then the hole may be filled).
+ * 3. `sealable` holds each ready transaction whose nonce is its sender's next, at most once, and possibly some that are so
+ *    no longer; whoever takes one out checks.
+ * 4. Every pending transaction stands in the expiry list of its last block (P8).
+ */
+export class Pool {
+  readonly limits: MempoolLimits;
+  readonly transactions = new Slab<PendingTransaction>();
+  readonly #byHash = new Map<string, PendingTransaction>();
+  readonly #accounts = new Map<string, Account>();
+  readonly #expiries = new Map<number, number[]>();
+  readonly sealable = new Heap<PendingTransaction>((a, b) => a.seq < b.seq);
+  #nextSeq = 0;
+  /** Admitted and not yet sealed or gone. */
+  pending = 0;
+
+  constructor(limits: MempoolLimits) {
+    this.limits = limits;
+  }
+
+  byHash(hash: string): PendingTransaction | undefined {
+    return this.#byHash.get(hash);
+  }
+
+  account(id: string): Account | undefined {
+    return this.#accounts.get(id);
+  }
+
+  /** The account, made when it is new; `undefined` when there are too many. */
+  openAccount(id: string): Account | undefined {
+    let account = this.#accounts.get(id);
+    if (account === undefined && this.#accounts.size < this.limits.maxAccounts) {
+      account = new Account(id);
+      this.#accounts.set(id, account);
+    }
+    return account;
+  }
+
+  /** The pending transaction that this one would replace. */
+  replacedBy(terms: TransactionTerms): PendingTransaction | undefined {
+    const account = this.#accounts.get(terms.sender);
+    return account?.queue[terms.nonce - account.nextNonce];
+  }
+
+  /** Why the mempool cannot take it, by its own rules alone; `undefined` when it can. */
+  refusal(terms: TransactionTerms): Rejection | undefined {
+    const { limits } = this;
+    if (this.#byHash.has(terms.hash)) return { reason: "duplicate" };
+    const outOfRange = this.#outOfRange(terms);
+    if (outOfRange !== undefined) return outOfRange;
+    const account = this.#accounts.get(terms.sender);
+    const nextNonce = account?.nextNonce ?? 0;
+    if (terms.nonce < nextNonce) return { reason: "nonce-used", expectedNonce: nextNonce + firstHole(account) };
+    const place = terms.nonce - nextNonce;
+    if (place > (account?.queue.length ?? 0)) return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
+    const replaced = account?.queue[place];
+    if (replaced !== undefined) {
+      const minimumGasPriceGwei = Math.ceil((replaced.gasPriceGwei * limits.replacementPercent) / 100);
+      if (terms.gasPriceGwei < minimumGasPriceGwei) return { reason: "underpriced-replacement", minimumGasPriceGwei };
+    } else {
+      if (this.pending >= limits.maxPending) return { reason: "pool-full", limit: limits.maxPending };
+      if ((account?.pending ?? 0) >= limits.maxPendingPerSender) {
+        return { reason: "sender-limit", limit: limits.maxPendingPerSender };
+      }
+    }
+    const availableGwei = (account?.depositGwei ?? 0) + (replaced?.heldGwei ?? 0);
+    if (availableGwei < terms.escrowGwei) {
+      return { reason: "underfunded", availableGwei, neededGwei: terms.escrowGwei };
+    }
+    return undefined;
+  }
+
+  #outOfRange(terms: TransactionTerms): Rejection | undefined {
+    const { limits } = this;
+    const check = (field: string, value: number, limit: number): Rejection | undefined =>
+      Number.isSafeInteger(value) && value >= 0 && value <= limit ? undefined : { reason: "out-of-range", field, limit };
+    const maxEscrow = limits.maxFeeGwei * limits.maxCallsPerTransaction;
+    return (
+      check("nonce", terms.nonce, Number.MAX_SAFE_INTEGER) ??
+      check("gasPriceGwei", terms.gasPriceGwei, 2 ** 40) ??
+      check("ttlBlocks", terms.ttlBlocks, limits.maxTtlBlocks) ??
+      (terms.ttlBlocks === 0 ? { reason: "out-of-range", field: "ttlBlocks", limit: limits.maxTtlBlocks } : undefined) ??
+      check("escrowGwei", terms.escrowGwei, maxEscrow) ??
+      check("calls", terms.calls?.length ?? 0, limits.maxCallsPerTransaction)
+    );
+  }
+
+  /** Takes a transaction that `refusal` has nothing against. */
+  admit(terms: TransactionTerms, nowUs: number, height: number): PendingTransaction {
+    const account = this.openAccount(terms.sender);
+    assert(account !== undefined, "admission without an account; underfunded should have been the answer");
+    const tx = new PendingTransaction({
+      id: this.transactions.nextId(),
+      hash: terms.hash,
+      account,
+      nonce: terms.nonce,
+      gasPriceGwei: terms.gasPriceGwei,
+      seq: this.#nextSeq++,
+      admittedUs: nowUs,
+      admittedHeight: height,
+      expiryHeight: height + terms.ttlBlocks - 1,
+      escrowGwei: terms.escrowGwei,
+    });
+    this.transactions.put(tx);
+    this.#byHash.set(tx.hash, tx);
+    const place = tx.nonce - account.nextNonce;
+    assert(account.queue[place] === undefined, "admission over a transaction that was not removed");
+    account.queue[place] = tx;
+    account.pending++;
+    this.pending++;
+    this.#watchExpiry(tx);
+    return tx;
+  }
+
+  /** Moves a transaction along its table of states. */
+  move(tx: PendingTransaction, event: TransactionEvent): void {
+    tx.state = advance(TRANSACTION_STATES, tx.state, event);
+  }
+
+  /** A pending transaction leaves unsealed. */
+  remove(tx: PendingTransaction): void {
+    const { account } = tx;
+    account.queue[tx.nonce - account.nextNonce] = undefined;
+    account.pending--;
+    this.pending--;
+    while (account.queue.length > 0 && account.queue[account.queue.length - 1] === undefined) account.queue.pop();
+    this.forget(tx);
+  }
+
+  /** Nothing is known of it any more: it left, or its block is final. */
+  forget(tx: PendingTransaction): void {
+    this.#byHash.delete(tx.hash);
+    this.transactions.remove(tx);
+  }
+
+  /** A transaction became ready: sealable once its nonce is next. */
+  offerToSeal(tx: PendingTransaction): void {
+    if (tx.inSealable || tx.nonce !== tx.account.nextNonce) return;
+    tx.inSealable = true;
+    this.sealable.push(tx);
+  }
+
+  /** Takes all out of `sealable`; what stays ready must be offered again. */
+  takeSealable(): PendingTransaction[] {
+    const taken: PendingTransaction[] = [];
+    for (let tx = this.sealable.pop(); tx !== undefined; tx = this.sealable.pop()) {
+      tx.inSealable = false;
+      if (this.isSealable(tx)) taken.push(tx);
+    }
+    return taken;
+  }
+
+  /** Whether what came out of `sealable` still is. */
+  isSealable(tx: PendingTransaction): boolean {
+    return tx.state === "ready" && tx.nonce === tx.account.nextNonce;
+  }
+
+  /** It goes into a block: its sender's next transaction may follow in the same one. */
+  markSealed(tx: PendingTransaction, height: number): PendingTransaction | undefined {
+    const { account } = tx;
+    this.move(tx, "seal");
+    tx.sealedHeight = height;
+    account.nextNonce++;
+    account.queue.shift();
+    account.pending--;
+    this.pending--;
+    const next = account.queue[0];
+    return next !== undefined && next.state === "ready" ? next : undefined;
+  }
+
+  /** A reorg brings it back, before every later transaction of its sender. */
+  takeBack(tx: PendingTransaction): void {
+    const { account } = tx;
+    this.move(tx, "revert");
+    tx.sealedHeight = NEVER;
+    account.nextNonce--;
+    assert(account.nextNonce === tx.nonce, "a reorg must take back a sender's transactions latest first");
+    account.queue.unshift(tx);
+    account.pending++;
+    this.pending++;
+    this.#watchExpiry(tx);
+  }
+
+  #watchExpiry(tx: PendingTransaction): void {
+    const list = this.#expiries.get(tx.expiryHeight);
+    if (list === undefined) this.#expiries.set(tx.expiryHeight, [tx.id]);
+    else list.push(tx.id);
+  }
+
+  /** Calls `leave` for each pending transaction whose last block is below this height, oldest block first. */
+  expire(height: number, leave: (tx: PendingTransaction) => void): void {
+    const due = [...this.#expiries.keys()].filter((last) => last < height).sort((a, b) => a - b);
+    for (const last of due) {
+      const ids = this.#expiries.get(last) ?? [];
+      this.#expiries.delete(last);
+      for (const id of ids) {
+        const tx = this.transactions.get(id);
+        if (tx !== undefined && tx.sealedHeight === NEVER) leave(tx);
+      }
+    }
+  }
+
+  snapshot(): PoolSnapshot {
+    return {
+      slab: this.transactions.snapshot(),
+      accounts: [...this.#accounts.values()].map(({ id, depositGwei, nextNonce }) => ({ id, depositGwei, nextNonce })),
+      transactions: [...this.transactions.values()].map(plainTransaction),
+      expiries: [...this.#expiries],
+      nextSeq: this.#nextSeq,
+    };
+  }
+
+  restore(snapshot: PoolSnapshot): void {
+    this.transactions.restore(snapshot.slab);
+    this.#nextSeq = snapshot.nextSeq;
+    for (const plain of snapshot.accounts) this.#accounts.set(plain.id, Object.assign(new Account(plain.id), plain));
+    for (const [height, ids] of snapshot.expiries) this.#expiries.set(height, [...ids]);
+    for (const plain of snapshot.transactions) {
+      const tx = this.#revive(plain);
+      this.transactions.readmit(tx);
+      this.#byHash.set(tx.hash, tx);
+      if (tx.sealedHeight !== NEVER) continue;
+      const { queue, nextNonce } = tx.account;
+      while (queue.length < tx.nonce - nextNonce) queue.push(undefined);
+      queue[tx.nonce - nextNonce] = tx;
+      tx.account.pending++;
+      this.pending++;
+      if (tx.inSealable) this.sealable.push(tx);
+    }
+  }
+
+  #revive(plain: PlainTransaction): PendingTransaction {
+    const account = this.#accounts.get(plain.sender);
+    assert(account !== undefined, "snapshot: a transaction without its account");
+    const tx = new PendingTransaction({ ...plain, account });
+    const { heldGwei, state, lane, round, turns, missing, missingAtRun, readSet, inSealable, sealedHeight } = plain;
+    Object.assign(tx, { heldGwei, state, lane, round, turns, missing, missingAtRun, readSet, inSealable, sealedHeight });
+    tx.slowReason = plain.slowReason ?? undefined;
+    tx.refundReason = plain.refundReason ?? undefined;
+    tx.calls = plain.calls.map(({ terms, capGwei, result, race }) => {
+      const slot = new CallSlot(terms);
+      slot.capGwei = capGwei;
+      slot.result = result ?? undefined;
+      slot.race = race;
+      return slot;
+    });
+    return tx;
+  }
+}
+
+/** Place of the first nonce that is free, counted from the account's next. */
+function firstHole(account: Account | undefined): number {
+  if (account === undefined) return 0;
+  const hole = account.queue.indexOf(undefined);
+  return hole < 0 ? account.queue.length : hole;
+}
+
+function plainTransaction(tx: PendingTransaction) {
+  const { account, slowReason, refundReason, calls, ...rest } = tx;
+  return {
+    ...rest,
+    sender: account.id,
+    slowReason: slowReason ?? null,
+    refundReason: refundReason ?? null,
+    calls: calls.map(({ terms, capGwei, result, race }) => ({ terms, capGwei, result: result ?? null, race })),
+  };
+}
+
+type PlainTransaction = ReturnType<typeof plainTransaction>;
+
+export interface PoolSnapshot {
+  readonly slab: SlabSnapshot;
+  readonly accounts: readonly Pick<Account, "id" | "depositGwei" | "nextNonce">[];
+  readonly transactions: readonly PlainTransaction[];
+  readonly expiries: readonly (readonly [number, readonly number[]])[];
+  readonly nextSeq: number;
+}

@@ -1,0 +1,254 @@
+import { Heap } from "../shared/heap.ts";
+import { NEVER } from "../shared/vocabulary.ts";
+import type { Ledger } from "../../mempool/ledger.ts";
+import type { PendingTransaction } from "../../mempool/pending.ts";
+import type { Pool } from "../../mempool/pool.ts";
+import type { Commands } from "./commands.ts";
+import type { Counters } from "./counters.ts";
+
+/** What blocks ask of the transactions' life. */
+export interface BlockListener {
+  /** Some of its results may not be stitched at this height any more: it races again. */
+  stale(tx: PendingTransaction, height: number, nowUs: number, out: Commands): void;
+  left(tx: PendingTransaction, nowUs: number, out: Commands): void;
+  returned(tx: PendingTransaction, nowUs: number, out: Commands): void;
+}
+
+interface BlockRecord {
+  readonly height: number;
+  readonly sealedUs: number;
+  readonly transactions: PendingTransaction[];
+  committed: boolean;
+}
+
+/**
+ * Blocks from opening to finality.
+ *
+ * 1. Sealing looks at ready transactions only, however many wait (P7), and answers in the same step.
+ * 2. A sealed transaction carries all of its results, each within its validity (P10).
+ * 3. Fees are paid at commit, once; a reorg takes them back before the transaction may be sealed again (P5).
+ */
+export class Blocks {
+  readonly #pool: Pool;
+  readonly #ledger: Ledger;
+  readonly #counters: Counters;
+  readonly #intervalUs: number;
+  #listener: BlockListener | undefined;
+  /** Sealed blocks that a reorg can still take back, ascending. */
+  readonly #sealed: BlockRecord[] = [];
+  #openHeight = 0;
+  #open = false;
+  #sealAtUs = NEVER;
+  #uncommitted = 0;
+
+  constructor(parts: { pool: Pool; ledger: Ledger; counters: Counters; intervalUs: number }) {
+    this.#pool = parts.pool;
+    this.#ledger = parts.ledger;
+    this.#counters = parts.counters;
+    this.#intervalUs = parts.intervalUs;
+  }
+
+  listen(listener: BlockListener): void {
+    this.#listener = listener;
+  }
+
+  /** Height of the block that is open, or of the next one. */
+  get height(): number {
+    return this.#openHeight;
+  }
+
+  /** When the block of this height is expected to seal; `NEVER` before the first block opened. */
+  sealTimeUs(height: number): number {
+    if (this.#sealAtUs === NEVER) return NEVER;
+    return this.#sealAtUs + (height - this.#openHeight) * this.#intervalUs;
+  }
+
+  /** False when a block of this height was sealed already. */
+  open(height: number, sealAtUs: number): boolean {
+    const tip = this.#sealed[this.#sealed.length - 1];
+    if (tip !== undefined && height <= tip.height) return false;
+    this.#openHeight = height;
+    this.#sealAtUs = sealAtUs;
+    this.#open = true;
+    return true;
+  }
+
+  // ── sealing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  seal(request: { height: number; maxTransactions: number; order: "arrival" | "gas" }, nowUs: number, out: Commands): void {
+    const { height, maxTransactions, order } = request;
+    const { limits } = this.#pool;
+    const known = this.#sealed.find((block) => block.height === height);
+    if (known !== undefined) {
+      // The producer may have missed the answer: the same block again.
+      out.sealed(known);
+      return;
+    }
+    if (!this.#open || height !== this.#openHeight) {
+      out.sealRefused({ reason: "not-open", height, openHeight: this.#openHeight });
+    } else if (!(maxTransactions >= 0 && maxTransactions <= limits.maxTransactionsPerBlock)) {
+      out.sealRefused({ reason: "bad-limit", height, maxTransactions });
+    } else if (this.#uncommitted >= limits.maxReorgDepth) {
+      out.sealRefused({ reason: "too-many-uncommitted", height, limit: limits.maxReorgDepth });
+    } else this.#sealOpen(maxTransactions, order, nowUs, out);
+  }
+
+  #sealOpen(maxTransactions: number, order: "arrival" | "gas", nowUs: number, out: Commands): void {
+    const height = this.#openHeight;
+    const transactions =
+      order === "arrival"
+        ? this.#selectByArrival(maxTransactions, nowUs, out)
+        : this.#selectByGas(maxTransactions, nowUs, out);
+    const block: BlockRecord = { height, sealedUs: nowUs, transactions, committed: false };
+    this.#sealed.push(block);
+    this.#uncommitted++;
+    this.#open = false;
+    this.#openHeight = height + 1;
+    this.#sealAtUs += this.#intervalUs;
+    this.#counters.sealed += transactions.length;
+    out.sealed(block);
+    for (const tx of transactions) {
+      if (tx.lane === "slow") this.#counters.sealedSlow++;
+      this.#listener?.left(tx, nowUs, out);
+      out.notify(tx);
+    }
+  }
+
+  #selectByArrival(maxTransactions: number, nowUs: number, out: Commands): PendingTransaction[] {
+    const { sealable } = this.#pool;
+    const selected: PendingTransaction[] = [];
+    while (selected.length < maxTransactions) {
+      const tx = sealable.pop();
+      if (tx === undefined) break;
+      tx.inSealable = false;
+      if (!this.#fits(tx, nowUs, out)) continue;
+      selected.push(tx);
+      const next = this.#pool.markSealed(tx, this.#openHeight);
+      if (next !== undefined) this.#pool.offerToSeal(next);
+    }
+    return selected;
+  }
+
+  /** The producer's own order: highest gas price first, each sender's nonces in order. Ties by arrival. */
+  #selectByGas(maxTransactions: number, nowUs: number, out: Commands): PendingTransaction[] {
+    const candidates = this.#pool.takeSealable();
+    const best = new Heap<PendingTransaction>(
+      (a, b) => a.gasPriceGwei > b.gasPriceGwei || (a.gasPriceGwei === b.gasPriceGwei && a.seq < b.seq),
+    );
+    for (const tx of candidates) best.push(tx);
+    const selected: PendingTransaction[] = [];
+    while (selected.length < maxTransactions) {
+      const tx = best.pop();
+      if (tx === undefined) break;
+      if (!this.#fits(tx, nowUs, out)) continue;
+      selected.push(tx);
+      const next = this.#pool.markSealed(tx, this.#openHeight);
+      if (next !== undefined) best.push(next);
+    }
+    for (let tx = best.pop(); tx !== undefined; tx = best.pop()) if (tx.state === "ready") this.#pool.offerToSeal(tx);
+    return selected;
+  }
+
+  #fits(tx: PendingTransaction, nowUs: number, out: Commands): boolean {
+    if (!this.#pool.isSealable(tx)) return false;
+    const height = this.#openHeight;
+    for (const { result } of tx.calls) {
+      if (result === undefined || result.validUntilHeight < height) {
+        this.#listener?.stale(tx, height, nowUs, out);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // ── commit and reorg ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** False when there is no such block, or it was committed before. */
+  commit(height: number, out: Commands): boolean {
+    const block = this.#sealed.find((one) => one.height === height);
+    if (block === undefined || block.committed) return false;
+    block.committed = true;
+    this.#uncommitted--;
+    for (const tx of block.transactions) {
+      tx.calls.forEach((slot, index) => {
+        if (slot.result === undefined) return;
+        this.#ledger.pay(tx, index, slot.result.node, slot.result.feeGwei, height, out);
+        slot.capGwei = slot.result.feeGwei;
+      });
+      this.#ledger.refundRest(tx, height, out);
+      this.#pool.move(tx, "commit");
+      this.#counters.committed++;
+      out.notify(tx);
+    }
+    out.committed(height);
+    this.#finalise();
+    return true;
+  }
+
+  /** Beyond the depth of a reorg a committed block is final, and its transactions need not be known any more. */
+  #finalise(): void {
+    while (this.#sealed.length > this.#pool.limits.maxReorgDepth && this.#sealed[0]?.committed === true) {
+      const block = this.#sealed.shift() as BlockRecord;
+      for (const tx of block.transactions) this.#pool.forget(tx);
+    }
+  }
+
+  /** Takes back this block and every later one. False when none of them is known. */
+  revert(height: number, nowUs: number, out: Commands): boolean {
+    const returned: PendingTransaction[] = [];
+    let block = this.#sealed[this.#sealed.length - 1];
+    if (block === undefined || block.height < height) return false;
+    while (block !== undefined && block.height >= height) {
+      this.#takeBack(block, out);
+      returned.push(...block.transactions);
+      this.#sealAtUs -= (this.#openHeight - block.height) * this.#intervalUs;
+      this.#openHeight = block.height;
+      this.#open = false;
+      this.#sealed.pop();
+      block = this.#sealed[this.#sealed.length - 1];
+    }
+    returned.sort((a, b) => a.seq - b.seq);
+    for (const tx of returned) this.#listener?.returned(tx, nowUs, out);
+    return true;
+  }
+
+  #takeBack(block: BlockRecord, out: Commands): void {
+    if (!block.committed) this.#uncommitted--;
+    // Latest first, so that each sender's nonces unwind in order.
+    for (const tx of block.transactions.toReversed()) {
+      if (block.committed) {
+        tx.calls.forEach(({ result }, index) => {
+          if (result !== undefined) this.#ledger.unpay(tx, index, result.node, result.feeGwei, block.height, out);
+        });
+      }
+      this.#pool.takeBack(tx);
+      this.#counters.reverted++;
+    }
+    out.reverted(block.height);
+  }
+
+  snapshot() {
+    return {
+      sealed: this.#sealed.map(({ transactions, ...block }) => ({ ...block, transactions: transactions.map(({ id }) => id) })),
+      openHeight: this.#openHeight,
+      open: this.#open,
+      sealAtUs: this.#sealAtUs,
+      uncommitted: this.#uncommitted,
+    };
+  }
+
+  restore(snapshot: BlocksSnapshot): void {
+    this.#openHeight = snapshot.openHeight;
+    this.#open = snapshot.open;
+    this.#sealAtUs = snapshot.sealAtUs;
+    this.#uncommitted = snapshot.uncommitted;
+    for (const { transactions, ...block } of snapshot.sealed) {
+      this.#sealed.push({
+        ...block,
+        transactions: transactions.flatMap((id) => this.#pool.transactions.get(id) ?? []),
+      });
+    }
+  }
+}
+
+export type BlocksSnapshot = ReturnType<Blocks["snapshot"]>;

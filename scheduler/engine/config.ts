@@ -1,0 +1,75 @@
+import type { PlacementSpec } from "../../policies/placement.ts";
+import type { PolicySpec } from "../../policies/policy.ts";
+import type { BudgetSpec } from "../../policies/work-budget.ts";
+import type { MempoolLimits } from "../../mempool/limits.ts";
+import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
+import { NEVER } from "../shared/vocabulary.ts";
+
+/** What an engine is made with. Plain JSON; stands in the journal's header, since replay needs it (P13). */
+export interface EngineConfig {
+  /** Seed of the engine's own generator (32-bit integer). */
+  readonly seed: number;
+  readonly policy: PolicySpec;
+  readonly placement: PlacementSpec;
+  readonly budget: BudgetSpec;
+  readonly races: RaceConfig;
+  readonly blockIntervalUs: number;
+  readonly limits: MempoolLimits;
+}
+
+export interface RaceConfig {
+  /** Below this many distinct operators able to run a (model, mode) its redundancy has collapsed. */
+  readonly redundancyFloor: number;
+  /** A node that has not accepted a copy after this long is taken for dead: the copy is lost. */
+  readonly acceptTimeoutUs: number;
+  /** Longest lease of a copy; its node stops by itself at the end. */
+  readonly leaseUs: number;
+  /** A proof without a verdict after this long counts as rejected. */
+  readonly verdictTimeoutUs: number;
+  /** Copies that one race may launch in all before it leaves the fast lane. */
+  readonly maxCopies: number;
+  /** Pause before another try when a copy could not be placed. */
+  readonly retryUs: number;
+  /** Pause between tries in the slow lane. */
+  readonly slowRetryUs: number;
+  /** Errors in a row after which a node rests, and for how long at first (doubles each time up to the maximum). */
+  readonly quarantineAfter: number;
+  readonly quarantineUs: number;
+  readonly maxQuarantineUs: number;
+  /** Time from answer to verdict that planning allows for. */
+  readonly verificationUs: number;
+}
+
+export const DEFAULT_RACES: RaceConfig = {
+  redundancyFloor: 2,
+  acceptTimeoutUs: 1_000_000,
+  leaseUs: 30_000_000,
+  verdictTimeoutUs: 5_000_000,
+  maxCopies: 16,
+  retryUs: 100_000,
+  slowRetryUs: 1_000_000,
+  quarantineAfter: 3,
+  quarantineUs: 2_000_000,
+  maxQuarantineUs: 60_000_000,
+  verificationUs: 5_000,
+};
+
+/** For queueing studies: nodes are trusted to answer, so that no timer but the policy's is ever armed. */
+export const BARE_RACES: RaceConfig = {
+  ...DEFAULT_RACES,
+  redundancyFloor: 0,
+  acceptTimeoutUs: NEVER,
+  leaseUs: NEVER,
+  verdictTimeoutUs: NEVER,
+  verificationUs: 0,
+};
+
+export const DEFAULT_CONFIG: EngineConfig = {
+  seed: 1,
+  policy: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
+  placement: { kind: "least-loaded" },
+  budget: { ratio: 0.5, burstMs: 60_000 },
+  races: DEFAULT_RACES,
+  blockIntervalUs: 500_000,
+  limits: DEFAULT_MEMPOOL_LIMITS,
+};

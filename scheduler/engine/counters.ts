@@ -1,0 +1,34 @@
+/** What the engine counts. Plain numbers, part of the snapshot. */
+export class Counters {
+  submitted = 0;
+  accepted = 0;
+  rejected = 0;
+  replaced = 0;
+  withdrawn = 0;
+  refunded = 0;
+  sealed = 0;
+  sealedSlow = 0;
+  committed = 0;
+  reverted = 0;
+  racesOpened = 0;
+  racesDecided = 0;
+  racesSlowed = 0;
+  copiesLaunched = 0;
+  speculativeCopies = 0;
+  speculativeWins = 0;
+  copiesCancelled = 0;
+  copiesExpired = 0;
+  proofsRejected = 0;
+  budgetDenials = 0;
+  staleResults = 0;
+  depositsRefused = 0;
+  /** Events about something that is over. */
+  lateEvents = 0;
+  /** Events that say again what is known. */
+  duplicateEvents = 0;
+  /** Events about a copy from a node that it was not given to. */
+  foreignEvents = 0;
+  /** Machine-time from dispatch to answer or end, of all copies. */
+  workUs = 0;
+  speculativeWorkUs = 0;
+}

@@ -1,0 +1,676 @@
+import { type Decision, type Policy, policyOf, type PolicySpec, type Surroundings, WorkBudget, type BudgetSpec } from "../../policies/index.ts";
+import { type Candidate, type Placement, placementOf, type PlacementSpec } from "../../policies/placement.ts";
+import { assert } from "../shared/assert.ts";
+import type { Random } from "../shared/random.ts";
+import { Slab } from "../shared/slab.ts";
+import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
+import { advance } from "../shared/transitions.ts";
+import { NEVER, type CallTerms, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
+import type { CallResult, Commands, OrderEntry, Rival } from "./commands.ts";
+import type { RaceConfig } from "./config.ts";
+import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
+import type { Counters } from "./counters.ts";
+import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
+import { Copy, Race, type RaceOwner } from "./race.ts";
+
+/** What the rest of the engine learns from the races. */
+export interface RaceListener {
+  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void;
+  slowed(race: Race, reason: SlowReason, out: Commands): void;
+  readonly height: number;
+}
+
+/**
+ * Races: copies, verdicts, winners, stragglers. Stands alone: the simulator's bare mode drives it without mempool, money
+ * and blocks.
+ *
+ * 1. A race ends by one accepted verdict or because its transaction left; never by a node's error (P1, P4).
+ * 2. Only a copy in state `verifying` can win, and only by an accepted verdict for its own handle (P2, P3).
+ * 3. When a race ends, each copy that still executes gets a Cancel in the same step (P9).
+ * 4. Speculative work is reserved before a copy starts (P6).
+ * 5. First copies of a class are launched in the order (seq, callIndex) of those that wait (P12).
+ */
+export class Races {
+  readonly #config: RaceConfig;
+  readonly #timers: TimerHeap<Timed & { timed: string }>;
+  readonly #random: Random;
+  readonly #counters: Counters;
+  readonly fleet: Fleet;
+  readonly races = new Slab<Race>();
+  readonly copies = new Slab<Copy>();
+  budget: WorkBudget;
+  #policy: Policy;
+  readonly #placement: Placement;
+  #listener: RaceListener | undefined;
+  readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
+  readonly #surroundings: Surroundings;
+  readonly #taken: Candidate[] = [];
+  readonly #entry: { -readonly [K in keyof OrderEntry]: OrderEntry[K] } = {
+    entry: "queued",
+    atUs: 0,
+    seq: 0,
+    txHash: "",
+    sender: "",
+    nonce: 0,
+    callIndex: 0,
+    queue: "",
+  };
+
+  constructor(parts: {
+    config: RaceConfig;
+    policy: PolicySpec;
+    placement: PlacementSpec;
+    budget: BudgetSpec;
+    timers: TimerHeap<Timed & { timed: string }>;
+    random: Random;
+    fleet: Fleet;
+    counters: Counters;
+  }) {
+    this.#config = parts.config;
+    this.#timers = parts.timers;
+    this.#random = parts.random;
+    this.#counters = parts.counters;
+    this.fleet = parts.fleet;
+    this.#policy = policyOf(parts.policy);
+    this.#placement = placementOf(parts.placement);
+    this.budget = new WorkBudget(parts.budget);
+    this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
+  }
+
+  listen(listener: RaceListener): void {
+    this.#listener = listener;
+  }
+
+  set policy(spec: PolicySpec) {
+    this.#policy = policyOf(spec);
+  }
+
+  get policy(): PolicySpec {
+    return this.#policy.spec;
+  }
+
+  // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  open(
+    fields: { tx: RaceOwner; callIndex: number; call: CallTerms; capGwei: number; served: FleetClass; deadlineUs: number },
+    nowUs: number,
+    out: Commands,
+  ): Race {
+    const { served, deadlineUs } = fields;
+    const usualUs = served.times.weight === 0 ? 0 : (served.times.quantileUs(0.05) ?? 0);
+    const race = new Race({
+      ...fields,
+      id: this.races.nextId(),
+      policy: this.#policy,
+      openedUs: nowUs,
+      lastUsefulUs: deadlineUs === NEVER ? NEVER : deadlineUs - this.#config.verificationUs - usualUs,
+    });
+    this.races.put(race);
+    this.#counters.racesOpened++;
+    if (served.redundancy === "collapsed") this.#slow(race, "redundancy-collapsed", out);
+    this.#enqueue(race, nowUs, out);
+    this.#pump(served, nowUs, out);
+    if (race.queued) this.#arm(race);
+    return race;
+  }
+
+  #enqueue(race: Race, nowUs: number, out: Commands): void {
+    race.queued = true;
+    race.served.waiting.push(race);
+    race.served.waitingCount++;
+    this.#order("queued", race, nowUs, out);
+  }
+
+  /** Starts waiting jobs in order until one has to wait on. */
+  #pump(served: FleetClass, nowUs: number, out: Commands): void {
+    const { waiting } = served;
+    while (waiting.size > 0) {
+      const race = waiting.first as Race;
+      if (!race.queued) {
+        waiting.pop();
+        continue;
+      }
+      const node = this.#choose(race);
+      if (node !== undefined) {
+        this.#unqueue(race);
+        this.#launch(race, node, false, nowUs, out);
+        this.#consider(race, nowUs, out);
+      } else if (this.#priceIsTheReason(race)) {
+        this.#unqueue(race);
+        this.#order("dequeued", race, nowUs, out);
+        race.parked = true;
+        race.lookUs = nowUs + this.#config.retryUs;
+        this.#arm(race);
+      } else return;
+    }
+  }
+
+  #unqueue(race: Race): void {
+    race.queued = false;
+    race.served.waitingCount--;
+    if (race.served.waiting.first === race) race.served.waiting.pop();
+  }
+
+  /** Whether a node has room, but none that the call can afford: then others need not wait behind it. */
+  #priceIsTheReason(race: Race): boolean {
+    const { served, capGwei } = race;
+    if (capGwei >= served.maxPriceGwei) return false;
+    return served.nodes.some((node) => node.load < node.slots + node.queueLimit);
+  }
+
+  #pumpNode(node: FleetNode, nowUs: number, out: Commands): void {
+    for (const served of node.classes) if (served.waitingCount > 0) this.#pump(served, nowUs, out);
+  }
+
+  // ── launching ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks the policy and does what it says; slow-lane races get one copy at a time. */
+  #consider(race: Race, nowUs: number, out: Commands): void {
+    const decision = this.#decision;
+    if (race.lane === "slow") this.#considerSlow(race, nowUs);
+    else {
+      const surroundings = this.#surroundings;
+      surroundings.nowUs = nowUs;
+      surroundings.serviceTimes = race.served.times;
+      surroundings.budgetUs = this.budget.availableUs;
+      surroundings.domains = race.served.domains;
+      race.policy.decide(race, surroundings, decision);
+    }
+    let lookUs = decision.lookAtUs;
+    // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides.
+    if (race.fanOut === 0) race.fanOut = race.live + decision.launch;
+    for (let wanted = decision.launch; wanted > 0; wanted--) {
+      if (race.launched >= this.#config.maxCopies && race.lane === "fast") {
+        if (race.live === 0) {
+          this.#slow(race, "race-exhausted", out);
+          lookUs = nowUs + this.#config.slowRetryUs;
+        }
+        break;
+      }
+      if (!this.#launchAnother(race, nowUs, out)) {
+        lookUs = Math.min(lookUs, nowUs + this.#config.retryUs);
+        break;
+      }
+    }
+    race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+    this.#arm(race);
+  }
+
+  #considerSlow(race: Race, nowUs: number): void {
+    const decision = this.#decision;
+    const last = race.copies[race.copies.length - 1];
+    const nextTryUs = last === undefined ? nowUs : last.launchedUs + this.#config.slowRetryUs;
+    const due = race.live === 0 && nowUs >= nextTryUs;
+    decision.launch = due ? 1 : 0;
+    decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
+  }
+
+  #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
+    const speculative = race.live >= race.fanOut;
+    const node = this.#choose(race);
+    if (node === undefined) return false;
+    return this.#launch(race, node, speculative, nowUs, out);
+  }
+
+  /** A node in a failure domain that the race does not use, best one that it has not tried; `undefined` for none with room. */
+  #choose(race: Race): FleetNode | undefined {
+    const { served, capGwei } = race;
+    let candidates: readonly FleetNode[] = served.nodes;
+    if (capGwei < served.maxPriceGwei) {
+      candidates = served.nodes.filter((_, index) => (served.prices[index] as number) <= capGwei);
+    }
+    const taken = this.#taken;
+    taken.length = 0;
+    for (const copy of race.copies) taken.push(copy.node);
+    let index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+    if (index < 0 && race.lost > 0) {
+      taken.length = 0;
+      for (const copy of race.copies) if (copy.live) taken.push(copy.node);
+      index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+    }
+    return index < 0 ? undefined : candidates[index];
+  }
+
+  /** False when the budget does not allow it. */
+  #launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
+    const leaseLengthUs = this.#leaseLengthUs(race, speculative);
+    if (speculative && (leaseLengthUs === 0 || !this.budget.reserve(leaseLengthUs))) {
+      this.#counters.budgetDenials++;
+      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
+      return false;
+    }
+    const leaseUs = leaseLengthUs === NEVER ? NEVER : nowUs + leaseLengthUs;
+    const { acceptTimeoutUs } = this.#config;
+    const copy = new Copy({
+      id: this.copies.nextId(),
+      nonce: this.#random.nonce(),
+      node,
+      race,
+      speculative,
+      launchedUs: nowUs,
+      leaseUs,
+      reservedUs: speculative && !this.budget.unlimited ? leaseLengthUs : 0,
+      feeGwei: race.served.prices[race.served.nodes.indexOf(node)] as number,
+      dueUs: acceptTimeoutUs === NEVER ? leaseUs : Math.min(leaseUs, nowUs + acceptTimeoutUs),
+    });
+    this.copies.put(copy);
+    if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);
+    race.copies.push(copy);
+    race.live++;
+    race.launched++;
+    node.take();
+    if (race.launched === 1) this.#order("launched", race, nowUs, out);
+    this.#counters.copiesLaunched++;
+    if (speculative) this.#counters.speculativeCopies++;
+    out.dispatch(copy);
+    return true;
+  }
+
+  /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
+  #leaseLengthUs(race: Race, speculative: boolean): number {
+    const { leaseUs } = this.#config;
+    if (leaseUs === NEVER && (!speculative || this.budget.unlimited)) return NEVER;
+    const { times } = race.served;
+    const p99 = times.weight < 50 ? undefined : times.quantileUs(0.99);
+    const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
+    if (!speculative || this.budget.unlimited) return usual;
+    const available = this.budget.availableUs;
+    if (available >= usual) return usual;
+    // A shorter lease is worth having if the copy is likely to be done within it.
+    const likely = times.quantileUs(0.75);
+    return likely !== undefined && available >= likely ? available : 0;
+  }
+
+  // ── what nodes say ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  accepted(copyId: number, node: string): void {
+    const copy = this.#copyOf(copyId, node);
+    if (copy === undefined || this.#isIdle(copy, "accept")) return;
+    copy.state = advance(COPY_STATES, copy.state, "accept");
+    if (copy.dueUs !== copy.leaseUs) {
+      copy.dueUs = copy.leaseUs;
+      this.#arm(copy.race);
+    }
+  }
+
+  progressed(copyId: number, node: string): void {
+    const copy = this.#copyOf(copyId, node);
+    if (copy?.state === "sent") this.accepted(copyId, node);
+  }
+
+  answered(copyId: number, node: string, outputHash: string, answerHash: string, nowUs: number, out: Commands): void {
+    const copy = this.#copyOf(copyId, node);
+    if (copy === undefined) return;
+    if (copy.state === "verifying") {
+      if (copy.answerHash === answerHash) this.#counters.duplicateEvents++;
+      else this.#equivocated(copy, answerHash, nowUs, out);
+      return;
+    }
+    this.#settleWork(copy, nowUs);
+    copy.state = advance(COPY_STATES, copy.state, "answer");
+    copy.answeredUs = nowUs;
+    copy.outputHash = outputHash;
+    copy.answerHash = answerHash;
+    const { verdictTimeoutUs } = this.#config;
+    copy.dueUs = verdictTimeoutUs === NEVER ? NEVER : nowUs + verdictTimeoutUs;
+    this.#arm(copy.race);
+    out.verify(copy);
+    this.#pumpNode(copy.node, nowUs, out);
+  }
+
+  #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
+    out.evidence({
+      copy: copy.id,
+      node: copy.node.id,
+      firstAnswerHash: copy.answerHash,
+      secondAnswerHash: answerHash,
+    });
+    this.fleet.quarantine(copy.node, nowUs, "equivocation", out);
+  }
+
+  failed(copyId: number, node: string, reason: FailureReason, nowUs: number, out: Commands): void {
+    const copy = this.#copyOf(copyId, node);
+    if (copy === undefined || this.#isIdle(copy, "fail")) return;
+    this.#end(copy, "fail", nowUs);
+    copy.node.failed++;
+    // Being full or leaving is no error. Until its next report a full node gets nothing more.
+    if (reason === "overloaded") copy.node.fill();
+    if (reason !== "overloaded" && reason !== "drained") this.fleet.erred(copy.node, nowUs, reason, out);
+    this.#lost(copy.race, nowUs, out);
+    this.#pumpNode(copy.node, nowUs, out);
+  }
+
+  verdict(copyId: number, accepted: boolean, reason: string, nowUs: number, out: Commands): void {
+    const copy = this.copies.get(copyId);
+    if (copy === undefined || copy.state !== "verifying") {
+      this.#counters.lateEvents++;
+      return;
+    }
+    if (accepted) this.#decide(copy, nowUs, out);
+    else this.#refuted(copy, reason, nowUs, out);
+  }
+
+  #refuted(copy: Copy, reason: string, nowUs: number, out: Commands): void {
+    this.#end(copy, "refuted", nowUs);
+    copy.node.rejected++;
+    this.#counters.proofsRejected++;
+    // A verifier that crashed or timed out says nothing about the node, but the proof is worth nothing all the same.
+    if (!reason.startsWith("verifier-")) this.fleet.erred(copy.node, nowUs, reason, out);
+    this.#lost(copy.race, nowUs, out);
+  }
+
+  // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #decide(winner: Copy, nowUs: number, out: Commands): void {
+    const { race, node } = winner;
+    this.#end(winner, "verified", nowUs);
+    this.fleet.succeeded(node);
+    race.served.times.ended(winner.answeredUs - winner.launchedUs);
+    this.#cancelAll(race, "race-decided", nowUs, out);
+    const listener = this.#listener;
+    const height = listener === undefined ? 0 : listener.height;
+    const result = resultOf(winner, nowUs, height);
+    this.#counters.racesDecided++;
+    if (winner.speculative) this.#counters.speculativeWins++;
+    this.#remove(race);
+    out.decided(result);
+    listener?.decided(race, result, nowUs, out);
+    for (const copy of race.copies) this.#pumpNode(copy.node, nowUs, out);
+  }
+
+  /** The transaction left, or asks another question: nobody needs the answer any more. */
+  close(raceId: number, nowUs: number, out: Commands): void {
+    const race = this.races.get(raceId);
+    if (race === undefined) return;
+    if (race.queued) {
+      this.#unqueue(race);
+      this.#order("dequeued", race, nowUs, out);
+    }
+    this.#cancelAll(race, "transaction-left", nowUs, out);
+    this.#remove(race);
+    for (const copy of race.copies) this.#pumpNode(copy.node, nowUs, out);
+  }
+
+  #cancelAll(race: Race, reason: CancelReason, nowUs: number, out: Commands): void {
+    for (const copy of race.copies) {
+      if (copy.state === "verifying") this.#end(copy, "outrun", nowUs);
+      else if (copy.executing) this.#cancel(copy, reason, nowUs, out);
+    }
+  }
+
+  #cancel(copy: Copy, reason: CancelReason, nowUs: number, out: Commands): void {
+    this.#end(copy, reason === "lease-expired" || reason === "budget" ? "expire" : "cancel", nowUs);
+    this.#counters.copiesCancelled++;
+    out.cancel(copy, reason);
+  }
+
+  #remove(race: Race): void {
+    this.#timers.disarm(race);
+    this.races.remove(race);
+  }
+
+  /** A copy is over: off its node, off the books, and its handle forgotten. */
+  #end(copy: Copy, event: CopyEvent, nowUs: number): void {
+    const { race } = copy;
+    if (copy.executing) {
+      this.#settleWork(copy, nowUs);
+      // Cut off while running: its duration is known to be longer than this (right-censored).
+      if (event === "cancel" || event === "expire") race.served.times.censored(nowUs - copy.launchedUs);
+    } else if (event === "outrun") race.served.times.censored(copy.answeredUs - copy.launchedUs);
+    copy.state = advance(COPY_STATES, copy.state, event);
+    this.copies.remove(copy);
+    race.live--;
+  }
+
+  #settleWork(copy: Copy, nowUs: number): void {
+    copy.node.release();
+    // However late we look, the node stopped by itself when the lease ended.
+    const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
+    this.#counters.workUs += workUs;
+    if (copy.speculative) {
+      this.#counters.speculativeWorkUs += workUs;
+      this.budget.settle(copy.reservedUs, workUs);
+    } else this.budget.earn(workUs);
+  }
+
+  // ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  woken(race: Race, nowUs: number, out: Commands): void {
+    if (race.lane === "fast" && nowUs >= race.lastUsefulUs) this.#slow(race, "out-of-time", out);
+    if (race.parked) return this.#unpark(race, nowUs, out);
+    let lost = 0;
+    // By index: a copy launched while we look is not due.
+    for (let index = 0; index < race.copies.length; index++) {
+      const copy = race.copies[index] as Copy;
+      if (copy.live && copy.dueUs <= nowUs) {
+        this.#overdue(copy, nowUs, out);
+        lost++;
+      }
+    }
+    race.lost += lost;
+    if (race.launched > 0 && (lost > 0 || nowUs >= race.lookUs)) this.#consider(race, nowUs, out);
+    else this.#arm(race);
+    if (lost > 0) for (const copy of race.copies) if (!copy.live) this.#pumpNode(copy.node, nowUs, out);
+  }
+
+  #unpark(race: Race, nowUs: number, out: Commands): void {
+    race.parked = false;
+    race.lookUs = NEVER;
+    this.#enqueue(race, nowUs, out);
+    this.#pump(race.served, nowUs, out);
+    if (race.queued) this.#arm(race);
+  }
+
+  #overdue(copy: Copy, nowUs: number, out: Commands): void {
+    this.#counters.copiesExpired++;
+    if (copy.state === "verifying") {
+      this.#counters.proofsRejected++;
+      this.#end(copy, "expire", nowUs);
+      return;
+    }
+    const unaccepted = copy.state === "sent" && nowUs < copy.leaseUs;
+    const cutShort = copy.speculative && !unaccepted;
+    this.#cancel(copy, cutShort ? "budget" : "lease-expired", nowUs, out);
+    if (cutShort) return;
+    copy.node.failed++;
+    this.fleet.erred(copy.node, nowUs, unaccepted ? "not-accepted" : "lease-expired", out);
+  }
+
+  #lost(race: Race, nowUs: number, out: Commands): void {
+    race.lost++;
+    this.#consider(race, nowUs, out);
+  }
+
+  #arm(race: Race): void {
+    let wakeUs = race.lookUs;
+    if (race.lane === "fast" && race.lastUsefulUs < wakeUs) wakeUs = race.lastUsefulUs;
+    if (race.live > 0) {
+      for (const copy of race.copies) if (copy.live && copy.dueUs < wakeUs) wakeUs = copy.dueUs;
+    }
+    this.#timers.arm(race, wakeUs);
+  }
+
+  // ── the fleet changes ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A node came, rested, or has room again: jobs that wait may start. */
+  roomOn(node: FleetNode, nowUs: number, out: Commands): void {
+    this.#pumpNode(node, nowUs, out);
+  }
+
+  /** A node is gone: its copies are lost without blame. */
+  nodeLeft(node: FleetNode, nowUs: number, out: Commands): void {
+    const bereft: Race[] = [];
+    for (const copy of this.copies.values()) {
+      if (copy.node !== node || !copy.executing) continue;
+      this.#cancel(copy, "node-left", nowUs, out);
+      bereft.push(copy.race);
+    }
+    for (const race of bereft) this.#lost(race, nowUs, out);
+  }
+
+  /** Too few failure domains are left: the class's races go on in the slow lane, openly (P14). */
+  collapsed(served: FleetClass, out: Commands): void {
+    for (const race of this.races.values()) {
+      if (race.served === served && race.lane === "fast") this.#slow(race, "redundancy-collapsed", out);
+    }
+  }
+
+  #slow(race: Race, reason: SlowReason, out: Commands): void {
+    race.lane = "slow";
+    this.#counters.racesSlowed++;
+    this.#listener?.slowed(race, reason, out);
+  }
+
+  /** After a crash: gives every command again whose effect may have been lost. */
+  restarted(nowUs: number, out: Commands): void {
+    const bereft = new Set<Race>();
+    for (const copy of [...this.copies.values()]) {
+      if (copy.state === "verifying") {
+        copy.dueUs = this.#config.verdictTimeoutUs === NEVER ? NEVER : nowUs + this.#config.verdictTimeoutUs;
+        out.verify(copy);
+      } else if (copy.leaseUs <= nowUs) {
+        this.#cancel(copy, "lease-expired", nowUs, out);
+        bereft.add(copy.race);
+      } else {
+        copy.state = "sent";
+        copy.dueUs = Math.min(copy.leaseUs, nowUs + this.#config.acceptTimeoutUs);
+        out.dispatch(copy);
+      }
+    }
+    for (const race of this.races.values()) this.#arm(race);
+    for (const race of bereft) this.#lost(race, nowUs, out);
+  }
+
+  snapshot() {
+    return {
+      races: this.races.snapshot(),
+      copies: this.copies.snapshot(),
+      open: [...this.races.values()].map(plainRace),
+      budget: this.budget.snapshot(),
+    };
+  }
+
+  restore(snapshot: RacesSnapshot, ownerOf: (id: number) => RaceOwner): void {
+    this.races.restore(snapshot.races);
+    this.copies.restore(snapshot.copies);
+    this.budget.restore(snapshot.budget);
+    for (const plain of snapshot.open) {
+      const race = this.#revive(plain, ownerOf(plain.tx));
+      this.races.readmit(race);
+      for (const copy of race.copies) if (copy.live) this.copies.readmit(copy);
+      if (race.queued) {
+        race.served.waiting.push(race);
+        race.served.waitingCount++;
+      }
+    }
+  }
+
+  #revive(plain: PlainRace, tx: RaceOwner): Race {
+    const { copies, policy, call, ...fields } = plain;
+    const served = this.fleet.class(call.model, call.mode);
+    assert(served !== undefined, "snapshot: a race without its class");
+    const race = new Race({ ...fields, call, tx, served, policy: policyOf(policy) });
+    const { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
+    Object.assign(race, { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
+    for (const { node: id, ...copyFields } of copies) {
+      const node = this.fleet.node(id);
+      assert(node !== undefined, "snapshot: a copy without its node");
+      const { state, answeredUs, outputHash, answerHash } = copyFields;
+      const copy = new Copy({ ...copyFields, node, race });
+      race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash }));
+    }
+    return race;
+  }
+
+  // ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #copyOf(id: number, node: string): Copy | undefined {
+    const copy = this.copies.get(id);
+    if (copy === undefined) this.#counters.lateEvents++;
+    else if (copy.node.id !== node) {
+      this.#counters.foreignEvents++;
+      return undefined;
+    }
+    return copy;
+  }
+
+  /** A pair that the table calls harmless: counted, without effect. */
+  #isIdle(copy: Copy, event: CopyEvent): boolean {
+    if (COPY_STATES[copy.state][event] !== "same") return false;
+    this.#counters.duplicateEvents++;
+    return true;
+  }
+
+  #order(entry: OrderEntry["entry"], race: Race, nowUs: number, out: Commands): void {
+    const line = this.#entry;
+    line.entry = entry;
+    line.atUs = nowUs;
+    line.seq = race.tx.seq;
+    line.txHash = race.tx.hash;
+    line.sender = race.tx.sender;
+    line.nonce = race.tx.nonce;
+    line.callIndex = race.callIndex;
+    line.queue = race.served.name;
+    out.ordered(line);
+  }
+}
+
+/** Below this a lease would end copies for ordinary jitter. */
+const MIN_LEASE_US = 2_000_000;
+/** A slow-lane race may try many times; a receipt names no more rivals than this. */
+const MAX_REMEMBERED_COPIES = 32;
+
+const NOTHING_KNOWN = { weight: 0, survival: () => 0, quantileUs: () => undefined, meanUs: () => 0 };
+
+function plainRace(race: Race) {
+  const { tx, served, policy, copies, timed, heapIndex, ...fields } = race;
+  return {
+    ...fields,
+    tx: tx.id,
+    policy: policy.spec,
+    copies: copies.map(({ node, race: _, ...copy }) => ({ ...copy, node: node.id })),
+  };
+}
+
+type PlainRace = ReturnType<typeof plainRace>;
+export type RacesSnapshot = ReturnType<Races["snapshot"]>;
+
+function forgetOneEnded(race: Race): void {
+  const index = race.copies.findIndex((copy) => !copy.live);
+  assert(index >= 0, "a race has more live copies than it may remember");
+  race.copies.splice(index, 1);
+}
+
+function resultOf(winner: Copy, nowUs: number, height: number): CallResult {
+  const { race } = winner;
+  const { call } = race;
+  const rivals: Rival[] = [];
+  for (const copy of race.copies) {
+    if (copy === winner) continue;
+    rivals.push({ node: copy.node.id, end: copy.state, speculative: copy.speculative });
+  }
+  return {
+    txHash: race.tx.hash,
+    callIndex: race.callIndex,
+    digest: call.digest,
+    model: call.model,
+    mode: call.mode,
+    inputHash: call.inputHash,
+    lane: race.lane,
+    copy: winner.id,
+    node: winner.node.id,
+    nonce: winner.nonce,
+    speculative: winner.speculative,
+    outputHash: winner.outputHash,
+    answerHash: winner.answerHash,
+    maxFeeGwei: race.capGwei,
+    feeGwei: winner.feeGwei,
+    openedUs: race.openedUs,
+    launchedUs: winner.launchedUs,
+    answeredUs: winner.answeredUs,
+    decidedUs: nowUs,
+    decidedHeight: height,
+    validUntilHeight: height + call.validityBlocks,
+    rivals,
+  };
+}

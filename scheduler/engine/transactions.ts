@@ -1,0 +1,312 @@
+import type { Ledger } from "../../mempool/ledger.ts";
+import { CallSlot, NONE, type PendingTransaction } from "../../mempool/pending.ts";
+import type { Pool } from "../../mempool/pool.ts";
+import type { ReadSets } from "../../mempool/read-sets.ts";
+import type { Rejection } from "../../mempool/rejection.ts";
+import type { TransactionEvent } from "../../mempool/transaction-states.ts";
+import { NEVER, type CallTerms, type RefundReason, type SlowReason, type TransactionTerms } from "../shared/vocabulary.ts";
+import type { BlockListener, Blocks } from "./blocks.ts";
+import type { CallResult, Commands, OrderEntry } from "./commands.ts";
+import type { Counters } from "./counters.ts";
+import { probabilityUnlaunched } from "./estimate.ts";
+import type { Race } from "./race.ts";
+import type { RaceListener, Races } from "./races.ts";
+
+/**
+ * The life of a transaction: admission → pre-execution ⇄ races → ready, and every way out.
+ *
+ * 1. Each submission is accepted or rejected in the step that brought it (P11).
+ * 2. Whoever leaves takes its races, its place in the order and its escrow along, in one step (P5, P8, P9).
+ * 3. A transaction is ready only after a pre-execution that had every result it asked for (P10).
+ */
+export class Transactions implements RaceListener, BlockListener {
+  readonly #pool: Pool;
+  readonly #ledger: Ledger;
+  readonly #races: Races;
+  readonly #blocks: Blocks;
+  readonly #readSets: ReadSets;
+  readonly #counters: Counters;
+  readonly #verificationUs: number;
+  readonly #entry: { -readonly [K in keyof OrderEntry]: OrderEntry[K] } = {
+    entry: "admitted",
+    atUs: 0,
+    seq: 0,
+    txHash: "",
+    sender: "",
+    nonce: 0,
+    callIndex: -1,
+    queue: "",
+  };
+
+  constructor(parts: {
+    pool: Pool;
+    ledger: Ledger;
+    races: Races;
+    blocks: Blocks;
+    readSets: ReadSets;
+    counters: Counters;
+    verificationUs: number;
+  }) {
+    this.#pool = parts.pool;
+    this.#ledger = parts.ledger;
+    this.#races = parts.races;
+    this.#blocks = parts.blocks;
+    this.#readSets = parts.readSets;
+    this.#counters = parts.counters;
+    this.#verificationUs = parts.verificationUs;
+  }
+
+  get height(): number {
+    return this.#blocks.height;
+  }
+
+  // ── admission ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  submit(terms: TransactionTerms, nowUs: number, out: Commands): void {
+    this.#counters.submitted++;
+    const rejection = this.#pool.refusal(terms) ?? this.#refusalOfCalls(terms, nowUs);
+    if (rejection !== undefined) {
+      this.#counters.rejected++;
+      out.rejected(terms.hash, rejection);
+      return;
+    }
+    const replaced = this.#pool.replacedBy(terms);
+    if (replaced !== undefined) this.#leave(replaced, "replaced", nowUs, out);
+    const tx = this.#pool.admit(terms, nowUs, this.#blocks.height);
+    this.#counters.accepted++;
+    this.#ledger.escrow(tx, out);
+    this.#order("admitted", tx, nowUs, out);
+    out.accepted(tx);
+    if (terms.calls?.length === 0) this.#becomeReady(tx, NO_KEYS, out);
+    else this.#preExecute(tx, nowUs, out);
+  }
+
+  #refusalOfCalls(terms: TransactionTerms, nowUs: number): Rejection | undefined {
+    const calls = terms.calls ?? [];
+    const { maxFeeGwei, minFeasibility } = this.#pool.limits;
+    for (let callIndex = 0; callIndex < calls.length; callIndex++) {
+      const call = calls[callIndex] as CallTerms;
+      if (!(call.maxFeeGwei >= 0 && call.maxFeeGwei <= maxFeeGwei && Number.isSafeInteger(call.maxFeeGwei))) {
+        return { reason: "out-of-range", field: `calls[${callIndex}].maxFeeGwei`, limit: maxFeeGwei };
+      }
+      const { model, mode } = call;
+      const served = this.#races.fleet.class(model, mode);
+      if (served === undefined) return { reason: "unknown-model", callIndex, model, mode };
+      // A class without nodes admits: its transactions wait in the slow lane, openly.
+      if (served.nodes.length === 0) continue;
+      if (call.maxFeeGwei < served.minPriceGwei) {
+        return { reason: "fee-too-low", callIndex, minimumFeeGwei: served.minPriceGwei };
+      }
+      const deadlineUs = this.#blocks.sealTimeUs(this.#blocks.height + terms.ttlBlocks - 1);
+      if (deadlineUs === NEVER) continue;
+      const probability = probabilityUnlaunched(served, deadlineUs - nowUs - this.#verificationUs);
+      if (probability < minFeasibility) {
+        return { reason: "infeasible", callIndex, probability, ttlBlocks: terms.ttlBlocks };
+      }
+    }
+    return undefined;
+  }
+
+  // ── pre-execution ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #preExecute(tx: PendingTransaction, nowUs: number, out: Commands): void {
+    if (++tx.turns > this.#pool.limits.maxRounds) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    tx.missingAtRun = tx.missing;
+    tx.round++;
+    out.preExecute(tx);
+  }
+
+  /** The transaction whose pre-execution this answers; `undefined` for an answer to an older round. */
+  #asked(txId: number, round: number): PendingTransaction | undefined {
+    const tx = this.#pool.transactions.get(txId);
+    if (tx?.state === "discovering" && tx.round === round) return tx;
+    this.#counters.lateEvents++;
+    return undefined;
+  }
+
+  callsDiscovered(txId: number, round: number, calls: readonly CallTerms[], nowUs: number, out: Commands): void {
+    const tx = this.#asked(txId, round);
+    if (tx === undefined) return;
+    this.#adoptCalls(tx, calls, nowUs, out);
+    const failed = calls.length > this.#pool.limits.maxCallsPerTransaction || !this.#affordable(tx);
+    if (failed) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    if (tx.missing > 0) {
+      this.#pool.move(tx, "calls");
+      out.notify(tx);
+      this.#openRaces(tx, nowUs, out);
+    } else if (tx.missingAtRun > 0) {
+      // Results came while it ran: it asks for what is already there.
+      this.#preExecute(tx, nowUs, out);
+    } else this.#leave(tx, "pre-execution-failed", nowUs, out);
+  }
+
+  /** Calls whose digest is the same keep their race or result; others are new, and what they asked before is dropped. */
+  #adoptCalls(tx: PendingTransaction, calls: readonly CallTerms[], nowUs: number, out: Commands): void {
+    const before = tx.calls;
+    tx.calls = calls.map((terms, index) => {
+      const old = before[index];
+      return old !== undefined && old.terms.digest === terms.digest ? old : new CallSlot(terms);
+    });
+    for (const old of before) if (old.race !== NONE && !tx.calls.includes(old)) this.#races.close(old.race, nowUs, out);
+    tx.missing = 0;
+    for (const slot of tx.calls) if (slot.result === undefined) tx.missing++;
+  }
+
+  #affordable(tx: PendingTransaction): boolean {
+    let capGwei = 0;
+    for (const slot of tx.calls) capGwei += slot.capGwei;
+    return capGwei <= tx.heldGwei;
+  }
+
+  #openRaces(tx: PendingTransaction, nowUs: number, out: Commands): void {
+    const deadlineUs = this.#blocks.sealTimeUs(tx.expiryHeight);
+    for (let callIndex = 0; callIndex < tx.calls.length; callIndex++) {
+      const slot = tx.calls[callIndex] as CallSlot;
+      if (slot.result !== undefined || slot.race !== NONE) continue;
+      const call = slot.terms;
+      const served = this.#races.fleet.class(call.model, call.mode);
+      if (served === undefined) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+      const { capGwei } = slot;
+      slot.race = this.#races.open({ tx, callIndex, call, capGwei, served, deadlineUs }, nowUs, out).id;
+    }
+  }
+
+  preExecuted(txId: number, round: number, readSet: readonly string[], nowUs: number, out: Commands): void {
+    const tx = this.#asked(txId, round);
+    if (tx === undefined) return;
+    if (readSet.length > this.#pool.limits.maxReadSet) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    // It came to its end without the calls that still race: this state does not ask for them.
+    for (const slot of tx.calls) if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
+    if (tx.missing > 0) tx.calls = tx.calls.filter(({ result }) => result !== undefined);
+    tx.missing = 0;
+    this.#becomeReady(tx, readSet, out);
+  }
+
+  preExecutionFailed(txId: number, round: number, nowUs: number, out: Commands): void {
+    const tx = this.#asked(txId, round);
+    if (tx !== undefined) this.#leave(tx, "pre-execution-failed", nowUs, out);
+  }
+
+  #becomeReady(tx: PendingTransaction, readSet: readonly string[], out: Commands): void {
+    this.#pool.move(tx, "complete");
+    tx.turns = 0;
+    this.#readSets.watch(tx, readSet);
+    this.#pool.offerToSeal(tx);
+    out.notify(tx);
+  }
+
+  /** The chain's state changed: whoever read it runs again. */
+  stateChanged(keys: readonly string[], nowUs: number, out: Commands): void {
+    for (const tx of this.#readSets.readersOf(keys)) {
+      this.#readSets.unwatch(tx);
+      this.#pool.move(tx, "outdated");
+      out.notify(tx);
+      this.#preExecute(tx, nowUs, out);
+    }
+  }
+
+  /** After a crash: asks again for every pre-execution whose answer may have been lost. */
+  restarted(out: Commands): void {
+    for (const tx of this.#pool.transactions.values()) if (tx.state === "discovering") out.preExecute(tx);
+  }
+
+  // ── what the races report ────────────────────────────────────────────────────────────────────────────────────────
+
+  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void {
+    const tx = this.#pool.transactions.get(race.tx.id) as PendingTransaction;
+    const slot = tx.calls[race.callIndex] as CallSlot;
+    slot.result = result;
+    slot.race = NONE;
+    tx.missing--;
+    // While a pre-execution is under way its answer will find the result here.
+    if (tx.missing > 0 || tx.state !== "racing") return;
+    this.#pool.move(tx, "results");
+    this.#preExecute(tx, nowUs, out);
+  }
+
+  slowed(race: Race, reason: SlowReason, out: Commands): void {
+    const tx = this.#pool.transactions.get(race.tx.id);
+    if (tx === undefined || tx.lane === "slow") return;
+    tx.lane = "slow";
+    tx.slowReason = reason;
+    out.notify(tx);
+  }
+
+  // ── what the blocks report ───────────────────────────────────────────────────────────────────────────────────────
+
+  stale(tx: PendingTransaction, height: number, nowUs: number, out: Commands): void {
+    this.#readSets.unwatch(tx);
+    for (const slot of tx.calls) {
+      if (slot.result === undefined || slot.result.validUntilHeight >= height) continue;
+      slot.result = undefined;
+      tx.missing++;
+      this.#counters.staleResults++;
+    }
+    this.#pool.move(tx, "stale");
+    out.notify(tx);
+    this.#openRaces(tx, nowUs, out);
+  }
+
+  left(tx: PendingTransaction, nowUs: number, out: Commands): void {
+    this.#readSets.unwatch(tx);
+    this.#order("left", tx, nowUs, out);
+  }
+
+  returned(tx: PendingTransaction, nowUs: number, out: Commands): void {
+    this.#order("returned", tx, nowUs, out);
+    out.notify(tx);
+    this.#preExecute(tx, nowUs, out);
+  }
+
+  // ── ways out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  withdraw(hash: string, nowUs: number, out: Commands): void {
+    const tx = this.#pool.byHash(hash);
+    if (tx === undefined || tx.sealedHeight !== NEVER) this.#counters.lateEvents++;
+    else this.#leave(tx, "withdrawn", nowUs, out);
+  }
+
+  expire(height: number, nowUs: number, out: Commands): void {
+    this.#pool.expire(height, (tx) => this.#leave(tx, "expired", nowUs, out));
+  }
+
+  #leave(tx: PendingTransaction, reason: RefundReason, nowUs: number, out: Commands): void {
+    for (const slot of tx.calls) if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
+    this.#readSets.unwatch(tx);
+    tx.refundReason = reason;
+    this.#pool.move(tx, LEAVING[reason]);
+    this.#counters[COUNTED[reason]]++;
+    this.#ledger.refundRest(tx, -1, out);
+    this.#order("left", tx, nowUs, out);
+    this.#pool.remove(tx);
+    out.notify(tx);
+    // The next nonce may be free now only for a new transaction; those behind it wait for one (as on the chain).
+  }
+
+  #order(entry: OrderEntry["entry"], tx: PendingTransaction, nowUs: number, out: Commands): void {
+    const line = this.#entry;
+    line.entry = entry;
+    line.atUs = nowUs;
+    line.seq = tx.seq;
+    line.txHash = tx.hash;
+    line.sender = tx.sender;
+    line.nonce = tx.nonce;
+    out.ordered(line);
+  }
+}
+
+const NO_KEYS: readonly string[] = [];
+
+const LEAVING: { readonly [R in RefundReason]: TransactionEvent } = {
+  expired: "refund",
+  "pre-execution-failed": "refund",
+  withdrawn: "withdraw",
+  replaced: "replace",
+};
+
+const COUNTED: { readonly [R in RefundReason]: "refunded" | "withdrawn" | "replaced" } = {
+  expired: "refunded",
+  "pre-execution-failed": "refunded",
+  withdrawn: "withdrawn",
+  replaced: "replaced",
+};
