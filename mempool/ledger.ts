@@ -50,7 +50,14 @@ export class Ledger {
     this.#say(out, "refunded", tx.account.id, amountGwei, tx.hash, -1, height);
   }
 
-  pay(tx: PendingTransaction, callIndex: number, node: string, amountGwei: number, height: number, out: Commands): void {
+  pay(
+    tx: PendingTransaction,
+    callIndex: number,
+    node: string,
+    amountGwei: number,
+    height: number,
+    out: Commands,
+  ): void {
     assert(amountGwei <= tx.heldGwei, "payment beyond the escrow");
     tx.heldGwei -= amountGwei;
     this.heldGwei -= amountGwei;
@@ -59,7 +66,14 @@ export class Ledger {
   }
 
   /** A reorg takes a payment back into escrow. */
-  unpay(tx: PendingTransaction, callIndex: number, node: string, amountGwei: number, height: number, out: Commands): void {
+  unpay(
+    tx: PendingTransaction,
+    callIndex: number,
+    node: string,
+    amountGwei: number,
+    height: number,
+    out: Commands,
+  ): void {
     tx.heldGwei += amountGwei;
     this.heldGwei += amountGwei;
     this.paidGwei -= amountGwei;

@@ -9,6 +9,7 @@ export interface MempoolLimits {
   readonly maxRounds: number;
   readonly maxTtlBlocks: number;
   readonly maxFeeGwei: number;
+  readonly maxGasPriceGwei: number;
   readonly maxReadSet: number;
   /** A replacement must offer at least this percentage of the old gas price. */
   readonly replacementPercent: number;
@@ -34,6 +35,8 @@ export const DEFAULT_MEMPOOL_LIMITS: MempoolLimits = {
   maxTtlBlocks: 1_024,
   // 2.1 ether for one inference; the largest power of two with which a full mempool's escrow stays a safe integer.
   maxFeeGwei: 2 ** 31,
+  // A thousand ether for one unit of gas is a mistake.
+  maxGasPriceGwei: 2 ** 40,
   maxReadSet: 4_096,
   // The bump that go-ethereum's transaction pool asks for.
   replacementPercent: 110,

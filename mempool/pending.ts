@@ -1,4 +1,11 @@
-import { NEVER, type CallTerms, type Lane, type RefundReason, type SlowReason, type TransactionState } from "../scheduler/shared/vocabulary.ts";
+import {
+  NEVER,
+  type CallTerms,
+  type Lane,
+  type RefundReason,
+  type SlowReason,
+  type TransactionState,
+} from "../scheduler/shared/vocabulary.ts";
 import type { CallResult, CallView, TransactionView } from "../scheduler/engine/commands.ts";
 
 /** No race. */

@@ -66,7 +66,8 @@ export class Pool {
     const nextNonce = account?.nextNonce ?? 0;
     if (terms.nonce < nextNonce) return { reason: "nonce-used", expectedNonce: nextNonce + firstHole(account) };
     const place = terms.nonce - nextNonce;
-    if (place > (account?.queue.length ?? 0)) return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
+    if (place > (account?.queue.length ?? 0))
+      return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
     const replaced = account?.queue[place];
     if (replaced !== undefined) {
       const minimumGasPriceGwei = Math.ceil((replaced.gasPriceGwei * limits.replacementPercent) / 100);
@@ -86,16 +87,13 @@ export class Pool {
 
   #outOfRange(terms: TransactionTerms): Rejection | undefined {
     const { limits } = this;
-    const check = (field: string, value: number, limit: number): Rejection | undefined =>
-      Number.isSafeInteger(value) && value >= 0 && value <= limit ? undefined : { reason: "out-of-range", field, limit };
-    const maxEscrow = limits.maxFeeGwei * limits.maxCallsPerTransaction;
+    if (terms.ttlBlocks === 0) return { reason: "out-of-range", field: "ttlBlocks", limit: limits.maxTtlBlocks };
     return (
-      check("nonce", terms.nonce, Number.MAX_SAFE_INTEGER) ??
-      check("gasPriceGwei", terms.gasPriceGwei, 2 ** 40) ??
-      check("ttlBlocks", terms.ttlBlocks, limits.maxTtlBlocks) ??
-      (terms.ttlBlocks === 0 ? { reason: "out-of-range", field: "ttlBlocks", limit: limits.maxTtlBlocks } : undefined) ??
-      check("escrowGwei", terms.escrowGwei, maxEscrow) ??
-      check("calls", terms.calls?.length ?? 0, limits.maxCallsPerTransaction)
+      beyond("nonce", terms.nonce, Number.MAX_SAFE_INTEGER) ??
+      beyond("gasPriceGwei", terms.gasPriceGwei, limits.maxGasPriceGwei) ??
+      beyond("ttlBlocks", terms.ttlBlocks, limits.maxTtlBlocks) ??
+      beyond("escrowGwei", terms.escrowGwei, limits.maxFeeGwei * limits.maxCallsPerTransaction) ??
+      beyond("calls", terms.calls === undefined ? 0 : terms.calls.length, limits.maxCallsPerTransaction)
     );
   }
 
@@ -248,7 +246,18 @@ export class Pool {
     assert(account !== undefined, "snapshot: a transaction without its account");
     const tx = new PendingTransaction({ ...plain, account });
     const { heldGwei, state, lane, round, turns, missing, missingAtRun, readSet, inSealable, sealedHeight } = plain;
-    Object.assign(tx, { heldGwei, state, lane, round, turns, missing, missingAtRun, readSet, inSealable, sealedHeight });
+    Object.assign(tx, {
+      heldGwei,
+      state,
+      lane,
+      round,
+      turns,
+      missing,
+      missingAtRun,
+      readSet,
+      inSealable,
+      sealedHeight,
+    });
     tx.slowReason = plain.slowReason ?? undefined;
     tx.refundReason = plain.refundReason ?? undefined;
     tx.calls = plain.calls.map(({ terms, capGwei, result, race }) => {
@@ -260,6 +269,11 @@ export class Pool {
     });
     return tx;
   }
+}
+
+function beyond(field: string, value: number, limit: number): Rejection | undefined {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= limit) return undefined;
+  return { reason: "out-of-range", field, limit };
 }
 
 /** Place of the first nonce that is free, counted from the account's next. */

@@ -9,5 +9,10 @@ export type Rejection =
   | { readonly reason: "sender-limit"; readonly limit: number }
   | { readonly reason: "pool-full"; readonly limit: number }
   | { readonly reason: "unknown-model"; readonly callIndex: number; readonly model: string; readonly mode: string }
-  | { readonly reason: "infeasible"; readonly callIndex: number; readonly probability: number; readonly ttlBlocks: number }
+  | {
+      readonly reason: "infeasible";
+      readonly callIndex: number;
+      readonly probability: number;
+      readonly ttlBlocks: number;
+    }
   | { readonly reason: "out-of-range"; readonly field: string; readonly limit: number };

@@ -31,7 +31,10 @@ export interface Placement {
 export function placementOf(spec: PlacementSpec): Placement {
   switch (spec.kind) {
     case "least-loaded":
-      return { spec, choose: (candidates, taken, model, random) => pick(candidates, taken, random, loadPenalty(model)) };
+      return {
+        spec,
+        choose: (candidates, taken, model, random) => pick(candidates, taken, random, loadPenalty(model)),
+      };
     case "random":
       return { spec, choose: (candidates, taken, _model, random) => pick(candidates, taken, random, noPenalty) };
     default:

@@ -75,7 +75,11 @@ export class Blocks {
 
   // ── sealing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  seal(request: { height: number; maxTransactions: number; order: "arrival" | "gas" }, nowUs: number, out: Commands): void {
+  seal(
+    request: { height: number; maxTransactions: number; order: "arrival" | "gas" },
+    nowUs: number,
+    out: Commands,
+  ): void {
     const { height, maxTransactions, order } = request;
     const { limits } = this.#pool;
     const known = this.#sealed.find((block) => block.height === height);
@@ -229,7 +233,10 @@ export class Blocks {
 
   snapshot() {
     return {
-      sealed: this.#sealed.map(({ transactions, ...block }) => ({ ...block, transactions: transactions.map(({ id }) => id) })),
+      sealed: this.#sealed.map(({ transactions, ...block }) => ({
+        ...block,
+        transactions: transactions.map(({ id }) => id),
+      })),
       openHeight: this.#openHeight,
       open: this.#open,
       sealAtUs: this.#sealAtUs,

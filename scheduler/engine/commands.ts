@@ -184,7 +184,13 @@ export interface Equivocation {
 }
 
 export type Alarm =
-  | { readonly kind: "redundancy"; readonly model: string; readonly mode: Mode; readonly state: RedundancyState; readonly domains: number }
+  | {
+      readonly kind: "redundancy";
+      readonly model: string;
+      readonly mode: Mode;
+      readonly state: RedundancyState;
+      readonly domains: number;
+    }
   | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
   | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
 

@@ -13,6 +13,7 @@ import { Counters } from "./counters.ts";
 import { probabilityOfCall, probabilityOfTransaction } from "./estimate.ts";
 import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
+import { OrderWriter } from "./order-writer.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
@@ -46,7 +47,8 @@ export class Engine {
     this.#fleet = new Fleet(raceConfig, timers, (served, out) => this.#races.collapsed(served, out));
     const fleet = this.#fleet;
     const random = this.#random;
-    this.#races = new Races({ config: raceConfig, policy, placement, budget, timers, random, fleet, counters });
+    const order = new OrderWriter();
+    this.#races = new Races({ config: raceConfig, policy, placement, budget, timers, random, fleet, counters, order });
     this.#pool = new Pool(limits);
     this.#blocks = new Blocks({ pool: this.#pool, ledger: this.#ledger, counters, intervalUs: config.blockIntervalUs });
     this.#transactions = new Transactions({
@@ -56,6 +58,7 @@ export class Engine {
       blocks: this.#blocks,
       readSets: this.#readSets,
       counters,
+      order,
       verificationUs: raceConfig.verificationUs,
     });
     this.#races.listen(this.#transactions);
@@ -137,9 +140,10 @@ export class Engine {
 
   #deposited(account: string, amountGwei: number, out: Commands): void {
     const valid = Number.isSafeInteger(amountGwei) && amountGwei > 0;
-    const opened = valid && this.#ledger.depositedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
-      ? this.#pool.openAccount(account)
-      : undefined;
+    const opened =
+      valid && this.#ledger.depositedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
+        ? this.#pool.openAccount(account)
+        : undefined;
     if (opened === undefined) this.counters.depositsRefused++;
     else this.#ledger.deposit(opened, amountGwei, out);
   }
@@ -169,10 +173,16 @@ export class Engine {
   }
 
   /** The next nonce and what the sender may still put into escrow. */
-  account(id: string): { readonly nextNonce: number; readonly depositGwei: number; readonly pending: number } | undefined {
+  account(
+    id: string,
+  ): { readonly nextNonce: number; readonly depositGwei: number; readonly pending: number } | undefined {
     const account = this.#pool.account(id);
     if (account === undefined) return undefined;
-    return { nextNonce: account.nextNonce + account.queue.length, depositGwei: account.depositGwei, pending: account.pending };
+    return {
+      nextNonce: account.nextNonce + account.queue.length,
+      depositGwei: account.depositGwei,
+      pending: account.pending,
+    };
   }
 
   /** P(sealing by block b) for each of the blocks that may still carry it, the open one first (P14). */

@@ -304,6 +304,17 @@ export interface FleetSnapshot {
   }[];
   readonly nodes: readonly (Omit<
     FleetNode,
-    "classes" | "warm" | "timed" | "heapIndex" | "operator" | "region" | "slots" | "queueLimit" | "isWarm" | "take" | "release" | "fill"
+    | "classes"
+    | "warm"
+    | "timed"
+    | "heapIndex"
+    | "operator"
+    | "region"
+    | "slots"
+    | "queueLimit"
+    | "isWarm"
+    | "take"
+    | "release"
+    | "fill"
   > & { readonly warm: readonly string[] })[];
 }

@@ -1,11 +1,6 @@
 import type { Policy, RacePicture } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
-import {
-  NEVER,
-  type CallTerms,
-  type CopyState,
-  type Lane,
-} from "../shared/vocabulary.ts";
+import { NEVER, type CallTerms, type CopyState, type Lane } from "../shared/vocabulary.ts";
 import type { CopyView, RaceView } from "./commands.ts";
 import type { FleetClass, FleetNode } from "./fleet.ts";
 
@@ -73,6 +68,11 @@ export class Race implements RaceView, RacePicture, Timed {
     this.openedUs = fields.openedUs;
     this.deadlineUs = fields.deadlineUs;
     this.lastUsefulUs = fields.lastUsefulUs;
+  }
+
+  /** Name of the queue in which it waits for its first copy. */
+  get queue(): string {
+    return this.served.name;
   }
 }
 

@@ -1,17 +1,28 @@
-import { type Decision, type Policy, policyOf, type PolicySpec, type Surroundings, WorkBudget, type BudgetSpec } from "../../policies/index.ts";
-import { type Candidate, type Placement, placementOf, type PlacementSpec } from "../../policies/placement.ts";
+import {
+  type Decision,
+  type Policy,
+  policyOf,
+  type PolicySpec,
+  type Surroundings,
+  WorkBudget,
+  type BudgetSpec,
+} from "../../policies/index.ts";
+import { placementOf, type PlacementSpec } from "../../policies/placement.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { advance } from "../shared/transitions.ts";
 import { NEVER, type CallTerms, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
-import type { CallResult, Commands, OrderEntry, Rival } from "./commands.ts";
+import type { CallResult, Commands, Rival } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
 import type { Counters } from "./counters.ts";
 import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
-import { Copy, Race, type RaceOwner } from "./race.ts";
+import { Launcher } from "./launcher.ts";
+import type { OrderWriter } from "./order-writer.ts";
+import { type Copy, Race, type RaceOwner } from "./race.ts";
+import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 
 /** What the rest of the engine learns from the races. */
 export interface RaceListener {
@@ -33,29 +44,17 @@ export interface RaceListener {
 export class Races {
   readonly #config: RaceConfig;
   readonly #timers: TimerHeap<Timed & { timed: string }>;
-  readonly #random: Random;
   readonly #counters: Counters;
+  readonly #order: OrderWriter;
   readonly fleet: Fleet;
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
-  budget: WorkBudget;
+  readonly budget: WorkBudget;
   #policy: Policy;
-  readonly #placement: Placement;
+  readonly #launcher: Launcher;
   #listener: RaceListener | undefined;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
   readonly #surroundings: Surroundings;
-  readonly #taken: Candidate[] = [];
-  readonly #entry: { -readonly [K in keyof OrderEntry]: OrderEntry[K] } = {
-    entry: "queued",
-    atUs: 0,
-    seq: 0,
-    txHash: "",
-    sender: "",
-    nonce: 0,
-    callIndex: 0,
-    queue: "",
-  };
-
   constructor(parts: {
     config: RaceConfig;
     policy: PolicySpec;
@@ -65,15 +64,21 @@ export class Races {
     random: Random;
     fleet: Fleet;
     counters: Counters;
+    order: OrderWriter;
   }) {
     this.#config = parts.config;
     this.#timers = parts.timers;
-    this.#random = parts.random;
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
     this.#policy = policyOf(parts.policy);
-    this.#placement = placementOf(parts.placement);
+    this.#order = parts.order;
     this.budget = new WorkBudget(parts.budget);
+    this.#launcher = new Launcher({
+      ...parts,
+      placement: placementOf(parts.placement),
+      budget: this.budget,
+      copies: this.copies,
+    });
     this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
   }
 
@@ -92,7 +97,14 @@ export class Races {
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   open(
-    fields: { tx: RaceOwner; callIndex: number; call: CallTerms; capGwei: number; served: FleetClass; deadlineUs: number },
+    fields: {
+      tx: RaceOwner;
+      callIndex: number;
+      call: CallTerms;
+      capGwei: number;
+      served: FleetClass;
+      deadlineUs: number;
+    },
     nowUs: number,
     out: Commands,
   ): Race {
@@ -118,7 +130,7 @@ export class Races {
     race.queued = true;
     race.served.waiting.push(race);
     race.served.waitingCount++;
-    this.#order("queued", race, nowUs, out);
+    this.#order.write("queued", race, nowUs, out);
   }
 
   /** Starts waiting jobs in order until one has to wait on. */
@@ -130,14 +142,14 @@ export class Races {
         waiting.pop();
         continue;
       }
-      const node = this.#choose(race);
+      const node = this.#launcher.choose(race);
       if (node !== undefined) {
         this.#unqueue(race);
-        this.#launch(race, node, false, nowUs, out);
+        this.#launcher.launch(race, node, false, nowUs, out);
         this.#consider(race, nowUs, out);
       } else if (this.#priceIsTheReason(race)) {
         this.#unqueue(race);
-        this.#order("dequeued", race, nowUs, out);
+        this.#order.write("dequeued", race, nowUs, out);
         race.parked = true;
         race.lookUs = nowUs + this.#config.retryUs;
         this.#arm(race);
@@ -207,78 +219,9 @@ export class Races {
 
   #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
     const speculative = race.live >= race.fanOut;
-    const node = this.#choose(race);
+    const node = this.#launcher.choose(race);
     if (node === undefined) return false;
-    return this.#launch(race, node, speculative, nowUs, out);
-  }
-
-  /** A node in a failure domain that the race does not use, best one that it has not tried; `undefined` for none with room. */
-  #choose(race: Race): FleetNode | undefined {
-    const { served, capGwei } = race;
-    let candidates: readonly FleetNode[] = served.nodes;
-    if (capGwei < served.maxPriceGwei) {
-      candidates = served.nodes.filter((_, index) => (served.prices[index] as number) <= capGwei);
-    }
-    const taken = this.#taken;
-    taken.length = 0;
-    for (const copy of race.copies) taken.push(copy.node);
-    let index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
-    if (index < 0 && race.lost > 0) {
-      taken.length = 0;
-      for (const copy of race.copies) if (copy.live) taken.push(copy.node);
-      index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
-    }
-    return index < 0 ? undefined : candidates[index];
-  }
-
-  /** False when the budget does not allow it. */
-  #launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
-    const leaseLengthUs = this.#leaseLengthUs(race, speculative);
-    if (speculative && (leaseLengthUs === 0 || !this.budget.reserve(leaseLengthUs))) {
-      this.#counters.budgetDenials++;
-      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
-      return false;
-    }
-    const leaseUs = leaseLengthUs === NEVER ? NEVER : nowUs + leaseLengthUs;
-    const { acceptTimeoutUs } = this.#config;
-    const copy = new Copy({
-      id: this.copies.nextId(),
-      nonce: this.#random.nonce(),
-      node,
-      race,
-      speculative,
-      launchedUs: nowUs,
-      leaseUs,
-      reservedUs: speculative && !this.budget.unlimited ? leaseLengthUs : 0,
-      feeGwei: race.served.prices[race.served.nodes.indexOf(node)] as number,
-      dueUs: acceptTimeoutUs === NEVER ? leaseUs : Math.min(leaseUs, nowUs + acceptTimeoutUs),
-    });
-    this.copies.put(copy);
-    if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);
-    race.copies.push(copy);
-    race.live++;
-    race.launched++;
-    node.take();
-    if (race.launched === 1) this.#order("launched", race, nowUs, out);
-    this.#counters.copiesLaunched++;
-    if (speculative) this.#counters.speculativeCopies++;
-    out.dispatch(copy);
-    return true;
-  }
-
-  /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
-  #leaseLengthUs(race: Race, speculative: boolean): number {
-    const { leaseUs } = this.#config;
-    if (leaseUs === NEVER && (!speculative || this.budget.unlimited)) return NEVER;
-    const { times } = race.served;
-    const p99 = times.weight < 50 ? undefined : times.quantileUs(0.99);
-    const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
-    if (!speculative || this.budget.unlimited) return usual;
-    const available = this.budget.availableUs;
-    if (available >= usual) return usual;
-    // A shorter lease is worth having if the copy is likely to be done within it.
-    const likely = times.quantileUs(0.75);
-    return likely !== undefined && available >= likely ? available : 0;
+    return this.#launcher.launch(race, node, speculative, nowUs, out);
   }
 
   // ── what nodes say ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,7 +327,7 @@ export class Races {
     if (race === undefined) return;
     if (race.queued) {
       this.#unqueue(race);
-      this.#order("dequeued", race, nowUs, out);
+      this.#order.write("dequeued", race, nowUs, out);
     }
     this.#cancelAll(race, "transaction-left", nowUs, out);
     this.#remove(race);
@@ -555,31 +498,13 @@ export class Races {
     this.copies.restore(snapshot.copies);
     this.budget.restore(snapshot.budget);
     for (const plain of snapshot.open) {
-      const race = this.#revive(plain, ownerOf(plain.tx));
+      const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
       this.races.readmit(race);
       for (const copy of race.copies) if (copy.live) this.copies.readmit(copy);
-      if (race.queued) {
-        race.served.waiting.push(race);
-        race.served.waitingCount++;
-      }
+      if (!race.queued) continue;
+      race.served.waiting.push(race);
+      race.served.waitingCount++;
     }
-  }
-
-  #revive(plain: PlainRace, tx: RaceOwner): Race {
-    const { copies, policy, call, ...fields } = plain;
-    const served = this.fleet.class(call.model, call.mode);
-    assert(served !== undefined, "snapshot: a race without its class");
-    const race = new Race({ ...fields, call, tx, served, policy: policyOf(policy) });
-    const { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
-    Object.assign(race, { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
-    for (const { node: id, ...copyFields } of copies) {
-      const node = this.fleet.node(id);
-      assert(node !== undefined, "snapshot: a copy without its node");
-      const { state, answeredUs, outputHash, answerHash } = copyFields;
-      const copy = new Copy({ ...copyFields, node, race });
-      race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash }));
-    }
-    return race;
   }
 
   // ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -600,77 +525,8 @@ export class Races {
     this.#counters.duplicateEvents++;
     return true;
   }
-
-  #order(entry: OrderEntry["entry"], race: Race, nowUs: number, out: Commands): void {
-    const line = this.#entry;
-    line.entry = entry;
-    line.atUs = nowUs;
-    line.seq = race.tx.seq;
-    line.txHash = race.tx.hash;
-    line.sender = race.tx.sender;
-    line.nonce = race.tx.nonce;
-    line.callIndex = race.callIndex;
-    line.queue = race.served.name;
-    out.ordered(line);
-  }
 }
-
-/** Below this a lease would end copies for ordinary jitter. */
-const MIN_LEASE_US = 2_000_000;
-/** A slow-lane race may try many times; a receipt names no more rivals than this. */
-const MAX_REMEMBERED_COPIES = 32;
 
 const NOTHING_KNOWN = { weight: 0, survival: () => 0, quantileUs: () => undefined, meanUs: () => 0 };
 
-function plainRace(race: Race) {
-  const { tx, served, policy, copies, timed, heapIndex, ...fields } = race;
-  return {
-    ...fields,
-    tx: tx.id,
-    policy: policy.spec,
-    copies: copies.map(({ node, race: _, ...copy }) => ({ ...copy, node: node.id })),
-  };
-}
-
-type PlainRace = ReturnType<typeof plainRace>;
 export type RacesSnapshot = ReturnType<Races["snapshot"]>;
-
-function forgetOneEnded(race: Race): void {
-  const index = race.copies.findIndex((copy) => !copy.live);
-  assert(index >= 0, "a race has more live copies than it may remember");
-  race.copies.splice(index, 1);
-}
-
-function resultOf(winner: Copy, nowUs: number, height: number): CallResult {
-  const { race } = winner;
-  const { call } = race;
-  const rivals: Rival[] = [];
-  for (const copy of race.copies) {
-    if (copy === winner) continue;
-    rivals.push({ node: copy.node.id, end: copy.state, speculative: copy.speculative });
-  }
-  return {
-    txHash: race.tx.hash,
-    callIndex: race.callIndex,
-    digest: call.digest,
-    model: call.model,
-    mode: call.mode,
-    inputHash: call.inputHash,
-    lane: race.lane,
-    copy: winner.id,
-    node: winner.node.id,
-    nonce: winner.nonce,
-    speculative: winner.speculative,
-    outputHash: winner.outputHash,
-    answerHash: winner.answerHash,
-    maxFeeGwei: race.capGwei,
-    feeGwei: winner.feeGwei,
-    openedUs: race.openedUs,
-    launchedUs: winner.launchedUs,
-    answeredUs: winner.answeredUs,
-    decidedUs: nowUs,
-    decidedHeight: height,
-    validUntilHeight: height + call.validityBlocks,
-    rivals,
-  };
-}

@@ -4,11 +4,18 @@ import type { Pool } from "../../mempool/pool.ts";
 import type { ReadSets } from "../../mempool/read-sets.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
 import type { TransactionEvent } from "../../mempool/transaction-states.ts";
-import { NEVER, type CallTerms, type RefundReason, type SlowReason, type TransactionTerms } from "../shared/vocabulary.ts";
+import {
+  NEVER,
+  type CallTerms,
+  type RefundReason,
+  type SlowReason,
+  type TransactionTerms,
+} from "../shared/vocabulary.ts";
 import type { BlockListener, Blocks } from "./blocks.ts";
-import type { CallResult, Commands, OrderEntry } from "./commands.ts";
+import type { CallResult, Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import { probabilityUnlaunched } from "./estimate.ts";
+import type { OrderWriter } from "./order-writer.ts";
 import type { Race } from "./race.ts";
 import type { RaceListener, Races } from "./races.ts";
 
@@ -27,16 +34,7 @@ export class Transactions implements RaceListener, BlockListener {
   readonly #readSets: ReadSets;
   readonly #counters: Counters;
   readonly #verificationUs: number;
-  readonly #entry: { -readonly [K in keyof OrderEntry]: OrderEntry[K] } = {
-    entry: "admitted",
-    atUs: 0,
-    seq: 0,
-    txHash: "",
-    sender: "",
-    nonce: 0,
-    callIndex: -1,
-    queue: "",
-  };
+  readonly #order: OrderWriter;
 
   constructor(parts: {
     pool: Pool;
@@ -45,6 +43,7 @@ export class Transactions implements RaceListener, BlockListener {
     blocks: Blocks;
     readSets: ReadSets;
     counters: Counters;
+    order: OrderWriter;
     verificationUs: number;
   }) {
     this.#pool = parts.pool;
@@ -53,6 +52,7 @@ export class Transactions implements RaceListener, BlockListener {
     this.#blocks = parts.blocks;
     this.#readSets = parts.readSets;
     this.#counters = parts.counters;
+    this.#order = parts.order;
     this.#verificationUs = parts.verificationUs;
   }
 
@@ -75,7 +75,7 @@ export class Transactions implements RaceListener, BlockListener {
     const tx = this.#pool.admit(terms, nowUs, this.#blocks.height);
     this.#counters.accepted++;
     this.#ledger.escrow(tx, out);
-    this.#order("admitted", tx, nowUs, out);
+    this.#order.write("admitted", whole(tx), nowUs, out);
     out.accepted(tx);
     if (terms.calls?.length === 0) this.#becomeReady(tx, NO_KEYS, out);
     else this.#preExecute(tx, nowUs, out);
@@ -249,11 +249,11 @@ export class Transactions implements RaceListener, BlockListener {
 
   left(tx: PendingTransaction, nowUs: number, out: Commands): void {
     this.#readSets.unwatch(tx);
-    this.#order("left", tx, nowUs, out);
+    this.#order.write("left", whole(tx), nowUs, out);
   }
 
   returned(tx: PendingTransaction, nowUs: number, out: Commands): void {
-    this.#order("returned", tx, nowUs, out);
+    this.#order.write("returned", whole(tx), nowUs, out);
     out.notify(tx);
     this.#preExecute(tx, nowUs, out);
   }
@@ -277,22 +277,15 @@ export class Transactions implements RaceListener, BlockListener {
     this.#pool.move(tx, LEAVING[reason]);
     this.#counters[COUNTED[reason]]++;
     this.#ledger.refundRest(tx, -1, out);
-    this.#order("left", tx, nowUs, out);
+    this.#order.write("left", whole(tx), nowUs, out);
     this.#pool.remove(tx);
     out.notify(tx);
     // The next nonce may be free now only for a new transaction; those behind it wait for one (as on the chain).
   }
+}
 
-  #order(entry: OrderEntry["entry"], tx: PendingTransaction, nowUs: number, out: Commands): void {
-    const line = this.#entry;
-    line.entry = entry;
-    line.atUs = nowUs;
-    line.seq = tx.seq;
-    line.txHash = tx.hash;
-    line.sender = tx.sender;
-    line.nonce = tx.nonce;
-    out.ordered(line);
-  }
+function whole(tx: PendingTransaction) {
+  return { tx, callIndex: -1, queue: "" };
 }
 
 const NO_KEYS: readonly string[] = [];

@@ -15,7 +15,6 @@ export class Heap<T> {
     return this.#items[0];
   }
 
-
   push(item: T): void {
     const items = this.#items;
     let index = items.length;

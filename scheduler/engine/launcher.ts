@@ -1,0 +1,126 @@
+import type { Candidate, Placement } from "../../policies/placement.ts";
+import type { WorkBudget } from "../../policies/work-budget.ts";
+import { assert } from "../shared/assert.ts";
+import type { Random } from "../shared/random.ts";
+import type { Slab } from "../shared/slab.ts";
+import { NEVER } from "../shared/vocabulary.ts";
+import type { Commands } from "./commands.ts";
+import type { RaceConfig } from "./config.ts";
+import type { Counters } from "./counters.ts";
+import type { FleetNode } from "./fleet.ts";
+import type { OrderWriter } from "./order-writer.ts";
+import { Copy, type Race } from "./race.ts";
+
+/** Below this a lease would end copies for ordinary jitter. */
+const MIN_LEASE_US = 2_000_000;
+/** Observations before a lease is cut to what is usual. */
+const ENOUGH_OBSERVATIONS = 50;
+/** A slow-lane race may try many times; a receipt names no more rivals than this. */
+const MAX_REMEMBERED_COPIES = 32;
+
+/** Puts copies on nodes: which node, for how long, and whether the budget allows it. */
+export class Launcher {
+  readonly #config: RaceConfig;
+  readonly #placement: Placement;
+  readonly #budget: WorkBudget;
+  readonly #random: Random;
+  readonly #copies: Slab<Copy>;
+  readonly #counters: Counters;
+  readonly #order: OrderWriter;
+  readonly #taken: Candidate[] = [];
+
+  constructor(parts: {
+    config: RaceConfig;
+    placement: Placement;
+    budget: WorkBudget;
+    random: Random;
+    copies: Slab<Copy>;
+    counters: Counters;
+    order: OrderWriter;
+  }) {
+    this.#config = parts.config;
+    this.#placement = parts.placement;
+    this.#budget = parts.budget;
+    this.#random = parts.random;
+    this.#copies = parts.copies;
+    this.#counters = parts.counters;
+    this.#order = parts.order;
+  }
+
+  /** A node in a failure domain that the race does not use, best one that it has not tried; `undefined` for none with room. */
+  choose(race: Race): FleetNode | undefined {
+    const { served, capGwei } = race;
+    let candidates: readonly FleetNode[] = served.nodes;
+    if (capGwei < served.maxPriceGwei) {
+      candidates = served.nodes.filter((_, index) => (served.prices[index] as number) <= capGwei);
+    }
+    const taken = this.#taken;
+    taken.length = 0;
+    for (const copy of race.copies) taken.push(copy.node);
+    let index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+    if (index < 0 && race.lost > 0) {
+      taken.length = 0;
+      for (const copy of race.copies) if (copy.live) taken.push(copy.node);
+      index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+    }
+    return index < 0 ? undefined : candidates[index];
+  }
+
+  /** False when the budget does not allow it. */
+  launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
+    const leaseLengthUs = this.#leaseLengthUs(race, speculative);
+    if (speculative && (leaseLengthUs === 0 || !this.#budget.reserve(leaseLengthUs))) {
+      this.#counters.budgetDenials++;
+      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
+      return false;
+    }
+    const leaseUs = leaseLengthUs === NEVER ? NEVER : nowUs + leaseLengthUs;
+    const { acceptTimeoutUs } = this.#config;
+    const { served } = race;
+    const copy = new Copy({
+      id: this.#copies.nextId(),
+      nonce: this.#random.nonce(),
+      node,
+      race,
+      speculative,
+      launchedUs: nowUs,
+      leaseUs,
+      reservedUs: speculative && !this.#budget.unlimited ? leaseLengthUs : 0,
+      feeGwei: served.prices[served.nodes.indexOf(node)] as number,
+      dueUs: acceptTimeoutUs === NEVER ? leaseUs : Math.min(leaseUs, nowUs + acceptTimeoutUs),
+    });
+    this.#copies.put(copy);
+    if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);
+    race.copies.push(copy);
+    race.live++;
+    race.launched++;
+    node.take();
+    if (race.launched === 1) this.#order.write("launched", race, nowUs, out);
+    this.#counters.copiesLaunched++;
+    if (speculative) this.#counters.speculativeCopies++;
+    out.dispatch(copy);
+    return true;
+  }
+
+  /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
+  #leaseLengthUs(race: Race, speculative: boolean): number {
+    const { leaseUs } = this.#config;
+    const budgeted = speculative && !this.#budget.unlimited;
+    if (leaseUs === NEVER && !budgeted) return NEVER;
+    const { times } = race.served;
+    const p99 = times.weight < ENOUGH_OBSERVATIONS ? undefined : times.quantileUs(0.99);
+    const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
+    if (!budgeted) return usual;
+    const available = this.#budget.availableUs;
+    if (available >= usual) return usual;
+    // A shorter lease is worth having if the copy is likely to be done within it.
+    const likely = times.quantileUs(0.75);
+    return likely !== undefined && available >= likely ? available : 0;
+  }
+}
+
+function forgetOneEnded(race: Race): void {
+  const index = race.copies.findIndex((copy) => !copy.live);
+  assert(index >= 0, "a race has more live copies than it may remember");
+  race.copies.splice(index, 1);
+}

@@ -1,0 +1,70 @@
+import { policyOf } from "../../policies/index.ts";
+import { assert } from "../shared/assert.ts";
+import type { CallResult, Rival } from "./commands.ts";
+import type { Fleet } from "./fleet.ts";
+import { Copy, Race, type RaceOwner } from "./race.ts";
+
+/** The decision as it goes into a receipt. */
+export function resultOf(winner: Copy, nowUs: number, height: number): CallResult {
+  const { race } = winner;
+  const { call } = race;
+  const rivals: Rival[] = [];
+  for (const copy of race.copies) {
+    if (copy === winner) continue;
+    rivals.push({ node: copy.node.id, end: copy.state, speculative: copy.speculative });
+  }
+  return {
+    txHash: race.tx.hash,
+    callIndex: race.callIndex,
+    digest: call.digest,
+    model: call.model,
+    mode: call.mode,
+    inputHash: call.inputHash,
+    lane: race.lane,
+    copy: winner.id,
+    node: winner.node.id,
+    nonce: winner.nonce,
+    speculative: winner.speculative,
+    outputHash: winner.outputHash,
+    answerHash: winner.answerHash,
+    maxFeeGwei: race.capGwei,
+    feeGwei: winner.feeGwei,
+    openedUs: race.openedUs,
+    launchedUs: winner.launchedUs,
+    answeredUs: winner.answeredUs,
+    decidedUs: nowUs,
+    decidedHeight: height,
+    validUntilHeight: height + call.validityBlocks,
+    rivals,
+  };
+}
+
+/** A race as plain data, with its owner, class, nodes and policy by name. */
+export function plainRace(race: Race) {
+  const { tx, served, policy, copies, timed, heapIndex, ...fields } = race;
+  return {
+    ...fields,
+    tx: tx.id,
+    policy: policy.spec,
+    copies: copies.map(({ node, race: _, ...copy }) => ({ ...copy, node: node.id })),
+  };
+}
+
+type PlainRace = ReturnType<typeof plainRace>;
+
+export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race {
+  const { copies, policy, call, ...fields } = plain;
+  const served = fleet.class(call.model, call.mode);
+  assert(served !== undefined, "snapshot: a race without its class");
+  const race = new Race({ ...fields, call, tx, served, policy: policyOf(policy) });
+  const { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
+  Object.assign(race, { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
+  for (const { node: id, ...copyFields } of copies) {
+    const node = fleet.node(id);
+    assert(node !== undefined, "snapshot: a copy without its node");
+    const { state, answeredUs, outputHash, answerHash } = copyFields;
+    const copy = new Copy({ ...copyFields, node, race });
+    race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash }));
+  }
+  return race;
+}
