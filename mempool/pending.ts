@@ -66,6 +66,8 @@ export class PendingTransaction implements TransactionView {
   missing = 0;
   /** What was missing when the pre-execution under way was asked for. */
   missingAtRun = 0;
+  /** Number of the state's latest change when that pre-execution was asked for. */
+  changeAtRun = 0;
   readSet: readonly string[] = [];
   /** Whether it stands in the heap of sealable transactions. */
   inSealable = false;

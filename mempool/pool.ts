@@ -245,7 +245,19 @@ export class Pool {
     const account = this.#accounts.get(plain.sender);
     assert(account !== undefined, "snapshot: a transaction without its account");
     const tx = new PendingTransaction({ ...plain, account });
-    const { heldGwei, state, lane, round, turns, missing, missingAtRun, readSet, inSealable, sealedHeight } = plain;
+    const {
+      heldGwei,
+      state,
+      lane,
+      round,
+      turns,
+      missing,
+      missingAtRun,
+      changeAtRun,
+      readSet,
+      inSealable,
+      sealedHeight,
+    } = plain;
     Object.assign(tx, {
       heldGwei,
       state,
@@ -254,6 +266,7 @@ export class Pool {
       turns,
       missing,
       missingAtRun,
+      changeAtRun,
       readSet,
       inSealable,
       sealedHeight,

@@ -22,6 +22,14 @@ export interface ServiceTimes {
   meanUs(): number;
 }
 
+/** What is known before the first observation. */
+export const NOTHING_KNOWN: ServiceTimes = {
+  weight: 0,
+  survival: () => 0,
+  quantileUs: () => undefined,
+  meanUs: () => 0,
+};
+
 /**
  * The Kaplan–Meier estimator over logarithmic buckets: S(t) = Π (1 − dᵢ / nᵢ), where dᵢ copies ended in bucket i and nᵢ were
  * still running when it began (Kaplan and Meier 1958). Copies cancelled or lost count as right-censored in the bucket in

@@ -251,6 +251,7 @@ export class Engine {
       ledger: this.#ledger.snapshot(),
       races: this.#races.snapshot(),
       blocks: this.#blocks.snapshot(),
+      readSets: this.#readSets.snapshot(),
     };
   }
 
@@ -270,7 +271,7 @@ export class Engine {
       return tx;
     });
     engine.#blocks.restore(snapshot.blocks);
-    for (const tx of engine.#pool.transactions.values()) engine.#readSets.watch(tx, tx.readSet);
+    engine.#readSets.restore(snapshot.readSets, engine.#pool.transactions.values());
     engine.#timers.restore(snapshot.timerSeq, [...engine.#races.races.values(), ...engine.#fleet.nodes()]);
     return engine;
   }
@@ -307,4 +308,5 @@ export interface EngineSnapshot {
   readonly ledger: ReturnType<Ledger["snapshot"]>;
   readonly races: ReturnType<Races["snapshot"]>;
   readonly blocks: ReturnType<Blocks["snapshot"]>;
+  readonly readSets: ReturnType<ReadSets["snapshot"]>;
 }

@@ -85,7 +85,7 @@ export class FleetClass {
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
   /** Jobs without a copy, in the order of the inference mempool. */
-  readonly waiting = new Heap<Race>(earlier);
+  readonly #waiting = new Heap<Race>(earlier);
   /** How many of `waiting` are still there: the heap also holds some that left. */
   waitingCount = 0;
 
@@ -100,6 +100,27 @@ export class FleetClass {
     this.minPriceGwei = this.prices.length === 0 ? 0 : Math.min(...this.prices);
     this.maxPriceGwei = this.prices.length === 0 ? 0 : Math.max(...this.prices);
     this.domains = new Set(this.nodes.map((node) => node.operator)).size;
+  }
+
+  get hasRoom(): boolean {
+    return this.nodes.some((node) => node.load < node.slots + node.queueLimit);
+  }
+
+  enqueue(race: Race): void {
+    race.queued = true;
+    this.#waiting.push(race);
+    this.waitingCount++;
+  }
+
+  unqueue(race: Race): void {
+    race.queued = false;
+    this.waitingCount--;
+  }
+
+  /** The job that is next in the mempool's order; those that left are dropped on the way. */
+  nextWaiting(): Race | undefined {
+    while (this.#waiting.first !== undefined && !this.#waiting.first.queued) this.#waiting.pop();
+    return this.#waiting.first;
   }
 }
 

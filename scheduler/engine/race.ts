@@ -1,7 +1,7 @@
 import type { Policy, RacePicture } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
-import { NEVER, type CallTerms, type CopyState, type Lane } from "../shared/vocabulary.ts";
-import type { CopyView, RaceView } from "./commands.ts";
+import { NEVER, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
+import type { CallResult, Commands, CopyView, RaceView } from "./commands.ts";
 import type { FleetClass, FleetNode } from "./fleet.ts";
 
 /** The transaction that a race is run for, as far as the race needs it. */
@@ -128,4 +128,11 @@ export class Copy implements CopyView {
   get executing(): boolean {
     return this.state === "sent" || this.state === "running";
   }
+}
+
+/** What the rest of the engine learns from the races. */
+export interface RaceListener {
+  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void;
+  slowed(race: Race, reason: SlowReason, out: Commands): void;
+  readonly height: number;
 }

@@ -7,29 +7,22 @@ import {
   WorkBudget,
   type BudgetSpec,
 } from "../../policies/index.ts";
+import { NOTHING_KNOWN } from "../../policies/service-times.ts";
 import { placementOf, type PlacementSpec } from "../../policies/placement.ts";
-import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { advance } from "../shared/transitions.ts";
 import { NEVER, type CallTerms, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
-import type { CallResult, Commands, Rival } from "./commands.ts";
+import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
 import type { Counters } from "./counters.ts";
 import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import { type Copy, Race, type RaceOwner } from "./race.ts";
+import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
-
-/** What the rest of the engine learns from the races. */
-export interface RaceListener {
-  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void;
-  slowed(race: Race, reason: SlowReason, out: Commands): void;
-  readonly height: number;
-}
 
 /**
  * Races: copies, verdicts, winners, stragglers. Stands alone: the simulator's bare mode drives it without mempool, money
@@ -127,47 +120,30 @@ export class Races {
   }
 
   #enqueue(race: Race, nowUs: number, out: Commands): void {
-    race.queued = true;
-    race.served.waiting.push(race);
-    race.served.waitingCount++;
+    race.served.enqueue(race);
     this.#order.write("queued", race, nowUs, out);
   }
 
   /** Starts waiting jobs in order until one has to wait on. */
   #pump(served: FleetClass, nowUs: number, out: Commands): void {
-    const { waiting } = served;
-    while (waiting.size > 0) {
-      const race = waiting.first as Race;
-      if (!race.queued) {
-        waiting.pop();
-        continue;
-      }
+    for (let race = served.nextWaiting(); race !== undefined; race = served.nextWaiting()) {
       const node = this.#launcher.choose(race);
       if (node !== undefined) {
-        this.#unqueue(race);
+        served.unqueue(race);
         this.#launcher.launch(race, node, false, nowUs, out);
         this.#consider(race, nowUs, out);
-      } else if (this.#priceIsTheReason(race)) {
-        this.#unqueue(race);
-        this.#order.write("dequeued", race, nowUs, out);
-        race.parked = true;
-        race.lookUs = nowUs + this.#config.retryUs;
-        this.#arm(race);
-      } else return;
+      } else if (race.capGwei < served.maxPriceGwei && served.hasRoom) this.#park(race, nowUs, out);
+      else return;
     }
   }
 
-  #unqueue(race: Race): void {
-    race.queued = false;
-    race.served.waitingCount--;
-    if (race.served.waiting.first === race) race.served.waiting.pop();
-  }
-
-  /** Whether a node has room, but none that the call can afford: then others need not wait behind it. */
-  #priceIsTheReason(race: Race): boolean {
-    const { served, capGwei } = race;
-    if (capGwei >= served.maxPriceGwei) return false;
-    return served.nodes.some((node) => node.load < node.slots + node.queueLimit);
+  /** A node has room, but none that the call can afford: the others need not wait behind it. */
+  #park(race: Race, nowUs: number, out: Commands): void {
+    race.served.unqueue(race);
+    this.#order.write("dequeued", race, nowUs, out);
+    race.parked = true;
+    race.lookUs = nowUs + this.#config.retryUs;
+    this.#arm(race);
   }
 
   #pumpNode(node: FleetNode, nowUs: number, out: Commands): void {
@@ -326,7 +302,7 @@ export class Races {
     const race = this.races.get(raceId);
     if (race === undefined) return;
     if (race.queued) {
-      this.#unqueue(race);
+      race.served.unqueue(race);
       this.#order.write("dequeued", race, nowUs, out);
     }
     this.#cancelAll(race, "transaction-left", nowUs, out);
@@ -501,9 +477,7 @@ export class Races {
       const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
       this.races.readmit(race);
       for (const copy of race.copies) if (copy.live) this.copies.readmit(copy);
-      if (!race.queued) continue;
-      race.served.waiting.push(race);
-      race.served.waitingCount++;
+      if (race.queued) race.served.enqueue(race);
     }
   }
 
@@ -526,7 +500,5 @@ export class Races {
     return true;
   }
 }
-
-const NOTHING_KNOWN = { weight: 0, survival: () => 0, quantileUs: () => undefined, meanUs: () => 0 };
 
 export type RacesSnapshot = ReturnType<Races["snapshot"]>;

@@ -112,6 +112,7 @@ export class Transactions implements RaceListener, BlockListener {
   #preExecute(tx: PendingTransaction, nowUs: number, out: Commands): void {
     if (++tx.turns > this.#pool.limits.maxRounds) return this.#leave(tx, "pre-execution-failed", nowUs, out);
     tx.missingAtRun = tx.missing;
+    tx.changeAtRun = this.#readSets.changes;
     tx.round++;
     out.preExecute(tx);
   }
@@ -175,6 +176,7 @@ export class Transactions implements RaceListener, BlockListener {
     const tx = this.#asked(txId, round);
     if (tx === undefined) return;
     if (readSet.length > this.#pool.limits.maxReadSet) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    if (this.#readSets.changedSince(tx.changeAtRun, readSet)) return this.#runAgain(tx, nowUs, out);
     // It came to its end without the calls that still race: this state does not ask for them.
     for (const slot of tx.calls) if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
     if (tx.missing > 0) tx.calls = tx.calls.filter(({ result }) => result !== undefined);
@@ -197,12 +199,19 @@ export class Transactions implements RaceListener, BlockListener {
 
   /** The chain's state changed: whoever read it runs again. */
   stateChanged(keys: readonly string[], nowUs: number, out: Commands): void {
+    this.#readSets.changed(keys);
     for (const tx of this.#readSets.readersOf(keys)) {
       this.#readSets.unwatch(tx);
-      this.#pool.move(tx, "outdated");
+      this.#runAgain(tx, nowUs, out);
       out.notify(tx);
-      this.#preExecute(tx, nowUs, out);
     }
+  }
+
+  #runAgain(tx: PendingTransaction, nowUs: number, out: Commands): void {
+    this.#pool.move(tx, "outdated");
+    // Against another state the way to the fixpoint begins anew.
+    tx.turns = 0;
+    this.#preExecute(tx, nowUs, out);
   }
 
   /** After a crash: asks again for every pre-execution whose answer may have been lost. */
