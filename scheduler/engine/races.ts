@@ -146,7 +146,8 @@ export class Races {
     this.#arm(race);
   }
 
-  #pumpNode(node: FleetNode, nowUs: number, out: Commands): void {
+  /** A node came, rested, or has room again: jobs that wait may start. */
+  roomOn(node: FleetNode, nowUs: number, out: Commands): void {
     for (const served of node.classes) if (served.waitingCount > 0) this.#pump(served, nowUs, out);
   }
 
@@ -234,7 +235,7 @@ export class Races {
     copy.dueUs = verdictTimeoutUs === NEVER ? NEVER : nowUs + verdictTimeoutUs;
     this.#arm(copy.race);
     out.verify(copy);
-    this.#pumpNode(copy.node, nowUs, out);
+    this.roomOn(copy.node, nowUs, out);
   }
 
   #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
@@ -256,7 +257,7 @@ export class Races {
     if (reason === "overloaded") copy.node.fill();
     if (reason !== "overloaded" && reason !== "drained") this.fleet.erred(copy.node, nowUs, reason, out);
     this.#lost(copy.race, nowUs, out);
-    this.#pumpNode(copy.node, nowUs, out);
+    this.roomOn(copy.node, nowUs, out);
   }
 
   verdict(copyId: number, accepted: boolean, reason: string, nowUs: number, out: Commands): void {
@@ -294,7 +295,7 @@ export class Races {
     this.#remove(race);
     out.decided(result);
     listener?.decided(race, result, nowUs, out);
-    for (const copy of race.copies) this.#pumpNode(copy.node, nowUs, out);
+    for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
   }
 
   /** The transaction left, or asks another question: nobody needs the answer any more. */
@@ -307,7 +308,7 @@ export class Races {
     }
     this.#cancelAll(race, "transaction-left", nowUs, out);
     this.#remove(race);
-    for (const copy of race.copies) this.#pumpNode(copy.node, nowUs, out);
+    for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
   }
 
   #cancelAll(race: Race, reason: CancelReason, nowUs: number, out: Commands): void {
@@ -369,7 +370,7 @@ export class Races {
     race.lost += lost;
     if (race.launched > 0 && (lost > 0 || nowUs >= race.lookUs)) this.#consider(race, nowUs, out);
     else this.#arm(race);
-    if (lost > 0) for (const copy of race.copies) if (!copy.live) this.#pumpNode(copy.node, nowUs, out);
+    if (lost > 0) for (const copy of race.copies) if (!copy.live) this.roomOn(copy.node, nowUs, out);
   }
 
   #unpark(race: Race, nowUs: number, out: Commands): void {
@@ -410,11 +411,6 @@ export class Races {
   }
 
   // ── the fleet changes ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** A node came, rested, or has room again: jobs that wait may start. */
-  roomOn(node: FleetNode, nowUs: number, out: Commands): void {
-    this.#pumpNode(node, nowUs, out);
-  }
 
   /** A node is gone: its copies are lost without blame. */
   nodeLeft(node: FleetNode, nowUs: number, out: Commands): void {

@@ -16,8 +16,8 @@ import type { CallResult, Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import { probabilityUnlaunched } from "./estimate.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import type { Race } from "./race.ts";
-import type { RaceListener, Races } from "./races.ts";
+import type { Race, RaceListener } from "./race.ts";
+import type { Races } from "./races.ts";
 
 /**
  * The life of a transaction: admission → pre-execution ⇄ races → ready, and every way out.
