@@ -57,6 +57,10 @@ export class LifeDriver {
   height = 0;
   events = 0;
   #next = 0;
+  #firstSender = 0;
+  #lastSender: number;
+  #sender = 0;
+  readonly #nonces: number[];
 
   constructor(options: { nodes: number; senders: number; config?: EngineConfig }) {
     this.engine = new Engine(options.config ?? LIVES_CONFIG);
@@ -78,10 +82,22 @@ export class LifeDriver {
     for (let index = 0; index < options.senders; index++) {
       this.#step({ kind: "deposited", account: `sender-${index}`, amountGwei: 1_000_000_000 });
     }
-    this.senders = options.senders;
+    this.#lastSender = options.senders - 1;
+    this.#nonces = new Array(options.senders).fill(0);
   }
 
-  readonly senders: number;
+  /** From now on only these senders submit; transactions of the others may stay pending without blocking them. */
+  useSenders(first: number, last: number): void {
+    this.#firstSender = first;
+    this.#lastSender = last;
+    this.#sender = first;
+  }
+
+  #nextSender(): number {
+    const sender = this.#sender;
+    this.#sender = sender < this.#lastSender ? sender + 1 : this.#firstSender;
+    return sender;
+  }
 
   #step(event: EngineEvent): void {
     this.events++;
@@ -112,12 +128,15 @@ export class LifeDriver {
     const index = this.#next++;
     const hash = `tx-${index}`;
     const call = callOf(hash);
+    const sender = this.#nextSender();
+    const nonce = this.#nonces[sender] as number;
+    this.#nonces[sender] = nonce + 1;
     this.#step({
       kind: "submitted",
       transaction: {
         hash,
-        sender: `sender-${index % this.senders}`,
-        nonce: Math.floor(index / this.senders),
+        sender: `sender-${sender}`,
+        nonce,
         gasPriceGwei: 1 + (index % 97),
         ttlBlocks,
         escrowGwei: 20,

@@ -1,0 +1,150 @@
+/**
+ * How many events per second the journal takes with an fsync per batch, and what the time goes to. Batches are appended one
+ * after the other (each waits for its own fsync: the floor), and four at a time (as the live loop does: group commit).
+ *
+ * node test/bench/journal.bench.ts [DIRECTORY]
+ */
+import { hash } from "node:crypto";
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EngineEvent } from "../../scheduler/engine/events.ts";
+import { replayJournal } from "../../scheduler/live/journal-replay.ts";
+import { digestCommands } from "../../scheduler/live/journal-format.ts";
+import { DEFAULT_JOURNAL_LIMITS, openJournal } from "../../scheduler/live/journal.ts";
+
+const TARGET_EVENTS_PER_SECOND = 50_000;
+const BATCH_EVENTS = 2_048;
+const BATCHES = 150;
+const hex = (seed: number) => hash("sha256", String(seed), "hex");
+
+/** Transactions, answers, verdicts and progress, as a race brings them: a transaction to each nine other events. */
+function eventOf(i: number): EngineEvent {
+  const node = `node-${i % 50}`;
+  switch (i % 10) {
+    case 0:
+      return { kind: "submitted", transaction: transactionOf(i) };
+    case 1:
+    case 2:
+      return { kind: "copy-answered", copy: i, node, outputHash: hex(i), answerHash: hex(i + 1) };
+    case 3:
+    case 4:
+      return { kind: "verdict", copy: i, accepted: true, reason: "" };
+    case 5:
+    case 6:
+      return { kind: "copy-accepted", copy: i, node };
+    default:
+      return { kind: "copy-progressed", copy: i, node, tokens: i % 512 };
+  }
+}
+
+function transactionOf(i: number) {
+  const terms = { model: "llama-70b", mode: "vanilla", tokensIn: 200, tokensOut: 256, maxFeeGwei: 900_000 } as const;
+  const rest = {
+    digest: hex(i),
+    inputHash: hex(i + 1),
+    conflict: { kind: "first-valid" },
+    validityBlocks: 20,
+  } as const;
+  const call = { ...terms, ...rest };
+  const account = { hash: hex(i + 2), sender: `0x${hex(i + 3).slice(0, 40)}`, nonce: i };
+  return { ...account, gasPriceGwei: 30, ttlBlocks: 20, escrowGwei: 900_000, calls: [call] };
+}
+
+const batches = Array.from({ length: 10 }, (_, b) =>
+  Array.from({ length: BATCH_EVENTS }, (_, i) => eventOf(b * 7 + i)),
+);
+const commands = batches.map((events) => events.map((_, i) => ({ kind: "committed", height: i })));
+const digests = commands.map(digestCommands);
+
+async function append(directory: string, inFlight: number) {
+  const options = { directory, program: "bench", chainId: "1", config: {}, nowUs: 0, limits: DEFAULT_JOURNAL_LIMITS };
+  const { journal } = await openJournal({ ...options, retainAll: true });
+  const latenciesMs: number[] = [];
+  const startedMs = performance.now();
+  const appendAll = async () => {
+    while (journal.nextBatch <= BATCHES) {
+      const n = journal.nextBatch;
+      const [events = [], digest = ""] = [batches[n % 10], digests[n % 10]];
+      const beganMs = performance.now();
+      await journal.append({ n, atUs: n, events, commands: BATCH_EVENTS, digest });
+      latenciesMs.push(performance.now() - beganMs);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, appendAll));
+  const elapsedMs = performance.now() - startedMs;
+  const fsyncs = journal.fsyncs;
+  await journal.close({ atUs: BATCHES });
+  latenciesMs.sort((a, b) => a - b);
+  const eventsPerSecond = Math.round((BATCHES * BATCH_EVENTS * 1_000) / elapsedMs);
+  return {
+    inFlight,
+    eventsPerSecond,
+    fsyncs,
+    medianMs: round(latenciesMs[BATCHES >> 1]),
+    worstMs: round(latenciesMs.at(-1)),
+  };
+}
+
+/** Microseconds per event of each part alone, over the same bytes. */
+async function parts(directory: string) {
+  const repeated = Array.from({ length: 3 }, () => batches).flat();
+  const perEvent = (elapsedMs: number) => round((elapsedMs * 1_000) / (repeated.length * BATCH_EVENTS));
+  let texts: Buffer[] = [];
+  const stringifyMs = timed(() => {
+    texts = repeated.map((events) => Buffer.from(JSON.stringify(events)));
+  });
+  const hashMs = timed(() => {
+    for (const text of texts) hash("sha256", text, "hex");
+  });
+  const handle = await open(join(directory, "raw"), "w");
+  const startedMs = performance.now();
+  for (const text of texts) {
+    await handle.write(text);
+    await handle.datasync();
+  }
+  const writeUs = perEvent(performance.now() - startedMs);
+  await handle.close();
+  const bytes = texts.reduce((sum, { length }) => sum + length, 0) / (repeated.length * BATCH_EVENTS);
+  return {
+    bytesPerEvent: Math.round(bytes),
+    stringifyUs: perEvent(stringifyMs),
+    hashUs: perEvent(hashMs),
+    writeAndFsyncUs: writeUs,
+  };
+}
+
+function timed(act: () => void): number {
+  const startedMs = performance.now();
+  act();
+  return performance.now() - startedMs;
+}
+
+function round(value: number | undefined): number {
+  return Number((value ?? 0).toFixed(3));
+}
+
+const directory = await mkdtemp(join(process.argv[2] ?? tmpdir(), "pipe-journal-bench-"));
+try {
+  const single = await append(join(directory, "single"), 1);
+  const grouped = await append(join(directory, "grouped"), 4);
+  const costs = await parts(directory);
+  // Replay with a stepper that costs nothing: reading, checking the chain, parsing, comparing.
+  let at = 0;
+  const stepper = { fresh: () => ({ step: () => commands[++at % 10] ?? [] }) };
+  const replayed = await replayJournal({ directory: join(directory, "grouped"), stepper, mustBeClosed: true });
+  const ok = single.eventsPerSecond >= TARGET_EVENTS_PER_SECOND && replayed.status === "same";
+  const replayEventsPerSecond = replayed.counts.eventsPerSecond;
+  console.log(
+    JSON.stringify({ bench: "journal", ok, batchEvents: BATCH_EVENTS, single, grouped, costs, replayEventsPerSecond }),
+  );
+  console.log(
+    `journal: ${single.eventsPerSecond} events/s with an fsync for each batch of ${BATCH_EVENTS}, ` +
+      `${grouped.eventsPerSecond} with four in flight (target ${TARGET_EVENTS_PER_SECOND}); per event ` +
+      `${costs.stringifyUs} µs JSON, ${costs.hashUs} µs SHA-256, ${costs.writeAndFsyncUs} µs write and fsync; ` +
+      `read back at ${replayEventsPerSecond} events/s (${replayed.status})`,
+  );
+  process.exitCode = ok ? 0 : 1;
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,11 @@
+import { cpus } from "node:os";
+import { engineFigures } from "./engine.bench.ts";
+import { tableOf } from "./figure.ts";
+
+/** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
+const figures = [...engineFigures()];
+if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
+else {
+  console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`);
+  console.log(tableOf(figures));
+}
