@@ -1,0 +1,238 @@
+import type { Assignment, NodeMessage } from "../live/transport.ts";
+import { sha256Hex } from "../proofs/digest.ts";
+import type { SigningKey } from "../proofs/keys.ts";
+import { encodeStatement } from "../proofs/statement.ts";
+import type { FailureReason, NodeTerms } from "../shared/vocabulary.ts";
+import { assignmentFault } from "./assignment-check.ts";
+import { CopyMemory } from "./copy-memory.ts";
+import type { Behaviour } from "./faults.ts";
+import type { Delay, Latency } from "./latency-profile.ts";
+import { drawDelay, tokensAfter } from "./latency-profile.ts";
+import { NODE_LIMITS } from "./limits.ts";
+import type { ModelRunner } from "./model-runner.ts";
+import type { Uniform } from "./random.ts";
+
+/** What a node is made of. Whoever hosts it (a worker thread, a process) carries its messages. */
+export interface NodeParts {
+  readonly terms: NodeTerms;
+  readonly signingKey: SigningKey;
+  readonly runner: ModelRunner;
+  readonly latency: Latency;
+  /** 1 is the profiles' reference hardware; 2 takes half the time. */
+  readonly speed: number;
+  readonly behaviour: Behaviour;
+  /** Draws the delays. */
+  readonly uniform: Uniform;
+  readonly say: (message: NodeMessage) => void;
+}
+
+/** A copy that waits or runs. */
+interface LiveCopy {
+  readonly assignment: Assignment;
+  running: boolean;
+  startedMs: number;
+  progressedTokens: number;
+  lease: NodeJS.Timeout | undefined;
+  /** The next thing that this copy does by itself. */
+  work: NodeJS.Timeout | undefined;
+}
+
+/**
+ * An inference node: takes assignments into its slots and its queue, executes the model for each, spends the modelled delay,
+ * signs the statement and answers.
+ *
+ * N1. At most `slots` copies run and at most `queueLimit` wait; beyond that a copy fails as `overloaded`.
+ * N2. Each copy taken ends with one last word, `answered` or `failed`; a redelivered assignment gets that word again.
+ * N3. A copy that was cancelled, or whose lease is over, frees its place at once and never answers (P9).
+ * N4. The statement that is signed is about what was computed: this input, this output, this assignment (P3).
+ */
+export class InferenceNode {
+  readonly #parts: NodeParts;
+  readonly #live = new Map<number, LiveCopy>();
+  readonly #queue: LiveCopy[] = [];
+  readonly #ended = new CopyMemory(NODE_LIMITS.maxRememberedCopies);
+  #running = 0;
+  #draining = false;
+  #reports: NodeJS.Timeout | undefined;
+  #changeReport: NodeJS.Timeout | undefined;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /** Says `joined`, and from then on reports its load. */
+  join(): void {
+    this.#parts.say({ kind: "joined", terms: this.#parts.terms });
+    if (!this.#parts.behaviour.responds) return;
+    this.#report();
+    this.#reports = setInterval(() => this.#report(), NODE_LIMITS.reportIntervalMs);
+  }
+
+  assign(assignment: Assignment): void {
+    const { copy, nonce } = assignment;
+    if (!this.#parts.behaviour.responds) return;
+    if (this.#live.has(copy)) return this.#accept(copy);
+    const known = this.#ended.recall(copy, nonce);
+    if (known === "cancelled") return this.#refuse(assignment, "cancelled");
+    if (known !== "new") return this.#parts.say(known);
+    const refusal = this.#refusal(assignment);
+    if (refusal !== undefined) return this.#refuse(assignment, refusal);
+    this.#take(assignment);
+  }
+
+  /** A copy that is not known yet is remembered: the Cancel may have overtaken the assignment. */
+  cancel(copy: number): void {
+    if (!this.#parts.behaviour.responds || !this.#parts.behaviour.stops) return;
+    const live = this.#live.get(copy);
+    if (live === undefined) this.#ended.rememberCancel(copy);
+    else this.#fail(live, "cancelled");
+  }
+
+  /** Fails every copy as `drained`, and from now on every assignment; then the node is silent. */
+  drain(): void {
+    this.#draining = true;
+    this.#queue.length = 0;
+    for (const copy of [...this.#live.values()]) this.#fail(copy, "drained");
+    clearInterval(this.#reports);
+    clearTimeout(this.#changeReport);
+  }
+
+  #refusal(assignment: Assignment): FailureReason | undefined {
+    if (this.#draining) return "drained";
+    const fault = assignmentFault(assignment, this.#parts.terms);
+    if (fault !== undefined) return fault;
+    const { slots, queueLimit } = this.#parts.terms;
+    return this.#running >= slots && this.#queue.length >= queueLimit ? "overloaded" : undefined;
+  }
+
+  #refuse(assignment: Assignment, reason: FailureReason): void {
+    this.#end(assignment, { kind: "failed", node: this.#parts.terms.id, copy: assignment.copy, reason });
+  }
+
+  #accept(copy: number): void {
+    this.#parts.say({ kind: "accepted", node: this.#parts.terms.id, copy });
+  }
+
+  #take(assignment: Assignment): void {
+    const copy: LiveCopy = {
+      assignment,
+      running: false,
+      startedMs: 0,
+      progressedTokens: 0,
+      lease: undefined,
+      work: undefined,
+    };
+    this.#live.set(assignment.copy, copy);
+    if (this.#parts.behaviour.stops) {
+      const leaseMs = Math.min(assignment.leaseMs, NODE_LIMITS.maxLeaseMs);
+      copy.lease = setTimeout(() => this.#fail(copy, "cancelled"), leaseMs);
+    }
+    this.#accept(assignment.copy);
+    this.#queue.push(copy);
+    this.#fillSlots();
+  }
+
+  #fillSlots(): void {
+    while (this.#running < this.#parts.terms.slots) {
+      const copy = this.#queue.shift();
+      if (copy === undefined) break;
+      this.#start(copy);
+    }
+    this.#reportSoon();
+  }
+
+  #start(copy: LiveCopy): void {
+    this.#running += 1;
+    copy.running = true;
+    copy.startedMs = performance.now();
+    const delay = this.#drawDelay(copy.assignment);
+    if (this.#parts.behaviour.fails()) copy.work = setTimeout(() => this.#fail(copy, "error"), delay.firstTokenMs);
+    else void this.#execute(copy, delay);
+  }
+
+  #drawDelay({ model, tokensOut }: Assignment): Delay {
+    const { latency, speed, behaviour, uniform } = this.#parts;
+    const profile = latency.kind === "none" ? undefined : latency.profiles[model];
+    if (profile === undefined) return { totalMs: 0, firstTokenMs: 0, tokens: tokensOut };
+    return drawDelay(profile, { tokens: tokensOut, speed: speed / behaviour.delayFactor }, uniform);
+  }
+
+  async #execute(copy: LiveCopy, delay: Delay): Promise<void> {
+    const { model, input } = copy.assignment;
+    const output = await this.#parts.runner.run(model, input).catch(() => undefined);
+    if (!this.#isLive(copy)) return;
+    if (output === undefined) this.#fail(copy, "error");
+    else this.#spend(copy, delay, output);
+  }
+
+  /** Waits out the delay, saying how far it is at a bounded rate, then answers. */
+  #spend(copy: LiveCopy, delay: Delay, output: Uint8Array): void {
+    const elapsedMs = performance.now() - copy.startedMs;
+    const remainingMs = delay.totalMs - elapsedMs;
+    if (remainingMs <= 0) return this.#answer(copy, output);
+    const tokens = tokensAfter(delay, elapsedMs);
+    if (tokens > copy.progressedTokens) {
+      copy.progressedTokens = tokens;
+      this.#parts.say({ kind: "progressed", node: this.#parts.terms.id, copy: copy.assignment.copy, tokens });
+    }
+    const waitMs = Math.min(remainingMs, NODE_LIMITS.progressIntervalMs);
+    copy.work = setTimeout(() => this.#spend(copy, delay, output), waitMs);
+  }
+
+  #answer(copy: LiveCopy, output: Uint8Array): void {
+    const { chainId, txHash, callIndex, model, inputHash, mode, nonce } = copy.assignment;
+    const { terms, behaviour, signingKey } = this.#parts;
+    const outputHash = sha256Hex(output);
+    const honest = { chainId, txHash, callIndex, model, inputHash, mode, node: terms.id, nonce, outputHash };
+    const signature = behaviour.signature(signingKey.sign(encodeStatement(behaviour.statement(honest))));
+    this.#free(copy, {
+      kind: "answered",
+      node: terms.id,
+      copy: copy.assignment.copy,
+      output,
+      proof: { kind: "vanilla", signature },
+    });
+  }
+
+  #fail(copy: LiveCopy, reason: FailureReason): void {
+    this.#free(copy, { kind: "failed", node: this.#parts.terms.id, copy: copy.assignment.copy, reason });
+  }
+
+  /** Ends a live copy: its timers, its place and its slot are free before the next copy starts. */
+  #free(copy: LiveCopy, lastWord: NodeMessage): void {
+    clearTimeout(copy.lease);
+    clearTimeout(copy.work);
+    this.#live.delete(copy.assignment.copy);
+    if (copy.running) this.#running -= 1;
+    const waiting = this.#queue.indexOf(copy);
+    if (waiting >= 0) this.#queue.splice(waiting, 1);
+    this.#end(copy.assignment, lastWord);
+    this.#fillSlots();
+  }
+
+  #end({ copy, nonce }: Assignment, lastWord: NodeMessage): void {
+    this.#ended.rememberEnd(copy, nonce, lastWord);
+    this.#parts.say(lastWord);
+  }
+
+  #isLive(copy: LiveCopy): boolean {
+    return this.#live.get(copy.assignment.copy) === copy;
+  }
+
+  #report(): void {
+    clearTimeout(this.#changeReport);
+    this.#changeReport = undefined;
+    this.#parts.say({
+      kind: "reported",
+      node: this.#parts.terms.id,
+      running: this.#running,
+      queued: this.#queue.length,
+      warm: this.#parts.runner.models,
+    });
+  }
+
+  #reportSoon(): void {
+    if (this.#changeReport !== undefined || this.#draining) return;
+    this.#changeReport = setTimeout(() => this.#report(), NODE_LIMITS.reportDelayMs);
+  }
+}
