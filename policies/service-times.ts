@@ -1,4 +1,5 @@
 import { assert } from "../scheduler/shared/assert.ts";
+import { NEVER } from "../scheduler/shared/vocabulary.ts";
 
 /** Logarithmic buckets: 1 ms to about 17 minutes, each 8 % wider than the one before. */
 const FIRST_US = 1_000;
@@ -39,6 +40,8 @@ export class KaplanMeier implements ServiceTimes {
   readonly #ended = new Float64Array(BUCKETS);
   readonly #censored = new Float64Array(BUCKETS);
   readonly #curve = new Float64Array(BUCKETS).fill(0);
+  /** Of the present curve; the few that are asked for are asked for often. */
+  readonly #quantiles = new Map<number, number>();
   #weight = 0;
   #sinceHalving = 0;
   #sinceRefresh = 0;
@@ -65,10 +68,19 @@ export class KaplanMeier implements ServiceTimes {
   quantileUs(p: number): number | undefined {
     assert(p > 0 && p < 1, "a quantile needs 0 < p < 1");
     if (!this.#known) return undefined;
+    let quantile = this.#quantiles.get(p);
+    if (quantile === undefined) {
+      quantile = this.#findQuantile(p);
+      this.#quantiles.set(p, quantile);
+    }
+    return quantile === NEVER ? undefined : quantile;
+  }
+
+  #findQuantile(p: number): number {
     for (let index = 0; index < BUCKETS; index++) {
       if (1 - (this.#curve[index] as number) >= p) return upperEdgeUs(index);
     }
-    return undefined;
+    return NEVER;
   }
 
   meanUs(): number {
@@ -104,6 +116,7 @@ export class KaplanMeier implements ServiceTimes {
 
   #refresh(): void {
     this.#sinceRefresh = 0;
+    this.#quantiles.clear();
     let atRisk = this.#weight;
     let survives = 1;
     let anyEnded = false;

@@ -25,6 +25,8 @@ export interface Commands {
   dispatch(copy: CopyView): void;
   cancel(copy: CopyView, reason: CancelReason): void;
   verify(copy: CopyView): void;
+  /** A copy ended without a proof that counts: it failed, kept silent, or its proof was rejected. The race goes on (P4). */
+  lost(copy: CopyView, reason: string): void;
   decided(result: CallResult): void;
   /** One movement of money (P5). */
   moved(movement: Movement): void;

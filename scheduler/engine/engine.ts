@@ -14,6 +14,7 @@ import { probabilityOfCall, probabilityOfTransaction } from "./estimate.ts";
 import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
 import { OrderWriter } from "./order-writer.ts";
+import { policyOf } from "../../policies/index.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
@@ -118,7 +119,7 @@ export class Engine {
         if (!this.#blocks.revert(event.height, now, out)) this.counters.lateEvents++;
         return;
       case "policy-changed":
-        this.#races.policy = event.policy;
+        this.#races.policy = policyOf(event.policy);
         return;
       case "restarted":
         this.#transactions.restarted(out);
@@ -242,7 +243,7 @@ export class Engine {
   snapshot(): EngineSnapshot {
     return {
       nowUs: this.#nowUs,
-      policy: this.#races.policy,
+      policy: this.#races.policy.spec,
       random: this.#random.state,
       timerSeq: this.#timers.seq,
       counters: { ...this.counters },
@@ -259,7 +260,7 @@ export class Engine {
   static restore(config: EngineConfig, snapshot: EngineSnapshot): Engine {
     const engine = new Engine(config);
     engine.#nowUs = snapshot.nowUs;
-    engine.#races.policy = snapshot.policy;
+    engine.#races.policy = policyOf(snapshot.policy);
     engine.#random.state = snapshot.random;
     Object.assign(engine.counters, snapshot.counters);
     engine.#fleet.restore(snapshot.fleet);

@@ -43,7 +43,8 @@ export class Races {
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
-  #policy: Policy;
+  /** For races that open from now on. */
+  policy: Policy;
   readonly #launcher: Launcher;
   #listener: RaceListener | undefined;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
@@ -63,7 +64,7 @@ export class Races {
     this.#timers = parts.timers;
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
-    this.#policy = policyOf(parts.policy);
+    this.policy = policyOf(parts.policy);
     this.#order = parts.order;
     this.budget = new WorkBudget(parts.budget);
     this.#launcher = new Launcher({
@@ -77,14 +78,6 @@ export class Races {
 
   listen(listener: RaceListener): void {
     this.#listener = listener;
-  }
-
-  set policy(spec: PolicySpec) {
-    this.#policy = policyOf(spec);
-  }
-
-  get policy(): PolicySpec {
-    return this.#policy.spec;
   }
 
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +99,7 @@ export class Races {
     const race = new Race({
       ...fields,
       id: this.races.nextId(),
-      policy: this.#policy,
+      policy: this.policy,
       openedUs: nowUs,
       lastUsefulUs: deadlineUs === NEVER ? NEVER : deadlineUs - this.#config.verificationUs - usualUs,
     });
@@ -252,6 +245,7 @@ export class Races {
     const copy = this.#copyOf(copyId, node);
     if (copy === undefined || this.#isIdle(copy, "fail")) return;
     this.#end(copy, "fail", nowUs);
+    out.lost(copy, reason);
     copy.node.failed++;
     // Being full or leaving is no error. Until its next report a full node gets nothing more.
     if (reason === "overloaded") copy.node.fill();
@@ -272,6 +266,7 @@ export class Races {
 
   #refuted(copy: Copy, reason: string, nowUs: number, out: Commands): void {
     this.#end(copy, "refuted", nowUs);
+    out.lost(copy, reason);
     copy.node.rejected++;
     this.#counters.proofsRejected++;
     // A verifier that crashed or timed out says nothing about the node, but the proof is worth nothing all the same.
@@ -386,14 +381,15 @@ export class Races {
     if (copy.state === "verifying") {
       this.#counters.proofsRejected++;
       this.#end(copy, "expire", nowUs);
+      out.lost(copy, "verifier-silent");
       return;
     }
-    const unaccepted = copy.state === "sent" && nowUs < copy.leaseUs;
-    const cutShort = copy.speculative && !unaccepted;
-    this.#cancel(copy, cutShort ? "budget" : "lease-expired", nowUs, out);
-    if (cutShort) return;
+    const reason = copy.state === "sent" && nowUs < copy.leaseUs ? "not-accepted" : "lease-expired";
+    if (copy.speculative && reason === "lease-expired") return this.#cancel(copy, "budget", nowUs, out);
+    this.#cancel(copy, "lease-expired", nowUs, out);
+    out.lost(copy, reason);
     copy.node.failed++;
-    this.fleet.erred(copy.node, nowUs, unaccepted ? "not-accepted" : "lease-expired", out);
+    this.fleet.erred(copy.node, nowUs, reason, out);
   }
 
   #lost(race: Race, nowUs: number, out: Commands): void {

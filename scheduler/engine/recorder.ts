@@ -23,6 +23,7 @@ export type Command =
   | { readonly kind: "ordered"; readonly entry: OrderEntry }
   | { readonly kind: "dispatch" | "verify"; readonly copy: CopyView }
   | { readonly kind: "cancel"; readonly copy: CopyView; readonly reason: CancelReason }
+  | { readonly kind: "lost"; readonly copy: CopyView; readonly reason: string }
   | { readonly kind: "decided"; readonly result: CallResult }
   | { readonly kind: "moved"; readonly movement: Movement }
   | { readonly kind: "sealed"; readonly block: SealedBlock }
@@ -62,6 +63,9 @@ export class Recorder implements Commands {
   }
   verify(copy: CopyView): void {
     this.#commands.push({ kind: "verify", copy: copyCopy(copy) });
+  }
+  lost(copy: CopyView, reason: string): void {
+    this.#commands.push({ kind: "lost", copy: copyCopy(copy), reason });
   }
   decided(result: CallResult): void {
     this.#commands.push({ kind: "decided", result });

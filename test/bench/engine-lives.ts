@@ -34,6 +34,7 @@ export class HandleSink implements Commands {
   accepted(): void {}
   ordered(): void {}
   decided(): void {}
+  lost(): void {}
   moved(): void {}
   sealRefused(): void {}
   committed(): void {}
