@@ -174,11 +174,12 @@ export class Blocks {
     block.committed = true;
     this.#uncommitted--;
     for (const tx of block.transactions) {
-      tx.calls.forEach((slot, index) => {
-        if (slot.result === undefined) return;
-        this.#ledger.pay(tx, index, slot.result.node, slot.result.feeGwei, height, out);
-        slot.capGwei = slot.result.feeGwei;
-      });
+      for (const slot of tx.calls) {
+        if (slot.result === undefined) continue;
+        const { callIndex, node, feeGwei } = slot.result;
+        this.#ledger.pay(tx, callIndex, node, feeGwei, height, out);
+        slot.capGwei = feeGwei;
+      }
       this.#ledger.refundRest(tx, height, out);
       this.#pool.move(tx, "commit");
       this.#counters.committed++;
@@ -221,9 +222,10 @@ export class Blocks {
     // Latest first, so that each sender's nonces unwind in order.
     for (const tx of block.transactions.toReversed()) {
       if (block.committed) {
-        tx.calls.forEach(({ result }, index) => {
-          if (result !== undefined) this.#ledger.unpay(tx, index, result.node, result.feeGwei, block.height, out);
-        });
+        for (const { result } of tx.calls) {
+          if (result === undefined) continue;
+          this.#ledger.unpay(tx, result.callIndex, result.node, result.feeGwei, block.height, out);
+        }
       }
       this.#pool.takeBack(tx);
       this.#counters.reverted++;

@@ -144,10 +144,7 @@ export class Transactions implements RaceListener, BlockListener {
   /** Calls whose digest is the same keep their race or result; others are new, and what they asked before is dropped. */
   #adoptCalls(tx: PendingTransaction, calls: readonly CallTerms[], nowUs: number, out: Commands): void {
     const before = tx.calls;
-    tx.calls = calls.map((terms, index) => {
-      const old = before[index];
-      return old !== undefined && old.terms.digest === terms.digest ? old : new CallSlot(terms);
-    });
+    tx.calls = calls.map((terms) => before.find((old) => old.terms.digest === terms.digest) ?? new CallSlot(terms));
     for (const old of before) if (old.race !== NONE && !tx.calls.includes(old)) this.#races.close(old.race, nowUs, out);
     tx.missing = 0;
     for (const slot of tx.calls) if (slot.result === undefined) tx.missing++;

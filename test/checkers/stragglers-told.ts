@@ -1,0 +1,49 @@
+import type { Books, CopyRecord } from "./books.ts";
+import type { Checker, Report } from "./checker.ts";
+
+/**
+ * P9: when a race is decided or its transaction leaves, each of its copies has answered, failed, run into its lease, or is
+ * told to stop in that very step. A copy is not told to stop because of a decision that was not taken.
+ */
+export function stragglersTold(books: Books, report: Report): Checker {
+  const decidedRaces = new Set<number>();
+  const leftTransactions = new Set<number>();
+  /** Copies told that they were outrun, with their race. The cancels may precede the decision within the step. */
+  const outrun = new Map<number, number>();
+
+  function untold(copies: readonly CopyRecord[], why: string): void {
+    for (const copy of copies) if (books.running(copy)) report(`copy ${copy.id} on ${copy.node} runs on after ${why}`);
+  }
+
+  return {
+    promise: "P9",
+    event() {
+      decidedRaces.clear();
+      leftTransactions.clear();
+      outrun.clear();
+    },
+    command(command) {
+      if (command.kind === "decided") {
+        const copy = books.copies.get(command.result.copy);
+        if (copy !== undefined) decidedRaces.add(copy.race);
+      } else if (command.kind === "notify") {
+        const { id, state } = command.transaction;
+        if (state !== "discovering" && state !== "racing") leftTransactions.add(id);
+      } else if (command.kind === "cancel" && command.reason === "race-decided") {
+        outrun.set(command.copy.id, command.copy.race.id);
+      }
+    },
+    stepped() {
+      for (const [copy, race] of outrun) if (!decidedRaces.has(race)) report(`copy ${copy} was outrun by nobody`);
+      for (const race of decidedRaces) untold(books.races.get(race) ?? [], "its race was decided");
+      if (leftTransactions.size === 0) return;
+      for (const copies of books.races.values()) {
+        const id = copies[0]?.txId;
+        if (id !== undefined && leftTransactions.has(id)) untold(copies, "its transaction had all it needs or left");
+      }
+    },
+    ended() {
+      for (const copies of books.races.values()) untold(copies, "everything ended");
+    },
+  };
+}

@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import type { PolicySpec } from "../../policies/policy.ts";
+import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
+
+/** How scenarios are drawn. Small numbers first, since shrinking goes towards them. */
+
+/** Actions of a scenario at most; `PIPE_ACTIONS` asks for longer ones. Part of what a seed means. */
+export const MAX_ACTIONS = Number(process.env["PIPE_ACTIONS"] ?? "60");
+
+const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
+  fc.record({ kind: fc.constant("fixed" as const), copies: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({
+    kind: fc.constant("hedge" as const),
+    delayMs: fc.constantFrom(50, 200, 700, 2_000),
+    maxCopies: fc.integer({ min: 1, max: 4 }),
+  }),
+);
+
+const calls: fc.Arbitrary<CallDraw> = fc.record({
+  model: fc.constantFrom(0, 0, 0, 1),
+  mode: fc.constantFrom("vanilla", "vanilla", "vanilla", "tee"),
+  maxFeeGwei: fc.integer({ min: 20, max: 200 }),
+  validityBlocks: fc.constantFrom(8, 1, 2, 4, 32),
+  tokensOut: fc.constantFrom(16, 128, 512),
+  reads: fc.integer({ min: -1, max: 3 }),
+});
+
+const submitKinds: fc.Arbitrary<SubmitKind> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant("next" as const) },
+  { weight: 2, arbitrary: fc.constant("replace" as const) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<SubmitKind[]>(
+      "duplicate",
+      "gap",
+      "used",
+      "underpriced",
+      "underfunded",
+      "unknown-model",
+      "infeasible",
+      "low-fee",
+      "out-of-range",
+    ),
+  },
+);
+
+const submissions: fc.Arbitrary<SubmitDraw> = fc.record({
+  do: fc.constant("submit" as const),
+  kind: submitKinds,
+  sender: fc.integer({ min: 0, max: 3 }),
+  gasPriceGwei: fc.integer({ min: 10, max: 100 }),
+  ttlBlocks: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 6, max: 24 })),
+  declared: fc.constantFrom(true, true, false),
+  calls: fc.array(calls, { maxLength: 3 }),
+  later: fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(calls, { maxLength: 2 }) },
+  ),
+  reads: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }),
+});
+
+const blocks = fc.record({
+  do: fc.constant("block" as const),
+  maxTransactions: fc.constantFrom(8, 1, 2, 3),
+  order: fc.constantFrom("arrival" as const, "gas" as const),
+  commit: fc.constantFrom(true, true, true, false),
+});
+
+const rare: fc.Arbitrary<Action> = fc.oneof(
+  fc.record({ do: fc.constant("withdraw" as const), pick: fc.nat(20) }),
+  fc.record({ do: fc.constant("deposit" as const), sender: fc.integer({ min: 0, max: 4 }), amountGwei: fc.nat(5_000) }),
+  fc.record({
+    do: fc.constant("change-state" as const),
+    keys: fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 2 }),
+  }),
+  fc.record({ do: fc.constant("revert" as const), depth: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ do: fc.constant("commit" as const) }),
+  fc.record({ do: fc.constant("join" as const), node: fc.nat(5) }),
+  fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
+  fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
+  fc.record({ do: fc.constant("policy" as const), policy: policies }),
+  fc.record({ do: fc.constant("crash" as const), lose: fc.constantFrom(0, 0.5, 1) }),
+  fc.record({ do: fc.constant("spurious-wake" as const) }),
+  fc.record({ do: fc.constant("skip-blocks" as const), count: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({
+    do: fc.constant("bad-seal" as const),
+    offset: fc.integer({ min: -1, max: 1 }),
+    maxTransactions: fc.constantFrom(0, -1, 5),
+  }),
+  fc.record({
+    do: fc.constant("stray" as const),
+    what: fc.constantFrom("answered" as const, "accepted" as const, "failed" as const, "progressed" as const),
+    pick: fc.nat(40),
+    node: fc.nat(5),
+  }),
+);
+
+const actions: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 8, arbitrary: submissions },
+  { weight: 5, arbitrary: blocks },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(0, 10, 60, 250, 1_500) }) },
+  { weight: 6, arbitrary: rare },
+);
+
+const nodes: fc.Arbitrary<NodeDraw> = fc.record({
+  operator: fc.nat(3),
+  region: fc.nat(2),
+  slots: fc.integer({ min: 1, max: 3 }),
+  queueLimit: fc.nat(3),
+  priceGwei: fc.integer({ min: 1, max: 60 }),
+  models: fc.constantFrom(1, 2),
+  tee: fc.boolean(),
+  serviceMs: fc.constantFrom(40, 200, 800, 2_500),
+  faulty: fc.constantFrom(0, 0.2, 0.6, 1),
+});
+
+const settings = {
+  seed: fc.nat(2 ** 31 - 1),
+  policy: policies,
+  placement: fc.constantFrom("least-loaded" as const, "random" as const),
+  budget: fc.option(
+    fc.record({ burstMs: fc.constantFrom(0, 1_000, 8_000, 60_000), ratio: fc.constantFrom(0, 0.1, 0.5, 1) }),
+    { nil: undefined },
+  ),
+  redundancyFloor: fc.integer({ min: 1, max: 3 }),
+  maxCopies: fc.integer({ min: 2, max: 8 }),
+  acceptTimeoutMs: fc.constantFrom(100, 1_000),
+  leaseMs: fc.constantFrom(1_000, 4_000),
+  maxPending: fc.constantFrom(200, 4, 8),
+  maxPendingPerSender: fc.constantFrom(50, 2, 4),
+  maxCallsPerTransaction: fc.constantFrom(4, 3),
+  maxRounds: fc.constantFrom(6, 2),
+  maxReorgDepth: fc.constantFrom(4, 2),
+  maxTransactionsPerBlock: fc.constantFrom(100, 3),
+  wakeLatenessMs: fc.constantFrom(0, 0, 30, 400),
+  verifierFaults: fc.constantFrom(0, 0.1, 0.4),
+  executorFaults: fc.constantFrom(0, 0, 0.15),
+};
+
+/** Everything at once: any configuration, any fault, any order. */
+export const scenarios: fc.Arbitrary<Scenario> = fc.record({
+  ...settings,
+  nodes: fc.array(nodes, { minLength: 1, maxLength: 6 }),
+  actions: fc.array(actions, { minLength: 1, maxLength: MAX_ACTIONS, size: "max" }),
+});
+
+/** Nobody fails and there is plenty of everything: what is admitted must be sealed, in the fast lane, at its first asking. */
+export const healthyScenarios: fc.Arbitrary<Scenario> = fc.record({
+  ...settings,
+  budget: fc.constant(undefined),
+  redundancyFloor: fc.constant(1),
+  maxPending: fc.constant(200),
+  maxPendingPerSender: fc.constant(50),
+  maxCallsPerTransaction: fc.constant(5),
+  maxRounds: fc.constant(6),
+  maxTransactionsPerBlock: fc.constant(100),
+  acceptTimeoutMs: fc.constant(1_000),
+  leaseMs: fc.constant(4_000),
+  verifierFaults: fc.constant(0),
+  executorFaults: fc.constant(0),
+  nodes: fc.array(
+    nodes.map(
+      (node): NodeDraw => ({ ...node, slots: 40, models: 2, tee: true, priceGwei: 5, serviceMs: 100, faulty: 0 }),
+    ),
+    { minLength: 3, maxLength: 5 },
+  ),
+  actions: fc.array(
+    fc.oneof(
+      submissions.map(
+        (draw): SubmitDraw => ({ ...draw, kind: "next", ttlBlocks: 24, later: draw.declared ? [] : draw.later }),
+      ),
+      blocks.map((block) => ({ ...block, maxTransactions: 50 })),
+      fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(0, 10, 60, 250) }),
+    ),
+    { minLength: 1, maxLength: 30, size: "max" },
+  ),
+});
+
+/** Some nodes are worthless in every way, some honest ones exist, and there is time: errors cost time and nothing else (P4). */
+export const hostileScenarios: fc.Arbitrary<Scenario> = fc
+  .tuple(healthyScenarios, fc.array(nodes, { minLength: 1, maxLength: 3 }))
+  .map(([healthy, bad]) => ({
+    ...healthy,
+    acceptTimeoutMs: 100,
+    leaseMs: 1_000,
+    nodes: [
+      ...bad.map((node) => ({
+        ...node,
+        slots: 4,
+        queueLimit: 4,
+        models: 2 as const,
+        tee: true,
+        priceGwei: 1,
+        faulty: 1,
+      })),
+      ...healthy.nodes,
+    ],
+    actions: healthy.actions.map((action) => (action.do === "submit" ? patient(action) : action)),
+  }));
+
+function patient(draw: SubmitDraw): SubmitDraw {
+  const lasting = (call: CallDraw): CallDraw => ({ ...call, validityBlocks: 64 });
+  return { ...draw, ttlBlocks: 64, calls: draw.calls.map(lasting), later: draw.later.map(lasting) };
+}

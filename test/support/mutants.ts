@@ -1,0 +1,438 @@
+import type { EngineConfig } from "../../scheduler/engine/config.ts";
+import type {
+  CallResult,
+  Commands,
+  CopyView,
+  Movement,
+  OrderEntry,
+  TransactionView,
+} from "../../scheduler/engine/commands.ts";
+import type { EngineEvent } from "../../scheduler/engine/events.ts";
+import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
+import { unreachable } from "../../scheduler/shared/assert.ts";
+import type { PromiseName } from "../checkers/checker.ts";
+import type { Machine, MachineMaker } from "../checkers/replay.ts";
+import { engineMaker } from "./engine-machine.ts";
+
+/**
+ * Planted errors, each a way in which a scheduler could break a promise. They sit around the engine, between it and the
+ * world: what it is told and what it says is changed, its own code is not.
+ */
+export interface Mutant {
+  readonly name: string;
+  /** The promises any of whose checkers may be the one to notice. */
+  readonly breaks: readonly PromiseName[];
+  readonly plant: () => Tampering;
+  /** What the complaint must say, where the promise alone does not tell the reason. */
+  readonly shows?: RegExp;
+  /** The engine is made with this, while the checkers go by what was agreed. */
+  readonly configure?: (config: EngineConfig) => EngineConfig;
+}
+
+export interface Tampering {
+  /** What the engine is told instead; `undefined` for nothing at all. */
+  readonly hear?: (event: EngineEvent) => EngineEvent | undefined;
+  /** What is said instead; `tell` lets the engine step once more in secret and answers with its commands. */
+  readonly say?: (commands: readonly Command[], event: EngineEvent, tell: Tell) => readonly Command[];
+}
+
+export type Tell = (event: EngineEvent) => readonly Command[];
+
+export function mutantMaker(config: EngineConfig, mutant: Mutant): MachineMaker {
+  const maker = engineMaker(mutant.configure?.(config) ?? config);
+  const tampering = mutant.plant();
+  return {
+    make: () => tampered(maker.make(), tampering),
+    restore: (snapshot) => tampered(maker.restore(snapshot), tampering),
+  };
+}
+
+function tampered(machine: Machine, { hear, say }: Tampering): Machine {
+  const recorder = new Recorder();
+  return {
+    step(nowUs, event, commands) {
+      const tell: Tell = (secret) => {
+        machine.step(nowUs, secret, recorder);
+        return recorder.take();
+      };
+      const heard = hear === undefined ? event : hear(event);
+      const said = heard === undefined ? [] : tell(heard);
+      for (const command of say?.(said, event, tell) ?? said) repeat(command, commands);
+    },
+    nextWakeUs: () => machine.nextWakeUs(),
+    snapshot: () => machine.snapshot(),
+  };
+}
+
+/** Says a recorded command to another sink. */
+function repeat(command: Command, to: Commands): void {
+  switch (command.kind) {
+    case "accepted":
+    case "preExecute":
+    case "notify":
+      return to[command.kind](command.transaction);
+    case "dispatch":
+    case "verify":
+      return to[command.kind](command.copy);
+    case "committed":
+    case "reverted":
+      return to[command.kind](command.height);
+    case "rejected":
+      return to.rejected(command.hash, command.rejection);
+    case "ordered":
+      return to.ordered(command.entry);
+    case "cancel":
+      return to.cancel(command.copy, command.reason);
+    case "decided":
+      return to.decided(command.result);
+    case "moved":
+      return to.moved(command.movement);
+    case "sealed":
+      return to.sealed(command.block);
+    case "sealRefused":
+      return to.sealRefused(command.refusal);
+    case "evidence":
+      return to.evidence(command.evidence);
+    case "alarm":
+      return to.alarm(command.alarm);
+    case "lost":
+      return to.lost(command.copy, command.reason);
+    default:
+      return unreachable(command);
+  }
+}
+
+type Kind = Command["kind"];
+type Of<K extends Kind> = Command & { readonly kind: K };
+
+/** Changes the first command of a kind for which the change gives something else. */
+function once<K extends Kind>(kind: K, change: (command: Of<K>) => readonly Command[] | undefined): () => Tampering {
+  return () => {
+    let done = false;
+    return {
+      say: (commands) =>
+        commands.flatMap((command) => {
+          const changed = done || command.kind !== kind ? undefined : change(command as Of<K>);
+          if (changed === undefined) return [command];
+          done = true;
+          return changed;
+        }),
+    };
+  };
+}
+
+const movement = (kind: Movement["kind"], change: (movement: Movement) => readonly Movement[]): (() => Tampering) =>
+  once("moved", (command) =>
+    command.movement.kind === kind && command.movement.amountGwei > 0
+      ? change(command.movement).map((changed) => ({ kind: "moved", movement: changed }))
+      : undefined,
+  );
+
+const entry = (kind: OrderEntry["entry"], change: (entry: OrderEntry) => readonly OrderEntry[]): (() => Tampering) =>
+  once("ordered", (command) =>
+    command.entry.entry === kind
+      ? change(command.entry).map((changed) => ({ kind: "ordered", entry: changed }))
+      : undefined,
+  );
+
+/** Each accepted answer of a straggler, too, is declared a winner. */
+function twoWinners(): Tampering {
+  const won = new Map<string, CallResult>();
+  return {
+    say: (commands) =>
+      commands.flatMap((command) => {
+        if (command.kind === "decided") won.set(`${command.result.txHash}/${command.result.callIndex}`, command.result);
+        if (command.kind !== "cancel" || command.reason !== "race-decided") return [command];
+        const { race, node, nonce, id } = command.copy;
+        const first = won.get(`${race.tx.hash}/${race.callIndex}`);
+        return first === undefined
+          ? [command]
+          : [command, { kind: "decided", result: { ...first, copy: id, node: node.id, nonce } }];
+      }),
+  };
+}
+
+/** Answers are taken for good without asking the verifier. */
+function unverified(): Tampering {
+  return {
+    say: (commands, _event, tell) =>
+      commands.flatMap((command) =>
+        command.kind === "verify"
+          ? tell({ kind: "verdict", copy: command.copy.id, accepted: true, reason: "trust" })
+          : [command],
+      ),
+  };
+}
+
+/** A verdict counts whatever it says. */
+function everyVerdictAccepts(): Tampering {
+  return { hear: (event) => (event.kind === "verdict" ? { ...event, accepted: true } : event) };
+}
+
+/** Whoever speaks is taken for the node that was asked. */
+function anyoneAnswers(): Tampering {
+  const nodes = new Map<number, string>();
+  return {
+    hear: (event) => (event.kind === "copy-answered" ? { ...event, node: nodes.get(event.copy) ?? event.node } : event),
+    say: (commands) => {
+      for (const command of commands) if (command.kind === "dispatch") nodes.set(command.copy.id, command.copy.node.id);
+      return commands;
+    },
+  };
+}
+
+/** Each assignment has the nonce of the one before. */
+function sameNonce(): Tampering {
+  let last: number | undefined;
+  return {
+    say: (commands) =>
+      commands.map((command) => {
+        if (command.kind !== "dispatch") return command;
+        const copy: CopyView = { ...command.copy, nonce: last ?? command.copy.nonce };
+        last = copy.nonce;
+        return { ...command, copy };
+      }),
+  };
+}
+
+/** A node's failure is blamed on the transaction: it is thrown out. */
+function failureEndsTransaction(): Tampering {
+  const owners = new Map<number, TransactionView | { id: number; hash: string }>();
+  return {
+    say: (commands, event, tell) => {
+      for (const command of commands)
+        if (command.kind === "dispatch") owners.set(command.copy.id, command.copy.race.tx);
+      const owner = event.kind === "copy-failed" ? owners.get(event.copy) : undefined;
+      return owner === undefined ? commands : [...commands, ...tell({ kind: "withdrawn", hash: owner.hash })];
+    },
+  };
+}
+
+/** The first accepted transaction with calls is forgotten, and nobody hears of it again. */
+function lostTransaction(): Tampering {
+  let lost: { readonly id: number; readonly hash: string } | undefined;
+  const about = (command: Command): boolean =>
+    command.kind === "notify" || command.kind === "preExecute"
+      ? command.transaction.id === lost?.id
+      : command.kind === "moved"
+        ? command.movement.txHash === lost?.hash
+        : command.kind === "ordered"
+          ? command.entry.txHash === lost?.hash
+          : command.kind === "dispatch" || command.kind === "cancel" || command.kind === "verify"
+            ? command.copy.race.tx.id === lost?.id
+            : false;
+  return {
+    say: (commands, _event, tell) => {
+      if (lost !== undefined) return commands.filter((command) => !about(command));
+      const accepted = commands.find((command) => command.kind === "accepted" && command.transaction.escrowGwei > 0);
+      if (accepted?.kind !== "accepted") return commands;
+      lost = { id: accepted.transaction.id, hash: accepted.transaction.hash };
+      tell({ kind: "withdrawn", hash: lost.hash });
+      return commands;
+    },
+  };
+}
+
+/** Of two jobs that wait in a queue, the later one is launched. */
+function overtaking(): Tampering {
+  const waiting = new Map<string, OrderEntry>();
+  return {
+    say: (commands) =>
+      commands.map((command) => {
+        if (command.kind !== "ordered") return command;
+        const { entry } = command;
+        const job = `${entry.txHash}/${entry.callIndex}`;
+        if (entry.entry === "queued") waiting.set(job, entry);
+        else waiting.delete(job);
+        const last = [...waiting.values()].findLast(({ queue }) => queue === entry.queue);
+        if (entry.entry !== "launched" || last === undefined) return command;
+        return { ...command, entry: { ...last, entry: "launched", atUs: entry.atUs } };
+      }),
+  };
+}
+
+/** A block carries a transaction whose calls have no results yet. */
+function partialSeal(): Tampering {
+  return {
+    say: (commands) =>
+      commands.map((command) => {
+        if (command.kind !== "sealed") return command;
+        const transactions = command.block.transactions.map((view) => ({
+          ...view,
+          calls: view.calls.map((call, index) => (index === 0 ? { ...call, result: undefined } : call)),
+        }));
+        return { ...command, block: { ...command.block, transactions } };
+      }),
+  };
+}
+
+/** Part of a transaction's calls is left out of the block. */
+function fewerCalls(): Tampering {
+  return {
+    say: (commands) =>
+      commands.map((command) => {
+        if (command.kind !== "sealed") return command;
+        const transactions = command.block.transactions.map((view) => ({ ...view, calls: view.calls.slice(1) }));
+        return { ...command, block: { ...command.block, transactions } };
+      }),
+  };
+}
+
+/** Results are thought to be good for ever. */
+function immortalResults(): Tampering {
+  const forever = <T extends { readonly validityBlocks: number }>(call: T): T => ({ ...call, validityBlocks: 1_000 });
+  return {
+    hear: (event) => {
+      if (event.kind === "calls-discovered") return { ...event, calls: event.calls.map(forever) };
+      if (event.kind !== "submitted" || event.transaction.calls === undefined) return event;
+      return { ...event, transaction: { ...event.transaction, calls: event.transaction.calls.map(forever) } };
+    },
+  };
+}
+
+/** Deaf to one kind of event. */
+const deafTo = (kind: EngineEvent["kind"]) => (): Tampering => ({
+  hear: (event) => (event.kind === kind ? undefined : event),
+});
+
+/** The time to live is doubled. */
+function longLives(): Tampering {
+  return {
+    hear: (event) =>
+      event.kind === "submitted"
+        ? {
+            ...event,
+            transaction: { ...event.transaction, ttlBlocks: Math.min(64, event.transaction.ttlBlocks * 2 + 4) },
+          }
+        : event,
+  };
+}
+
+/** Nobody is told of the slow lane until it is over. */
+function secretSlowLane(): Tampering {
+  return {
+    say: (commands) =>
+      commands.filter(
+        (command) =>
+          command.kind !== "notify" ||
+          command.transaction.lane === "fast" ||
+          command.transaction.state === "sealed" ||
+          command.transaction.state === "refunded",
+      ),
+  };
+}
+
+const nothing = (): readonly [] => [];
+
+export const MUTANTS: readonly Mutant[] = [
+  { name: "declares a second winner", breaks: ["P1", "P2", "P3"], plant: twoWinners },
+  { name: "decides the same race twice", breaks: ["P1"], plant: once("decided", (command) => [command, command]) },
+  { name: "skips verification", breaks: ["P2"], plant: unverified },
+  { name: "takes every verdict for yes", breaks: ["P2"], plant: everyVerdictAccepts },
+  { name: "takes an answer from anyone", breaks: ["P2", "P3"], plant: anyoneAnswers },
+  { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
+  { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
+  {
+    name: "gives up a copy for nothing",
+    breaks: ["P4"],
+    plant: once("dispatch", (command) => [command, { kind: "lost", copy: command.copy, reason: "error" }]),
+  },
+  { name: "pays twice", breaks: ["P5"], plant: movement("paid", (paid) => [paid, paid]) },
+  {
+    name: "pays one gwei too much",
+    breaks: ["P5"],
+    plant: movement("paid", (paid) => [{ ...paid, amountGwei: paid.amountGwei + 1 }]),
+  },
+  { name: "pays the wrong node", breaks: ["P5"], plant: movement("paid", (paid) => [{ ...paid, account: "thief" }]) },
+  { name: "leaks escrow", breaks: ["P5"], plant: movement("refunded", nothing) },
+  { name: "escrows nothing", breaks: ["P5"], plant: movement("escrowed", nothing) },
+  { name: "keeps the fee after a reorg", breaks: ["P5"], plant: movement("unpaid", nothing) },
+  {
+    name: "has no budget",
+    breaks: ["P6"],
+    plant: () => ({}),
+    configure: (config) => ({ ...config, budget: "unlimited" }),
+  },
+  { name: "does not answer a seal request", breaks: ["P7"], plant: once("sealed", nothing) },
+  {
+    name: "seals when nobody asked",
+    breaks: ["P7"],
+    plant: once("committed", (command) => [
+      command,
+      { kind: "sealed", block: { height: command.height, sealedUs: 0, transactions: [] } },
+    ]),
+  },
+  { name: "loses a transaction silently", breaks: ["P8", "P5", "P9"], plant: lostTransaction },
+  { name: "lets transactions live too long", breaks: ["P8"], plant: longLives },
+  {
+    name: "drops a cancel after the decision",
+    breaks: ["P9"],
+    plant: once("cancel", (command) => (command.reason === "race-decided" ? [] : undefined)),
+  },
+  {
+    name: "drops a cancel when a transaction leaves",
+    breaks: ["P9"],
+    plant: once("cancel", (command) => (command.reason === "transaction-left" ? [] : undefined)),
+  },
+  { name: "seals a partial transaction", breaks: ["P2", "P10"], plant: partialSeal },
+  { name: "leaves calls out of the block", breaks: ["P2", "P10"], plant: fewerCalls },
+  { name: "seals stale results", breaks: ["P10"], plant: immortalResults },
+  { name: "does not see the state change", breaks: ["P10"], plant: deafTo("state-changed") },
+  {
+    name: "lets everybody in",
+    breaks: ["P11"],
+    plant: () => ({}),
+    configure: (config) => ({ ...config, limits: { ...config.limits, maxPending: 1_000, maxPendingPerSender: 1_000 } }),
+  },
+  { name: "rejects without a word", breaks: ["P11"], plant: once("rejected", nothing) },
+  {
+    name: "gives senders the wrong nonce",
+    breaks: ["P11"],
+    shows: /told to use nonce/,
+    plant: once("rejected", ({ rejection, ...command }) =>
+      "expectedNonce" in rejection
+        ? [{ ...command, rejection: { ...rejection, expectedNonce: rejection.expectedNonce + 1 } }]
+        : undefined,
+    ),
+  },
+  { name: "lets jobs overtake each other", breaks: ["P12"], shows: /launched before/, plant: overtaking },
+  {
+    name: "leaves a gap in the order",
+    breaks: ["P12"],
+    plant: entry("admitted", (admitted) => [{ ...admitted, seq: admitted.seq + 1 }]),
+  },
+  { name: "launches without writing it down", breaks: ["P12"], plant: entry("launched", nothing) },
+  { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
+];
+
+/** Errors that break no rule at any step: what should happen does not. Caught where everything is expected to be sealed. */
+export const IDLERS: readonly Mutant[] = [
+  { name: "never hears of a verdict", breaks: ["P1"], plant: deafTo("verdict") },
+  { name: "sends no copy in place of a lost one", breaks: ["P4"], plant: failuresEndRaces },
+];
+
+/** Nobody replaces a copy that was lost. */
+function failuresEndRaces(): Tampering {
+  const launched = new Set<number>();
+  return {
+    say: (commands) =>
+      commands.filter((command) => {
+        if (command.kind !== "dispatch" || command.copy.speculative) return true;
+        const first = !launched.has(command.copy.race.id);
+        launched.add(command.copy.race.id);
+        return first;
+      }),
+  };
+}
+
+/** Whoever pays little for gas waits a block longer for everything. */
+export const PRICE_MINDED: Mutant = {
+  name: "minds gas prices",
+  breaks: ["P7"],
+  plant: () => ({
+    hear: (event) =>
+      event.kind === "submitted" && event.transaction.gasPriceGwei < 500
+        ? { ...event, transaction: { ...event.transaction, ttlBlocks: Math.max(1, event.transaction.ttlBlocks - 2) } }
+        : event,
+  }),
+};

@@ -1,0 +1,239 @@
+import type { CopyView, TransactionView } from "../../scheduler/engine/commands.ts";
+import type { EngineEvent } from "../../scheduler/engine/events.ts";
+import type { Command } from "../../scheduler/engine/recorder.ts";
+import type { NodeTerms, Offer } from "../../scheduler/shared/vocabulary.ts";
+import type { Draw } from "./draw.ts";
+import { drawer } from "./draw.ts";
+import type { NodeDraw, Scenario } from "./scenario.ts";
+import type { Program } from "./submissions.ts";
+import { neededCalls } from "./submissions.ts";
+
+/** The ways in which a faulty node treats a copy. */
+const FAULTS = [
+  "silent",
+  "refuse",
+  "fail",
+  "lie",
+  "late",
+  "twice",
+  "equivocate",
+  "for-another",
+  "accept-only",
+  "answer-then-fail",
+] as const;
+type Conduct = "honest" | (typeof FAULTS)[number];
+
+type Source = "node" | "verifier" | "executor";
+
+interface Delivery {
+  readonly atUs: number;
+  readonly order: number;
+  readonly source: Source;
+  /** The copy whose cancel stops this message, −1 for none. */
+  readonly copy: number;
+  readonly event: EngineEvent;
+}
+
+/**
+ * Nodes, verifier and pre-executor around an engine: takes commands, and answers later with events. Small and deterministic:
+ * what happens to a copy, a verdict or a run depends on the seed and their names only.
+ */
+export class World {
+  readonly #scenario: Scenario;
+  readonly #draw: Draw;
+  readonly #programs: ReadonlyMap<string, Program>;
+  #pending: Delivery[] = [];
+  #order = 0;
+  readonly #present = new Map<string, NodeDraw>();
+  /** Copies that a node was sent, so that the same one again is known. */
+  readonly #sent = new Map<number, CopyView>();
+  /** How often each state key has changed. */
+  readonly stateVersions: number[] = [0, 0, 0, 0];
+  #healed = false;
+  #asked = 0;
+
+  constructor(scenario: Scenario, programs: ReadonlyMap<string, Program>) {
+    this.#scenario = scenario;
+    this.#draw = drawer(scenario.seed);
+    this.#programs = programs;
+  }
+
+  get nextAtUs(): number | undefined {
+    return this.#pending[0]?.atUs;
+  }
+
+  /** The next event that is due, in (time, order of sending). */
+  take(): EngineEvent | undefined {
+    return this.#pending.shift()?.event;
+  }
+
+  join(id: string, draw: NodeDraw): EngineEvent {
+    this.#present.set(id, draw);
+    return { kind: "node-joined", node: nodeTerms(id, draw) };
+  }
+
+  leave(id: string): EngineEvent {
+    this.#present.delete(id);
+    return { kind: "node-left", node: id };
+  }
+
+  copySent(id: number): CopyView | undefined {
+    return this.#sent.get(id);
+  }
+
+  /** From now on nobody fails. What was sent before goes on as it began. */
+  heal(): void {
+    this.#healed = true;
+  }
+
+  /** Verifier and pre-executor die with the process; messages of nodes are lost with this chance. */
+  crash(lose: number): void {
+    this.#pending = this.#pending.filter(
+      ({ source, order }) => source === "node" && this.#draw("crash", order) >= lose,
+    );
+  }
+
+  receive(nowUs: number, command: Command): void {
+    switch (command.kind) {
+      case "dispatch":
+        return this.#compute(nowUs, command.copy);
+      case "cancel":
+        return this.#cancelled(nowUs, command.copy);
+      case "verify":
+        return this.#verify(nowUs, command.copy);
+      case "preExecute":
+        return this.#execute(nowUs, command.transaction);
+      default:
+        return;
+    }
+  }
+
+  #compute(nowUs: number, copy: CopyView): void {
+    const node = this.#present.get(copy.node.id);
+    if (node === undefined) return;
+    const again = this.#sent.has(copy.id);
+    this.#sent.set(copy.id, copy);
+    // A receiver knows copies by their ids; its answers to the first dispatch may be lost, so it answers again.
+    if (again && this.#draw("again", copy.id) < 0.3) return;
+    this.#behave(nowUs, node, copy);
+  }
+
+  #behave(nowUs: number, node: NodeDraw, copy: CopyView): void {
+    const conduct = this.#conduct(node, copy);
+    const acceptUs = 1_000 + Math.floor(this.#draw("accept", copy.id) * 5_000);
+    const spread = 0.4 + 1.2 * this.#draw("service", copy.id);
+    const answerUs = acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread);
+    const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
+    const from = { copy: copy.id, node: copy.node.id };
+    const honest: EngineEvent = { kind: "copy-answered", ...from, ...honestAnswer(copy) };
+    const forged = { outputHash: `lie:${copy.id}`, answerHash: `forged:${copy.id}` };
+    const lie: EngineEvent = { kind: "copy-answered", ...from, ...forged };
+    if (conduct === "silent") return;
+    if (conduct === "refuse") return say(acceptUs, { kind: "copy-failed", ...from, reason: "overloaded" });
+    if (this.#draw("accepts", copy.id) < 0.9) say(acceptUs, { kind: "copy-accepted", ...from });
+    if (this.#draw("progresses", copy.id) < 0.3) {
+      say((acceptUs + answerUs) >> 1, { kind: "copy-progressed", ...from, tokens: 5 });
+    }
+    if (conduct === "late") return this.#send(copy.leaseUs + 1 + acceptUs, "node", -1, honest);
+    if (conduct === "for-another") return this.#answerForAnother(nowUs + answerUs, copy);
+    if (conduct === "fail") return say(answerUs, { kind: "copy-failed", ...from, reason: "error" });
+    if (conduct === "lie") return say(answerUs, lie);
+    if (conduct === "accept-only") return;
+    say(answerUs, honest);
+    if (conduct === "twice") say(answerUs + acceptUs, honest);
+    if (conduct === "equivocate") say(answerUs + 400, lie);
+    if (conduct === "answer-then-fail") say(answerUs + 400, { kind: "copy-failed", ...from, reason: "error" });
+  }
+
+  /** Copies the answer that another node would give, and says it both as that node's copy and as its own. */
+  #answerForAnother(atUs: number, copy: CopyView): void {
+    const others = [...this.#sent.values()].filter((other) => other.node.id !== copy.node.id);
+    const victim = others[Math.floor(this.#draw("victim", copy.id) * others.length)];
+    if (victim === undefined) return;
+    const stolen = honestAnswer(victim);
+    this.#send(atUs, "node", -1, { kind: "copy-answered", copy: victim.id, node: copy.node.id, ...stolen });
+    this.#send(atUs + 1_000, "node", copy.id, { kind: "copy-answered", copy: copy.id, node: copy.node.id, ...stolen });
+  }
+
+  #conduct(node: NodeDraw, copy: CopyView): Conduct {
+    if (this.#healed || this.#draw("faulty", copy.id) >= node.faulty) return "honest";
+    return FAULTS[Math.floor(this.#draw("fault", copy.id) * FAULTS.length)] ?? "honest";
+  }
+
+  #cancelled(nowUs: number, copy: CopyView): void {
+    const fate = this.#draw("cancel", copy.id);
+    // Lost on the way, or too late: the node goes on, and its messages come for a copy that is no more.
+    if (fate < 0.3) return;
+    this.#pending = this.#pending.filter((delivery) => delivery.copy !== copy.id);
+    if (fate < 0.6) return;
+    this.#send(nowUs + 2_000, "node", -1, {
+      kind: "copy-failed",
+      copy: copy.id,
+      node: copy.node.id,
+      reason: "cancelled",
+    });
+  }
+
+  #verify(nowUs: number, copy: CopyView): void {
+    const turn = this.#asked++;
+    const atUs = nowUs + 500 + Math.floor(this.#draw("verify", copy.id, turn) * 20_000);
+    const gaveUp = !this.#healed && this.#draw("give-up", copy.id, turn) < this.#scenario.verifierFaults / 2;
+    const honest = honestAnswer(copy);
+    const accepted = !gaveUp && copy.answerHash === honest.answerHash && copy.outputHash === honest.outputHash;
+    const reason = accepted ? "valid" : gaveUp ? "verifier-timeout" : "signature";
+    const verdict: EngineEvent = { kind: "verdict", copy: copy.id, accepted, reason };
+    this.#send(atUs, "verifier", -1, verdict);
+    const repeats = !this.#healed && this.#draw("repeat", copy.id, turn) < this.#scenario.verifierFaults / 2;
+    if (repeats) this.#send(atUs + 3_000, "verifier", -1, verdict);
+  }
+
+  /** A run sees the state as it is when the run begins. */
+  #execute(nowUs: number, view: TransactionView): void {
+    const program = this.#programs.get(view.hash);
+    if (program === undefined) return;
+    const turn = this.#asked++;
+    const atUs = nowUs + 1_000 + Math.floor(this.#draw("execute", view.hash, turn) * 30_000);
+    const on = { tx: view.id, round: view.round };
+    const faults = this.#healed ? 0 : this.#scenario.executorFaults;
+    if (this.#draw("execution-fails", view.hash, turn) < faults) {
+      return this.#send(atUs, "executor", -1, { kind: "pre-execution-failed", ...on, reason: "out of gas" });
+    }
+    const { calls, complete } = neededCalls(program, view, this.stateVersions);
+    const event: EngineEvent = complete
+      ? { kind: "pre-executed", ...on, readSet: program.reads.map((key) => `key${key}`) }
+      : { kind: "calls-discovered", ...on, calls };
+    this.#send(atUs, "executor", -1, event);
+    if (this.#draw("execution-repeats", view.hash, turn) < faults) this.#send(atUs + 10_000, "executor", -1, event);
+  }
+
+  #send(atUs: number, source: Source, copy: number, event: EngineEvent): void {
+    const delivery: Delivery = { atUs, order: this.#order++, source, copy, event };
+    let index = this.#pending.length;
+    while (index > 0 && (this.#pending[index - 1] as Delivery).atUs > atUs) index--;
+    this.#pending.splice(index, 0, delivery);
+  }
+}
+
+/** The one answer to this assignment that the verifier accepts. Honest nodes may still differ in what they put out. */
+export function honestAnswer(copy: CopyView): { outputHash: string; answerHash: string } {
+  const outputHash = `out:${copy.race.call.digest}:${copy.node.id}`;
+  return { outputHash, answerHash: `proof:${copy.id}:${copy.nonce}:${copy.node.id}:${outputHash}` };
+}
+
+function nodeTerms(id: string, draw: NodeDraw): NodeTerms {
+  const offers: Offer[] = [];
+  for (let model = 0; model < draw.models; model++) {
+    offers.push({ model: `m${model}`, mode: "vanilla", priceGwei: draw.priceGwei });
+    if (draw.tee) offers.push({ model: `m${model}`, mode: "tee", priceGwei: draw.priceGwei + 3 });
+  }
+  return {
+    id,
+    key: `key-of-${id}`,
+    operator: `operator${draw.operator}`,
+    region: `region${draw.region}`,
+    hardware: "gpu",
+    slots: draw.slots,
+    queueLimit: draw.queueLimit,
+    offers,
+  };
+}

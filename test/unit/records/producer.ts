@@ -1,0 +1,234 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DEFAULT_CONFIG } from "../../../scheduler/engine/config.ts";
+import { Engine } from "../../../scheduler/engine/engine.ts";
+import type { EngineEvent } from "../../../scheduler/engine/events.ts";
+import type { Command } from "../../../scheduler/engine/recorder.ts";
+import { Recorder } from "../../../scheduler/engine/recorder.ts";
+import type { Answer } from "../../../scheduler/live/answer.ts";
+import { answerHash } from "../../../scheduler/live/answer.ts";
+import type { BlockRecord, RecordsPosition } from "../../../scheduler/live/records.ts";
+import { Records } from "../../../scheduler/live/records.ts";
+import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
+import { deriveSeed, signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
+import { signStatement } from "../../../scheduler/proofs/statement.ts";
+import { checkTransaction, signTransaction } from "../../../scheduler/proofs/transaction.ts";
+import type { CallTerms, NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
+
+export const CHAIN = "pipe-test";
+const SECRET = new TextEncoder().encode("records under test");
+
+export function keyOf(label: string) {
+  return signingKeyFromSeed(deriveSeed(SECRET, label));
+}
+
+export const schedulerKey = keyOf("scheduler");
+export const NODES = ["node-a", "node-b", "node-c"];
+const TWO_FACED = "node-c";
+export const SENDERS = ["ada", "bob"].map((name) => keyOf(`sender/${name}`));
+
+function nodeTerms(id: string, key = keyOf(id).publicKeyHex): NodeTerms {
+  return {
+    id,
+    key,
+    operator: `operator of ${id}`,
+    region: id,
+    hardware: "cpu",
+    slots: 1,
+    queueLimit: 0,
+    offers: [{ model: "risk-small", mode: "vanilla", priceGwei: 10 }],
+  };
+}
+
+/** The real engine with the real records; nodes, verifier, pre-executor and chain answer at once. */
+export class Producer {
+  readonly engine = new Engine({ ...DEFAULT_CONFIG, policy: { kind: "fixed", copies: 2 } });
+  readonly blocks: BlockRecord[] = [];
+  /** Everything that the records were told, for telling it again. */
+  readonly history: (Command | NodeTerms)[] = [];
+  readonly answers: Map<string, Answer>;
+  #records: Records;
+  #nowUs = 1_000_000;
+  readonly #nonces = new Map<string, number>();
+  readonly #declared = new Map<string, readonly CallTerms[]>();
+
+  constructor(records: Records, answers: Map<string, Answer>) {
+    this.#records = records;
+    this.answers = answers;
+  }
+
+  /** Steps the event and everything that follows from it at once. */
+  tell(event: EngineEvent): void {
+    const pending: EngineEvent[] = [event];
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      this.#nowUs += 1_000;
+      if (next.kind === "node-joined") this.#note(next.node);
+      const recorder = new Recorder();
+      this.engine.step(this.#nowUs, next, recorder);
+      for (const command of recorder.take()) {
+        this.#note(command);
+        pending.push(...this.#reactTo(command));
+      }
+    }
+  }
+
+  join(): void {
+    for (const id of NODES) this.tell({ kind: "node-joined", node: nodeTerms(id) });
+    for (const { publicKeyHex } of SENDERS)
+      this.tell({ kind: "deposited", account: publicKeyHex, amountGwei: 1_000_000 });
+  }
+
+  submit(sender: (typeof SENDERS)[number], inputs: readonly string[]): void {
+    const nonce = this.#nonces.get(sender.publicKeyHex) ?? 0;
+    this.#nonces.set(sender.publicKeyHex, nonce + 1);
+    const calls = inputs.map((input) => ({
+      model: "risk-small",
+      mode: "vanilla" as const,
+      input: Buffer.from(input).toString("base64"),
+      tokensIn: 1,
+      tokensOut: 1,
+      maxFeeGwei: 25,
+      conflict: { kind: "first-valid" as const },
+      validityBlocks: 8,
+    }));
+    const unsigned = { chainId: CHAIN, sender: sender.publicKeyHex, nonce, gasPriceGwei: 1, ttlBlocks: 16, calls };
+    const checked = checkTransaction(signTransaction(unsigned, sender), CHAIN);
+    if (!checked.ok) throw new Error(checked.problem.advice);
+    this.#declared.set(checked.terms.hash, checked.terms.calls ?? []);
+    this.tell({ kind: "submitted", transaction: checked.terms });
+  }
+
+  open(height: number): void {
+    this.tell({ kind: "block-opened", height, sealAtUs: this.#nowUs + 500_000 });
+  }
+
+  seal(height: number): void {
+    this.tell({ kind: "seal-requested", height, maxTransactions: 100, order: "arrival" });
+  }
+
+  #note(item: Command | NodeTerms): void {
+    this.history.push(item);
+    const block = note(this.#records, item);
+    if (block !== undefined) this.blocks.push(block);
+  }
+
+  #reactTo(command: Command): EngineEvent[] {
+    switch (command.kind) {
+      case "preExecute": {
+        const { id, hash, round, calls } = command.transaction;
+        const declared = this.#declared.get(hash) ?? [];
+        const complete = calls.filter(({ result }) => result !== undefined).length === declared.length;
+        if (complete) return [{ kind: "pre-executed", tx: id, round, readSet: [] }];
+        return [{ kind: "calls-discovered", tx: id, round, calls: declared }];
+      }
+      case "dispatch": {
+        const { id, node, nonce, race } = command.copy;
+        const output = new TextEncoder().encode(`${race.call.model} of ${race.call.inputHash}`);
+        const outputHash = sha256Hex(output);
+        const { model, mode, inputHash } = race.call;
+        const statement = {
+          chainId: CHAIN,
+          txHash: race.tx.hash,
+          callIndex: race.callIndex,
+          model,
+          inputHash,
+          mode,
+          node: node.id,
+          nonce,
+          outputHash,
+        };
+        const proof = { kind: "vanilla" as const, signature: signStatement(statement, keyOf(node.id)) };
+        const answer = { output, proof };
+        this.answers.set(answerHash(answer), answer);
+        const answered = {
+          kind: "copy-answered" as const,
+          copy: id,
+          node: node.id,
+          outputHash,
+          answerHash: answerHash(answer),
+        };
+        const changed = { ...answered, answerHash: sha256Hex(output) };
+        // One node gives two different answers to its assignments.
+        const answers = node.id === TWO_FACED ? [answered, changed] : [answered];
+        return [{ kind: "copy-accepted", copy: id, node: node.id }, ...answers];
+      }
+      case "verify":
+        return [{ kind: "verdict", copy: command.copy.id, accepted: true, reason: "" }];
+      default:
+        return [];
+    }
+  }
+}
+
+/** Tells the records one thing, as the live shell does. */
+export function note(records: Records, item: Command | NodeTerms): BlockRecord | undefined {
+  if ("kind" in item) return records.consume(item);
+  records.registered(item);
+  return undefined;
+}
+
+export function openRecords(
+  directory: string | undefined,
+  answers: ReadonlyMap<string, Answer>,
+  position?: RecordsPosition,
+): Promise<Records> {
+  const lookUp = (hash: string) => answers.get(hash);
+  return Records.open({ directory, chainId: CHAIN, key: schedulerKey, answers: lookUp, maxReorgDepth: 8, position });
+}
+
+/** Four blocks, of which the third is taken back and sealed again; the last is not committed. */
+export function liveThrough(producer: Producer): void {
+  const [ada, bob] = SENDERS as [(typeof SENDERS)[number], (typeof SENDERS)[number]];
+  producer.join();
+  producer.open(1);
+  producer.submit(ada, ["a", "b"]);
+  producer.submit(bob, ["c"]);
+  producer.submit(bob, []);
+  producer.seal(1);
+  producer.seal(1);
+  producer.tell({ kind: "block-committed", height: 1 });
+  producer.open(2);
+  producer.seal(2);
+  producer.open(3);
+  producer.submit(ada, ["d", "e", "f"]);
+  producer.seal(3);
+  producer.tell({ kind: "block-committed", height: 2 });
+  producer.tell({ kind: "block-committed", height: 3 });
+  producer.tell({ kind: "block-reverted", height: 3 });
+  producer.open(3);
+  producer.submit(bob, ["g"]);
+  producer.seal(3);
+  producer.tell({ kind: "block-committed", height: 3 });
+  producer.open(4);
+  producer.submit(ada, ["h"]);
+  producer.seal(4);
+}
+
+/** A directory of records of one such life, closed. */
+export async function makeDirectory(): Promise<{ readonly directory: string; readonly producer: Producer }> {
+  const directory = await temporaryDirectory();
+  const answers = new Map<string, Answer>();
+  const records = await openRecords(directory, answers);
+  const producer = new Producer(records, answers);
+  liveThrough(producer);
+  await records.close();
+  return { directory, producer };
+}
+
+const made: string[] = [];
+
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "pipe-records-"));
+  made.push(directory);
+  return directory;
+}
+
+/** Removes the directories that the tests of this file made. */
+export async function cleanUp(): Promise<void> {
+  await Promise.all(made.splice(0).map((directory) => rm(directory, { recursive: true, force: true })));
+}
+
+export async function readAll(directory: string, files: readonly string[]): Promise<Map<string, Buffer>> {
+  return new Map(await Promise.all(files.map(async (file) => [file, await readFile(join(directory, file))] as const)));
+}
