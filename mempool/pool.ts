@@ -116,6 +116,8 @@ export class Pool {
     this.transactions.put(tx);
     this.#byHash.set(tx.hash, tx);
     const place = tx.nonce - account.nextNonce;
+    // Filled, not sparse: a hole must be found like any other place.
+    while (account.queue.length < place) account.queue.push(undefined);
     assert(account.queue[place] === undefined, "admission over a transaction that was not removed");
     account.queue[place] = tx;
     account.pending++;
@@ -290,7 +292,7 @@ function beyond(field: string, value: number, limit: number): Rejection | undefi
 }
 
 /** Place of the first nonce that is free, counted from the account's next. */
-function firstHole(account: Account | undefined): number {
+export function firstHole(account: Account | undefined): number {
   if (account === undefined) return 0;
   const hole = account.queue.indexOf(undefined);
   return hole < 0 ? account.queue.length : hole;

@@ -193,6 +193,7 @@ export type Alarm =
       readonly state: RedundancyState;
       readonly domains: number;
     }
+  | { readonly kind: "fleet-full"; readonly node: string; readonly limit: number }
   | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
   | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
 

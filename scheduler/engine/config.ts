@@ -18,6 +18,8 @@ export interface EngineConfig {
 }
 
 export interface RaceConfig {
+  /** Nodes known at a time, those included that left a while ago. */
+  readonly maxNodes: number;
   /** Below this many distinct operators able to run a (model, mode) its redundancy has collapsed. */
   readonly redundancyFloor: number;
   /** A node that has not accepted a copy after this long is taken for dead: the copy is lost. */
@@ -41,6 +43,7 @@ export interface RaceConfig {
 }
 
 export const DEFAULT_RACES: RaceConfig = {
+  maxNodes: 4_096,
   redundancyFloor: 2,
   acceptTimeoutUs: 1_000_000,
   leaseUs: 30_000_000,

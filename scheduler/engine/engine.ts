@@ -1,6 +1,6 @@
 import { assertLimits } from "../../mempool/limits.ts";
 import { Ledger } from "../../mempool/ledger.ts";
-import { Pool } from "../../mempool/pool.ts";
+import { firstHole, Pool } from "../../mempool/pool.ts";
 import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
@@ -151,7 +151,8 @@ export class Engine {
 
   #fleetChanged(event: EngineEvent & { kind: `node-${string}` }, now: number, out: Commands): void {
     if (event.kind === "node-joined") {
-      this.#races.roomOn(this.#fleet.join(event.node, out), now, out);
+      const joined = this.#fleet.join(event.node, out);
+      if (joined !== undefined) this.#races.roomOn(joined, now, out);
       return;
     }
     const node = this.#fleet.node(event.node);
@@ -173,17 +174,14 @@ export class Engine {
     return this.#pool.byHash(hash);
   }
 
-  /** The next nonce and what the sender may still put into escrow. */
+  /** The nonce that the sender's next transaction needs, and what it may still put into escrow. */
   account(
     id: string,
   ): { readonly nextNonce: number; readonly depositGwei: number; readonly pending: number } | undefined {
     const account = this.#pool.account(id);
     if (account === undefined) return undefined;
-    return {
-      nextNonce: account.nextNonce + account.queue.length,
-      depositGwei: account.depositGwei,
-      pending: account.pending,
-    };
+    const { nextNonce, depositGwei, pending } = account;
+    return { nextNonce: nextNonce + firstHole(account), depositGwei, pending };
   }
 
   /** P(sealing by block b) for each of the blocks that may still carry it, the open one first (P14). */

@@ -167,11 +167,15 @@ export class Fleet {
     return this.#classes.get(model)?.get(mode);
   }
 
-  /** Registers a node, or takes over its new terms. */
-  join(terms: NodeTerms, out: Commands): FleetNode {
+  /** Registers a node, or takes over its new terms; `undefined` when there are too many. */
+  join(terms: NodeTerms, out: Commands): FleetNode | undefined {
     let node = this.#nodes.get(terms.id);
     const before = node?.classes ?? [];
     if (node === undefined) {
+      if (this.#nodes.size >= this.#config.maxNodes && !this.#forgetOne()) {
+        out.alarm({ kind: "fleet-full", node: terms.id, limit: this.#config.maxNodes });
+        return undefined;
+      }
       node = new FleetNode(terms, this.#config.quarantineUs);
       this.#nodes.set(terms.id, node);
     }
@@ -183,6 +187,15 @@ export class Fleet {
     // Judged once, after the change: a node that registers again must not look like a collapse.
     this.#judge(new Set([...before, ...node.classes]), out);
     return node;
+  }
+
+  /** Forgets a node that left, if there is one without copies or a rest to serve. */
+  #forgetOne(): boolean {
+    for (const node of this.#nodes.values()) {
+      if (node.present || node.quarantined || node.outstanding > 0) continue;
+      return this.#nodes.delete(node.id);
+    }
+    return false;
   }
 
   leave(node: FleetNode, out: Commands): void {

@@ -1,0 +1,179 @@
+import type { ServiceStatistics } from "../index.ts";
+import type { LatencySummary } from "../live/latency.ts";
+import { type DemoOptions, formatPolicy } from "./demo-options.ts";
+import { type DemoTally, sum } from "./demo-tally.ts";
+
+/** What a block producer wants to know afterwards; `--json` prints it. Counts unless the name says otherwise. */
+export interface DemoSummary {
+  readonly blocks: number;
+  readonly nodes: number;
+  readonly seed: number;
+  readonly policy: string;
+  readonly latency: "modelled" | "none";
+  readonly workload: string;
+  readonly transactions: {
+    readonly submitted: number;
+    readonly accepted: number;
+    readonly refused: Readonly<Record<string, number>>;
+    readonly sealed: number;
+    readonly sealedWithInference: number;
+    readonly slowLane: number;
+    readonly refunded: number;
+    readonly refundedBecause: Readonly<Record<string, number>>;
+    readonly pending: number;
+  };
+  /** Blocks that inference added: between the block open at admission and the one that carried the transaction. */
+  readonly blocksAdded: { readonly p50: number; readonly p99: number };
+  readonly latencyMs: Readonly<Record<"job" | "verification" | "admissionToSeal", LatencySummary>>;
+  /** How late blocks were sealed after their cut-off. */
+  readonly sealDelayMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly copies: {
+    readonly launched: number;
+    readonly speculative: number;
+    readonly speculativeWins: number;
+    readonly stragglersCancelled: number;
+    readonly lost: Readonly<Record<string, number>>;
+  };
+  readonly proofs: {
+    readonly accepted: number;
+    readonly rejected: number;
+    readonly rejectedBecause: Readonly<Record<string, number>>;
+  };
+  readonly work: { readonly primaryS: number; readonly speculativeS: number; readonly extraPercent: number };
+  readonly fees: {
+    readonly escrowedGwei: number;
+    readonly paidGwei: number;
+    readonly refundedGwei: number;
+    readonly heldGwei: number;
+  };
+  /** Σ paid + Σ refunded + Σ held = Σ escrowed, added up again from what the engine reports. */
+  readonly ledgerBalanced: boolean;
+  readonly quarantines: number;
+  /** Where journal, receipts and latencies are; null when they were not kept. */
+  readonly out: string | null;
+}
+
+/** Words with which a verifier rejects; everything else that ends a copy is the node's own failure. */
+const VERIFIER_WORDS = new Set([
+  "answer-missing",
+  "unknown-node",
+  "output-too-large",
+  "output-mismatch",
+  "wrong-proof-kind",
+  "bad-signature",
+]);
+
+export function summarise(parts: {
+  options: DemoOptions;
+  tally: DemoTally;
+  statistics: ServiceStatistics;
+  latency: (name: "job" | "verification" | "seal") => LatencySummary;
+  sealDelaysMs: readonly number[];
+}): DemoSummary {
+  const { options, tally, statistics, latency, sealDelaysMs } = parts;
+  const { counters, ledger, sizes } = statistics;
+  const isVerdict = (reason: string) => VERIFIER_WORDS.has(reason) || reason.startsWith("verifier-");
+  const primaryUs = counters.workUs - counters.speculativeWorkUs;
+  return {
+    blocks: tally.blocks,
+    nodes: options.nodes,
+    seed: options.seed,
+    policy: formatPolicy(options.policy),
+    latency: options.latency,
+    workload: options.trace ?? `made up, ${options.ratePerS} transactions per second`,
+    transactions: {
+      submitted: tally.submitted,
+      accepted: tally.accepted,
+      refused: Object.fromEntries(tally.refused),
+      sealed: tally.sealed,
+      sealedWithInference: tally.sealedWithCalls,
+      slowLane: tally.sealedSlow,
+      refunded: sum(tally.refunded),
+      refundedBecause: Object.fromEntries(tally.refunded),
+      pending: sizes.pending,
+    },
+    blocksAdded: { p50: percentile(tally.blocksWaited, 0.5), p99: percentile(tally.blocksWaited, 0.99) },
+    latencyMs: { job: latency("job"), verification: latency("verification"), admissionToSeal: latency("seal") },
+    sealDelayMs: {
+      p50: percentile(sealDelaysMs, 0.5),
+      p99: percentile(sealDelaysMs, 0.99),
+      max: percentile(sealDelaysMs, 1),
+    },
+    copies: {
+      launched: tally.launched,
+      speculative: tally.speculative,
+      speculativeWins: tally.speculativeWins,
+      stragglersCancelled: tally.cancelled,
+      lost: pick(tally.lost, (reason) => !isVerdict(reason)),
+    },
+    proofs: {
+      accepted: tally.decided,
+      rejected: counters.proofsRejected,
+      rejectedBecause: pick(tally.lost, isVerdict),
+    },
+    work: {
+      primaryS: primaryUs / 1e6,
+      speculativeS: counters.speculativeWorkUs / 1e6,
+      extraPercent: primaryUs === 0 ? 0 : (100 * counters.speculativeWorkUs) / primaryUs,
+    },
+    fees: {
+      escrowedGwei: ledger.escrowedGwei,
+      paidGwei: ledger.paidGwei,
+      refundedGwei: ledger.refundedGwei,
+      heldGwei: ledger.heldGwei,
+    },
+    ledgerBalanced: ledger.paidGwei + ledger.refundedGwei + ledger.heldGwei === ledger.escrowedGwei,
+    quarantines: tally.quarantines,
+    out: options.out ?? null,
+  };
+}
+
+function pick(counts: ReadonlyMap<string, number>, wanted: (key: string) => boolean): Record<string, number> {
+  return Object.fromEntries([...counts].filter(([key]) => wanted(key)));
+}
+
+/** Smallest value that at least this share of the values does not exceed; 0 for none. */
+function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+}
+
+/** The summary for people. */
+export function formatSummary(s: DemoSummary): string {
+  const t = s.transactions;
+  const ms = (value: number) => `${value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US")} ms`;
+  const gwei = (value: number) => `${value.toLocaleString("en-US")} gwei`;
+  const { job, verification, admissionToSeal } = s.latencyMs;
+  const rows: [string, string][] = [
+    ["transactions submitted", `${t.submitted} (${t.accepted} accepted${listed(t.refused, ", refused: ")})`],
+    ["  sealed", `${t.sealed} (${t.sealedWithInference} with inference)`],
+    ["  of these in the slow lane", `${t.slowLane}`],
+    ["  refunded", `${t.refunded}${listed(t.refundedBecause, ": ")}`],
+    ["blocks sealed", `${s.blocks}; p99 ${ms(s.sealDelayMs.p99)} after the cut-off`],
+    ["blocks added by inference", `p50 ${s.blocksAdded.p50}, p99 ${s.blocksAdded.p99}`],
+    ["job latency", `p50 ${ms(job.p50Ms)}, p99 ${ms(job.p99Ms)}, max ${ms(job.maxMs)} (${job.count} jobs)`],
+    ["admission to seal", `p50 ${ms(admissionToSeal.p50Ms)}, p99 ${ms(admissionToSeal.p99Ms)}`],
+    ["verification", `p50 ${ms(verification.p50Ms)}, p99 ${ms(verification.p99Ms)}`],
+    ["copies launched", `${s.copies.launched}, of these ${s.copies.speculative} speculative`],
+    ["wins by speculative copies", `${s.copies.speculativeWins}`],
+    ["stragglers cancelled", `${s.copies.stragglersCancelled}`],
+    ["copies lost", listed(s.copies.lost, "") || "none"],
+    ["proofs rejected", `${s.proofs.rejected}${listed(s.proofs.rejectedBecause, ": ")}`],
+    [
+      "extra work",
+      `${s.work.extraPercent.toFixed(1)} % (${s.work.speculativeS.toFixed(1)} s on ${s.work.primaryS.toFixed(1)} s)`,
+    ],
+    ["fees paid", gwei(s.fees.paidGwei)],
+    ["  refunded", gwei(s.fees.refundedGwei)],
+    [
+      "ledger",
+      s.ledgerBalanced ? `balanced: paid + refunded + held (${gwei(s.fees.heldGwei)}) = escrowed` : "DOES NOT ADD UP",
+    ],
+  ];
+  return rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join("\n");
+}
+
+function listed(counts: Readonly<Record<string, number>>, lead: string): string {
+  const parts = Object.entries(counts).map(([key, count]) => `${count} ${key}`);
+  return parts.length === 0 ? "" : `${lead}${parts.join(", ")}`;
+}

@@ -1,0 +1,167 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "csv-parse/sync";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { Pipe, SubmitOutcome } from "../index.ts";
+import { encodeTensor } from "../node/model-runner.ts";
+import { deriveSeed, type SigningKey, signingKeyFromSeed } from "../proofs/keys.ts";
+import { type SignedTransaction, signTransaction, type SignedCall } from "../proofs/transaction.ts";
+
+/** A transaction of the workload before it is signed: when it comes, and what it asks. */
+export interface Arrival {
+  readonly atMs: number;
+  readonly ttlBlocks: number;
+  readonly calls: readonly Question[];
+}
+
+export interface Question {
+  readonly model: "risk-small" | "chat-mini";
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+}
+
+/** The trace cannot be used; the message says what to do. */
+export class TraceError extends Error {
+  override readonly name = "TraceError";
+}
+
+/**
+ * The made-up workload: Poisson arrivals; of ten transactions six ask the risk model, two the chat model, one both, and one
+ * asks nothing. Chat answers are 20 to 120 tokens long. Times to live are 8 to 24 blocks.
+ */
+export function madeUpArrivals(options: { seed: number; ratePerS: number; durationMs: number }): Arrival[] {
+  const random = uniformOf(options.seed);
+  const arrivals: Arrival[] = [];
+  let atMs = 0;
+  for (;;) {
+    atMs += (-Math.log(1 - random()) / options.ratePerS) * 1_000;
+    if (atMs >= options.durationMs) return arrivals;
+    const kind = random();
+    const risk: Question = { model: "risk-small", tokensIn: 16, tokensOut: 8 };
+    const chat: Question = { model: "chat-mini", tokensIn: 64, tokensOut: 20 + Math.floor(100 * random()) };
+    const calls = kind < 0.6 ? [risk] : kind < 0.8 ? [chat] : kind < 0.9 ? [risk, chat] : [];
+    arrivals.push({ atMs, ttlBlocks: 8 + Math.floor(17 * random()), calls });
+  }
+}
+
+/** Arrivals and token counts of a recorded trace: one chat call each, times to live of 24 blocks. Rejects with TraceError. */
+export async function traceArrivals(path: string, durationMs: number): Promise<Arrival[]> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new TraceError(
+      `The trace ${path} cannot be read (${error.code ?? error.message}). Give --trace the path of a CSV file.`,
+    );
+  });
+  const rows = parseRows(path, text);
+  const firstMs = rows[0]?.atMs ?? 0;
+  const arrivals: Arrival[] = [];
+  for (const { atMs, tokensIn, tokensOut } of rows) {
+    if (atMs - firstMs >= durationMs) break;
+    arrivals.push({ atMs: atMs - firstMs, ttlBlocks: 24, calls: [{ model: "chat-mini", tokensIn, tokensOut }] });
+  }
+  return arrivals;
+}
+
+interface TraceRow {
+  readonly atMs: number;
+  readonly tokensIn: number;
+  readonly tokensOut: number;
+}
+
+function parseRows(path: string, text: string): TraceRow[] {
+  let records: Record<string, string>[];
+  try {
+    records = parse(text, { columns: true, skip_empty_lines: true, bom: true, trim: true });
+  } catch (error) {
+    throw new TraceError(`The trace ${path} is no CSV: ${(error as Error).message}.`, { cause: error });
+  }
+  if (records.length === 0) throw new TraceError(`The trace ${path} has no rows.`);
+  const rows = records.map((record, index) => rowOf(record, `${path}, row ${index + 1}`));
+  return rows.sort((a, b) => a.atMs - b.atMs);
+}
+
+function rowOf(record: Record<string, string>, place: string): TraceRow {
+  const cell = (column: string): string => {
+    const value = record[column];
+    if (value === undefined)
+      throw new TraceError(
+        `${place}: the column ${column} is missing. A trace has TIMESTAMP, ContextTokens, GeneratedTokens.`,
+      );
+    return value;
+  };
+  const count = (column: string): number => {
+    const value = Number(cell(column));
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new TraceError(`${place}: ${column} is ${cell(column)}, not a count of tokens.`);
+    return value;
+  };
+  // The timestamps carry seven decimals and no zone; only differences matter.
+  const atMs = Date.parse(`${cell("TIMESTAMP").replace(" ", "T").slice(0, 23)}Z`);
+  if (Number.isNaN(atMs))
+    throw new TraceError(`${place}: TIMESTAMP is ${cell("TIMESTAMP")}, not a time such as 2023-11-16 18:15:46.680.`);
+  return { atMs, tokensIn: count("ContextTokens"), tokensOut: Math.max(1, count("GeneratedTokens")) };
+}
+
+const MAX_FEES_GWEI = { "risk-small": 2_000, "chat-mini": 60_000 } as const;
+const SENDERS = 24;
+
+interface User {
+  readonly key: SigningKey;
+  /** The outcome of the submission before. */
+  last: Promise<unknown>;
+}
+
+/** Users who sign what arrives: each transaction comes from the next of them, nonces in order. */
+export class Users {
+  readonly #chainId: string;
+  readonly #random: () => number;
+  readonly #users: User[];
+  #turn = 0;
+
+  constructor(options: { chainId: string; seed: number }) {
+    this.#chainId = options.chainId;
+    this.#random = uniformOf(options.seed + 1);
+    const secret = new Uint8Array(new Int32Array([options.seed, 0, 0, 0, 0, 0, 0, 0]).buffer);
+    this.#users = Array.from({ length: SENDERS }, (_, index) => ({
+      key: signingKeyFromSeed(deriveSeed(secret, `user/${index}`)),
+      last: Promise.resolve(),
+    }));
+  }
+
+  get accounts(): readonly string[] {
+    return this.#users.map(({ key }) => key.publicKeyHex);
+  }
+
+  /** The next user signs and submits, after the outcome of that user's last one is known. */
+  submit(arrival: Arrival, ttlBlocks: number, pipe: Pick<Pipe, "account" | "submit">): Promise<SubmitOutcome> {
+    const user = this.#users[this.#turn++ % SENDERS] as User;
+    const gasPriceGwei = 1 + Math.floor(100 * this.#random());
+    const calls = arrival.calls.map((question) => this.#callOf(question));
+    const outcome = user.last.then(async () => {
+      const sender = user.key.publicKeyHex;
+      // Asked anew each time: a refunded transaction leaves its nonce to the next one.
+      const nonce = (await pipe.account(sender))?.nextNonce ?? 0;
+      const unsigned = { chainId: this.#chainId, sender, nonce, gasPriceGwei, ttlBlocks, calls };
+      return pipe.submit(signTransaction(unsigned, user.key));
+    });
+    user.last = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  #callOf({ model, tokensIn, tokensOut }: Question): SignedCall {
+    const features = Array.from({ length: model === "risk-small" ? 16 : 64 }, () => 2 * this.#random() - 1);
+    return {
+      model,
+      mode: "vanilla",
+      input: Buffer.from(encodeTensor(features)).toString("base64"),
+      tokensIn,
+      tokensOut,
+      maxFeeGwei: MAX_FEES_GWEI[model],
+      conflict: { kind: "first-valid" },
+      validityBlocks: 16,
+    };
+  }
+}
+
+function uniformOf(seed: number): () => number {
+  const generator = xoroshiro128plus(seed);
+  return () => (generator.next() >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,201 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createPipe, defaultFleet, type EmbeddedNode, type Pipe, startBlockProducer } from "../index.ts";
+import type { DemoOptions } from "./demo-options.ts";
+import { type DemoScreen, screenOn } from "./demo-screen.ts";
+import { type DemoSummary, formatSummary, summarise } from "./demo-summary.ts";
+import { DemoTally } from "./demo-tally.ts";
+import { type Arrival, madeUpArrivals, traceArrivals, Users } from "./demo-workload.ts";
+
+const CHAIN_ID = "pipe-demo";
+const INTERVAL_MS = 500;
+/** Nothing new comes in during the last blocks, so that what is there can come to its end. */
+const QUIET_BLOCKS = 8;
+const DEPOSIT_GWEI = 1_000_000_000;
+
+/** The directory cannot be used; the message says what to do. */
+export class DemoRefused extends Error {
+  override readonly name = "DemoRefused";
+}
+
+/**
+ * Runs PIPE on this machine: nodes in threads, users who sign, a block each 500 ms, and a summary. Progress goes to standard
+ * error, the summary to standard output. Resolves to whether the ledger adds up. Rejects with DemoRefused or TraceError.
+ */
+export async function runDemo(options: DemoOptions, interrupted: AbortSignal): Promise<boolean> {
+  const arrivals = await arrivalsOf(options);
+  const { directory, temporary } = await directoryOf(options);
+  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  try {
+    introduce(options, note);
+    const summary = await run(options, arrivals, { directory, interrupted });
+    if (options.json) console.log(JSON.stringify(summary));
+    else console.log(`\n${formatSummary(summary)}`);
+    if (options.out !== undefined) note(advice(options.out));
+    return summary.ledgerBalanced;
+  } finally {
+    if (temporary) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function introduce(options: DemoOptions, note: (text: string) => void): void {
+  const { blocks, nodes, latency, seed } = options;
+  note(`PIPE: ${nodes} inference nodes, ${blocks} blocks of ${INTERVAL_MS} ms, seed ${seed}.`);
+  note(
+    latency === "none"
+      ? "The ONNX models run as fast as they compute: microseconds."
+      : "Each answer is a real ONNX inference, held back by a latency profile of a 70B model (--latency none turns that off).",
+  );
+}
+
+function advice(out: string): string {
+  return `\nThe records are in ${out}. Check them as an outsider would:\n  npx pipe receipts verify ${out}\n  npx pipe order audit ${out}\n  npx pipe replay ${out}`;
+}
+
+function arrivalsOf({ trace, seed, ratePerS, blocks }: DemoOptions): Promise<Arrival[]> {
+  const durationMs = Math.max(1, blocks - QUIET_BLOCKS) * INTERVAL_MS;
+  if (trace !== undefined) return traceArrivals(trace, durationMs);
+  return Promise.resolve(madeUpArrivals({ seed, ratePerS, durationMs }));
+}
+
+async function directoryOf({ out }: DemoOptions): Promise<{ directory: string; temporary: boolean }> {
+  if (out === undefined) return { directory: await mkdtemp(join(tmpdir(), "pipe-demo-")), temporary: true };
+  const present = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new DemoRefused(
+      `${out} cannot be used (${error.code ?? error.message}). Give --out a directory that can be written.`,
+    );
+  });
+  if (present.length > 0) throw new DemoRefused(`${out} is not empty. Give --out a new directory, or remove that one.`);
+  return { directory: out, temporary: false };
+}
+
+async function run(
+  options: DemoOptions,
+  arrivals: readonly Arrival[],
+  { directory, interrupted }: { directory: string; interrupted: AbortSignal },
+): Promise<DemoSummary> {
+  const seedHex = options.seed.toString(16).padStart(64, "0");
+  const nodes = defaultFleet({ count: options.nodes, seedHex, latency: options.latency, faults: options.faults });
+  const pipe = await createPipe({
+    directory,
+    chainId: CHAIN_ID,
+    fleet: { nodes },
+    policy: options.policy,
+    engine: { seed: options.seed },
+    logger: "error",
+  });
+  const screen = screenOn(process.stderr);
+  try {
+    const tally = new DemoTally();
+    void follow(pipe, tally);
+    const sealDelaysMs = await produce(options, { pipe, tally, arrivals, screen, nodes, interrupted });
+    const statistics = await pipe.statistics();
+    return summarise({ options, tally, statistics, latency: pipe.latency, sealDelaysMs });
+  } finally {
+    screen.close();
+    await pipe.close();
+  }
+}
+
+async function follow(pipe: Pipe, tally: DemoTally): Promise<void> {
+  for await (const event of pipe.events()) tally.note(event);
+}
+
+interface Stage {
+  readonly pipe: Pipe;
+  readonly tally: DemoTally;
+  readonly arrivals: readonly Arrival[];
+  readonly screen: DemoScreen;
+  readonly nodes: readonly EmbeddedNode[];
+  readonly interrupted: AbortSignal;
+}
+
+/** Lets users submit and blocks seal. Resolves to how late each block was sealed. */
+async function produce(options: DemoOptions, stage: Stage): Promise<number[]> {
+  const { pipe, interrupted } = stage;
+  const users = new Users({ chainId: CHAIN_ID, seed: options.seed });
+  for (const account of users.accounts) await pipe.deposit({ account, amountGwei: DEPOSIT_GWEI });
+  const cutOffs = new Map<number, number>();
+  const sealDelaysMs: number[] = [];
+  const done = Promise.withResolvers<void>();
+  interrupted.addEventListener("abort", () => done.resolve(), { once: true });
+  const producer = startBlockProducer({
+    pipe: {
+      ...pipe,
+      openBlock: (block) => {
+        cutOffs.set(block.height, block.sealAtMs);
+        return pipe.openBlock(block);
+      },
+    },
+    intervalMs: INTERVAL_MS,
+    firstHeight: 1,
+    maxTransactions: 1_000,
+    order: "gas",
+    confirmations: 1,
+    onSealed: ({ header: { height, sealedUs } }) => {
+      sealDelaysMs.push(sealedUs / 1_000 - (cutOffs.get(height) ?? 0));
+      void showProgress(options, stage, height);
+      if (height >= options.blocks) done.resolve();
+    },
+    onTrouble: (error) => done.reject(error),
+  });
+  const submitting = submitAll(options, stage, users, () => sealDelaysMs.length);
+  await done.promise.finally(() => producer.stop());
+  const next = await producer.stop();
+  await submitting;
+  await finish(pipe, next);
+  return sealDelaysMs;
+}
+
+async function submitAll(options: DemoOptions, stage: Stage, users: Users, sealed: () => number): Promise<void> {
+  const { pipe, tally, arrivals, interrupted } = stage;
+  const startedMs = performance.now();
+  const outcomes: Promise<void>[] = [];
+  for (const arrival of arrivals) {
+    const waitMs = startedMs + arrival.atMs - performance.now();
+    if (waitMs > 1) await sleep(waitMs, undefined, { signal: interrupted }).catch(() => undefined);
+    if (interrupted.aborted || sealed() >= options.blocks) break;
+    // Nobody waits for longer than the demonstration lasts.
+    const ttlBlocks = Math.max(1, Math.min(arrival.ttlBlocks, options.blocks - sealed()));
+    const submitted = users.submit(arrival, ttlBlocks, pipe);
+    outcomes.push(submitted.then((outcome) => tally.outcome(outcome.ok ? undefined : outcome.problem)));
+  }
+  await Promise.all(outcomes);
+}
+
+/** Confirms the last blocks; opens the one after them, in which everybody's time to live is over. */
+async function finish(pipe: Pipe, next: number): Promise<void> {
+  await pipe.committed(next - 1);
+  const { sizes } = await pipe.statistics();
+  if (sizes.pending > 0) await pipe.openBlock({ height: next + MAX_TTL_BLOCKS, sealAtMs: Date.now() + INTERVAL_MS });
+  // The followers' turn.
+  await sleep(50);
+}
+
+const MAX_TTL_BLOCKS = 64;
+
+async function showProgress(
+  options: DemoOptions,
+  { pipe, tally, screen, nodes }: Stage,
+  height: number,
+): Promise<void> {
+  const { sizes } = await pipe.statistics();
+  screen.show({
+    height,
+    blocks: options.blocks,
+    tally,
+    pending: sizes.pending,
+    racing: sizes.races,
+    nodes: nodes.map(({ id, hardware, fault }) => ({
+      id,
+      hardware,
+      fault: fault.kind === "none" ? "honest" : fault.kind,
+      running: [...tally.running.values()].filter(({ node }) => node === id).length,
+      won: tally.wonBy.get(id) ?? 0,
+      lost: tally.lostBy.get(id) ?? 0,
+    })),
+  });
+}
