@@ -23,7 +23,7 @@ const flags = {
     Flag.withDescription("of keys, workload and latencies (real threads still differ in timing)"),
   ),
   policy: Flag.String("policy").pipe(
-    Flag.withDefault("hedge:2500:3"),
+    Flag.withDefault("hedge:1500:3"),
     Flag.withMetavar("POLICY"),
     Flag.withDescription("when another copy is launched: fixed:COPIES or hedge:DELAY_MS:MAX_COPIES"),
   ),

@@ -4,7 +4,7 @@ import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { Pipe, SubmitOutcome } from "../index.ts";
 import { encodeTensor } from "../node/model-runner.ts";
 import { deriveSeed, type SigningKey, signingKeyFromSeed } from "../proofs/keys.ts";
-import { type SignedTransaction, signTransaction, type SignedCall } from "../proofs/transaction.ts";
+import { type SignedCall, signTransaction } from "../proofs/transaction.ts";
 
 /** A transaction of the workload before it is signed: when it comes, and what it asks. */
 export interface Arrival {
