@@ -1,0 +1,98 @@
+import { dirname, join } from "node:path/posix";
+import type { ImportStatement } from "./syntax.ts";
+
+/** What one part of the tree may import. Paths are folders or files, relative to the root, without a slash at the end. */
+interface Layer {
+  readonly part: string;
+  /** Parts of this repository that it may use. Its own part is always allowed. */
+  readonly uses: readonly string[];
+  /** Parts of which it may use the types only. */
+  readonly usesTypes: readonly string[];
+  /** `pure`: next to none. `quiet`: any but the live ones, of which it may use what only describes data. `live`: any. */
+  readonly packages: "pure" | "quiet" | "live";
+}
+
+/** Packages that keep a pure part pure: no I/O, clock or promise inside. */
+const PURE_PACKAGES = ["pure-rand"];
+/** Packages that belong to live code and command-line mains. */
+const LIVE_PACKAGES = /^(?:effect|@effect|pino|nats|@nats-io)(?:\/|$)/;
+/** What Effect has for describing and parsing data. It runs nothing, so that the edge may use it too. */
+const DATA_OF_EFFECT = new Set(["Schema", "SchemaIssue", "Result", "Option"]);
+
+/** What leaves the engine: the one file of it that the mempool knows, by type, since the mempool fills its records. */
+const COMMANDS = "scheduler/engine/commands.ts";
+/** What goes between scheduler and nodes: likewise the one file of the live shell that proofs and nodes know, by type. */
+const TRANSPORT = "scheduler/live/transport.ts";
+const CORE = ["scheduler/shared", "mempool", "policies", "scheduler/engine", COMMANDS];
+const EDGE = [...CORE, "scheduler/proofs"];
+
+/** The direction of imports. A file belongs to the longest part that contains it. */
+export const LAYERS: readonly Layer[] = [
+  { part: "scheduler/shared", uses: [], usesTypes: [], packages: "pure" },
+  { part: "policies", uses: ["scheduler/shared"], usesTypes: [], packages: "pure" },
+  { part: "mempool", uses: ["scheduler/shared"], usesTypes: ["policies", COMMANDS], packages: "pure" },
+  { part: "mempool/evm", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
+  { part: COMMANDS, uses: ["scheduler/shared"], usesTypes: ["mempool", "policies"], packages: "pure" },
+  { part: "scheduler/engine", uses: CORE, usesTypes: [], packages: "pure" },
+  { part: "scheduler/proofs", uses: CORE, usesTypes: [TRANSPORT], packages: "quiet" },
+  { part: "scheduler/node", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
+  { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
+  {
+    part: "scheduler/live",
+    uses: [...EDGE, TRANSPORT, "scheduler/node", "mempool/evm"],
+    usesTypes: [],
+    packages: "live",
+  },
+  { part: "sim", uses: EDGE, usesTypes: [], packages: "quiet" },
+  {
+    part: "scheduler",
+    uses: [...EDGE, "scheduler/node", "scheduler/live", TRANSPORT],
+    usesTypes: [],
+    packages: "live",
+  },
+  {
+    part: "scheduler/cli",
+    uses: [...EDGE, "scheduler", "scheduler/node", "scheduler/live", TRANSPORT, "mempool/evm", "sim"],
+    usesTypes: [],
+    packages: "live",
+  },
+];
+
+/** Parts whose code is a deterministic value machine. */
+export function isPure(path: string): boolean {
+  return layerOf(path)?.packages === "pure";
+}
+
+function layerOf(path: string): Layer | undefined {
+  let found: Layer | undefined;
+  for (const layer of LAYERS) {
+    if (path !== layer.part && !path.startsWith(`${layer.part}/`)) continue;
+    if (found === undefined || layer.part.length > found.part.length) found = layer;
+  }
+  return found;
+}
+
+/** Why the file at `path` must not have this import, or `undefined` if it may. */
+export function importTrouble(path: string, statement: ImportStatement): string | undefined {
+  const layer = layerOf(path);
+  if (layer === undefined) return undefined;
+  if (!statement.from.startsWith(".")) return packageTrouble(layer, statement);
+  const target = join(dirname(path), statement.from);
+  const targetPart = layerOf(target)?.part;
+  if (targetPart === undefined) return `${layer.part} must not import ${target}, which is in no layer`;
+  if (targetPart === layer.part || layer.uses.includes(targetPart)) return undefined;
+  if (statement.typeOnly && layer.usesTypes.includes(targetPart)) return undefined;
+  return `${layer.part} must not import ${statement.typeOnly ? "types from " : ""}${targetPart} (${statement.from})`;
+}
+
+function packageTrouble(layer: Layer, { from, names }: ImportStatement): string | undefined {
+  if (
+    layer.packages === "pure" &&
+    !PURE_PACKAGES.some((allowed) => from === allowed || from.startsWith(`${allowed}/`))
+  ) {
+    return `${layer.part} is pure and must not import ${from}`;
+  }
+  if (layer.packages !== "quiet" || !LIVE_PACKAGES.test(from)) return undefined;
+  const onlyData = from === "effect" && names.length > 0 && names.every((name) => DATA_OF_EFFECT.has(name));
+  return onlyData ? undefined : `${from} belongs to live code, not to ${layer.part}`;
+}

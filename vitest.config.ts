@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Two projects, one after the other. `unit` is everything that computes; its files share the machine. `live` measures
+ * real time (leases, heartbeats, blocks), so its files have the machine to themselves, one at a time.
+ *
+ * Each run also writes its results to out/tests.json, from which .ci/run counts.
+ */
+export default defineConfig({
+  test: {
+    reporters: ["default", ["json", { outputFile: "out/tests.json" }]],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/live/**"],
+          maxWorkers: 2,
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "live",
+          include: ["test/live/**/*.test.ts"],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
