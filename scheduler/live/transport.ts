@@ -26,10 +26,22 @@ export interface Assignment {
 export type NodeMessage =
   | { readonly kind: "joined"; readonly terms: NodeTerms }
   | { readonly kind: "left"; readonly node: string }
-  | { readonly kind: "reported"; readonly node: string; readonly running: number; readonly queued: number; readonly warm: readonly string[] }
+  | {
+      readonly kind: "reported";
+      readonly node: string;
+      readonly running: number;
+      readonly queued: number;
+      readonly warm: readonly string[];
+    }
   | { readonly kind: "accepted"; readonly node: string; readonly copy: number }
   | { readonly kind: "progressed"; readonly node: string; readonly copy: number; readonly tokens: number }
-  | { readonly kind: "answered"; readonly node: string; readonly copy: number; readonly output: Uint8Array; readonly proof: Proof }
+  | {
+      readonly kind: "answered";
+      readonly node: string;
+      readonly copy: number;
+      readonly output: Uint8Array;
+      readonly proof: Proof;
+    }
   | { readonly kind: "failed"; readonly node: string; readonly copy: number; readonly reason: FailureReason };
 
 /**

@@ -1,0 +1,296 @@
+import { Context, Effect, Layer, Schema, Stream } from "effect";
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { EngineConfig } from "../engine/config.ts";
+import type { EmbeddedNode } from "../node/embedded-node.ts";
+import type { PolicySpec } from "../../policies/policy.ts";
+import type { SigningKey } from "../proofs/keys.ts";
+import { BlockArchive } from "./block-archive.ts";
+import { createLiveClock } from "./clock.ts";
+import { createInProcessTransport } from "./in-process-transport.ts";
+import type { JournalStore } from "./journal-store.ts";
+import { memoryStore, openFileStore } from "./journal-store.ts";
+import { Latencies, startLatencyLog } from "./latency.ts";
+import type { LiveLimits } from "./limits.ts";
+import { Metrics } from "./metrics.ts";
+import type { PipeEvent } from "./notices.ts";
+import type { PreExecutor } from "./pre-executor.ts";
+import { writeManifest } from "./records.ts";
+import type { ServiceState } from "./recovery.ts";
+import { recover } from "./recovery.ts";
+import { loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
+import type { Log } from "./service.ts";
+import { Service, ServiceFailed } from "./service.ts";
+import type { Transport } from "./transport.ts";
+import type { Verifier } from "./verification.ts";
+import { VerifierPool, verifyWorkerUrl } from "./verifier-pool.ts";
+
+/** A part could not be brought up. `reason` is the part's own word for it, where it has one. */
+export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
+  part: Schema.Literals(["directory", "journal", "records", "transport", "service"]),
+  reason: Schema.String,
+  message: Schema.String,
+}) {}
+
+/**
+ * A question that was not answered. `failed`: the service is over; what was acknowledged is safe in its directory. `closed`: it
+ * was stopped. `overloaded`: too many questions wait; nothing was done, ask again.
+ */
+export class PipeFailed extends Schema.TaggedError<PipeFailed>()("PipeFailed", {
+  reason: Schema.Literals(["failed", "closed", "overloaded"]),
+  message: Schema.String,
+}) {}
+
+export interface SettingsShape {
+  readonly chainId: string;
+  /** Version of this program. */
+  readonly program: string;
+  readonly engine: EngineConfig;
+  /** Taken up at every start; `undefined` leaves the one in force. */
+  readonly policy: PolicySpec | undefined;
+  readonly limits: LiveLimits;
+  /** Keeps the whole journal, so that it can be replayed from its beginning. */
+  readonly retainAll: boolean;
+}
+
+/** What the service is made with. */
+export class Settings extends Context.Service<Settings, SettingsShape>()("pipe/Settings") {
+  static readonly layer = (settings: SettingsShape) => Layer.succeed(Settings, settings);
+}
+
+/** The directory and the secret in it. Opened first and closed last: then it gets its manifest, if all went well. */
+export class Directory extends Context.Service<
+  Directory,
+  {
+    readonly path: string | undefined;
+    readonly secret: Uint8Array;
+    /** Whether what is in it is whole, asked when it is closed: the service was up and everything ended as it should. */
+    sound: boolean;
+  }
+>()("pipe/Directory") {
+  static readonly memory = Layer.sync(Directory, () => ({ path: undefined, secret: temporarySecret(), sound: false }));
+
+  static readonly layer = (path: string) =>
+    Layer.effect(
+      Directory,
+      Effect.acquireRelease(
+        opening("directory", () => openDirectory(path)),
+        (directory) => (directory.sound ? Effect.promise(() => writeManifest(path)) : Effect.void),
+      ),
+    );
+}
+
+async function openDirectory(path: string): Promise<Context.Service.Shape<typeof Directory>> {
+  await mkdir(path, { recursive: true });
+  return { path, secret: await loadSecret(path), sound: false };
+}
+
+/** Makes batches durable, or, without a directory, pretends to. */
+export class JournalService extends Context.Service<JournalService, JournalStore>()("pipe/Journal") {
+  static readonly layer = Layer.effect(
+    JournalService,
+    Effect.gen(function* () {
+      const { chainId, engine, program, retainAll } = yield* Settings;
+      const place = yield* Directory;
+      if (place.path === undefined) return memoryStore(engine);
+      const directory = join(place.path, "journal");
+      const open = opening("journal", () => openFileStore({ directory, program, chainId, config: engine, retainAll }));
+      return yield* Effect.acquireRelease(open, (store) =>
+        Effect.promise(async () => {
+          const whole = place.sound;
+          place.sound = false;
+          await store.close(Date.now() * 1000);
+          place.sound = whole;
+        }),
+      );
+    }),
+  );
+}
+
+/** Engine, custody and records as the journal left them, and the blocks that can be asked for. */
+export class StateService extends Context.Service<
+  StateService,
+  { readonly state: ServiceState; readonly archive: BlockArchive; readonly key: SigningKey }
+>()("pipe/State") {
+  static readonly layer = Layer.effect(
+    StateService,
+    Effect.gen(function* () {
+      const { chainId, engine } = yield* Settings;
+      const { path: directory, secret } = yield* Directory;
+      const store = yield* JournalService;
+      const key = schedulerKey(secret);
+      const archive = new BlockArchive(directory, engine.limits.maxReorgDepth + 1);
+      const state = yield* Effect.acquireRelease(
+        opening("records", () => recover({ store, directory, chainId, key, archive })),
+        ({ records }) => Effect.promise(() => records.close()),
+      );
+      return { state, archive, key };
+    }),
+  );
+}
+
+/** Carries assignments to nodes. */
+export class TransportService extends Context.Service<TransportService, Transport>()("pipe/Transport") {
+  /** Nodes in threads of this process; their keys are derived from the directory's secret. */
+  static readonly embedded = (nodes: readonly Omit<EmbeddedNode, "seedHex">[]) =>
+    Layer.effect(
+      TransportService,
+      Effect.gen(function* () {
+        const { secret } = yield* Directory;
+        const log = yield* logOf;
+        const keyed = nodes.map((node) => ({ ...node, seedHex: nodeSeedHex(secret, node.id) }));
+        const onCrash = (node: string, error: Error) =>
+          log("Warn", "a node's thread died", { node, error: error.message });
+        const create = opening("transport", async () => createInProcessTransport({ nodes: keyed, onCrash }));
+        return yield* Effect.acquireRelease(create, (transport) => Effect.promise(() => transport.close()));
+      }),
+    );
+
+  /** One that the embedder made; it is started and closed with the service. */
+  static readonly given = (transport: Transport) =>
+    Layer.effect(
+      TransportService,
+      Effect.acquireRelease(Effect.succeed(transport), () => Effect.promise(() => transport.close())),
+    );
+}
+
+/** Judges proofs. */
+export class VerifierService extends Context.Service<VerifierService, Verifier>()("pipe/Verifier") {
+  static readonly layer = Layer.effect(
+    VerifierService,
+    Effect.gen(function* () {
+      const { limits } = yield* Settings;
+      const log = yield* logOf;
+      const onReplaced = (reason: string) => log("Warn", "a verifier was replaced", { reason });
+      const workers = Math.min(MAX_VERIFIERS, Math.max(1, availableParallelism() - 1));
+      const pool = Effect.sync(() => new VerifierPool({ workers, limits, workerUrl: verifyWorkerUrl(), onReplaced }));
+      return yield* Effect.acquireRelease(pool, (verifier) => Effect.promise(() => verifier.close()));
+    }),
+  );
+}
+
+/** Each checks some ten thousand signatures a second: four are more than the loop can use. */
+const MAX_VERIFIERS = 4;
+
+/** Finds out which calls a transaction needs. */
+export class PreExecutorService extends Context.Service<PreExecutorService, PreExecutor>()("pipe/PreExecutor") {
+  static readonly layer = (preExecutor: PreExecutor) => Layer.succeed(PreExecutorService, preExecutor);
+}
+
+/** Asks the service, with its failure as a typed error. A `RangeError` of a wrong argument is the caller's bug. */
+function ask<A extends readonly unknown[], B>(question: (...args: A) => Promise<B>) {
+  return (...args: A): Effect.Effect<B, PipeFailed> =>
+    Effect.tryPromise({ try: () => question(...args), catch: (error) => error }).pipe(
+      Effect.catch((error) =>
+        error instanceof ServiceFailed
+          ? Effect.fail(new PipeFailed({ reason: error.reason, message: error.message }))
+          : Effect.die(error),
+      ),
+    );
+}
+
+function effectsOf(service: Service, latencies: Latencies, key: SigningKey) {
+  return {
+    submit: ask((signed: unknown) => service.submit(signed)),
+    withdraw: ask((hash: string) => service.withdraw(hash)),
+    deposit: ask((account: string, amountGwei: number) => service.deposit(account, amountGwei)),
+    status: ask((hash: string) => service.status(hash)),
+    account: ask((id: string) => service.account(id)),
+    estimate: ask((question: Parameters<Service["estimate"]>[0]) => service.estimate(question)),
+    openBlock: ask((height: number, sealAtUs: number) => service.openBlock(height, sealAtUs)),
+    seal: ask((request: Parameters<Service["seal"]>[0]) => service.seal(request)),
+    committed: ask((height: number) => service.committed(height)),
+    reorged: ask((height: number) => service.reorged(height)),
+    stateChanged: ask((keys: readonly string[]) => service.stateChanged(keys)),
+    block: ask((height: number) => service.block(height)),
+    setPolicy: ask((policy: PolicySpec) => service.setPolicy(policy)),
+    statistics: ask(() => service.statistics()),
+    /** Events from now on, for one follower; `undefined` when there are too many. */
+    follow: (): AsyncIterableIterator<PipeEvent> | undefined => service.events(),
+    /** The same as a stream, which dies when there are too many followers. */
+    events: Stream.suspend(() => {
+      const followed = service.events();
+      if (followed === undefined) return Stream.die(new Error("too many subscribers"));
+      return Stream.fromAsyncIterable(
+        followed,
+        (error) => new PipeFailed({ reason: "failed", message: String(error) }),
+      );
+    }),
+    failed: service.failed,
+    latencies,
+    schedulerKey: key.publicKeyHex,
+  };
+}
+
+/** The whole service. */
+export class PipeService extends Context.Service<PipeService, ReturnType<typeof effectsOf>>()("pipe/PipeService") {
+  static readonly layer = Layer.effect(
+    PipeService,
+    Effect.gen(function* () {
+      const { chainId, limits, policy } = yield* Settings;
+      const directory = yield* Directory;
+      const store = yield* JournalService;
+      const { state, archive, key } = yield* StateService;
+      const transport = yield* TransportService;
+      const verifier = yield* VerifierService;
+      const preExecutor = yield* PreExecutorService;
+      const metrics = new Metrics(yield* Effect.context<never>());
+      const log = yield* logOf;
+      const clock = createLiveClock(store.recovered?.lastUs ?? 0);
+      if (directory.path === undefined)
+        log("Warn", "no directory: nothing that this scheduler holds survives its process", {});
+      const latencies = yield* latencyLog(directory.path);
+      const parts = { chainId, limits, clock, store, state, archive, transport, verifier, preExecutor };
+      const service = new Service({ ...parts, metrics, latencies, log });
+      yield* Effect.addFinalizer(() =>
+        Effect.promise(async () => {
+          await service.stop();
+          directory.sound = service.sound;
+        }),
+      );
+      yield* opening("service", () => service.start(policy));
+      return effectsOf(service, latencies, key);
+    }),
+  );
+
+  /** All that it needs, but settings, directory, transport and pre-executor. */
+  static readonly wired = PipeService.layer.pipe(
+    Layer.provide(VerifierService.layer),
+    Layer.provide(StateService.layer),
+    Layer.provide(JournalService.layer),
+  );
+}
+
+/** One line per ten seconds and kind: what a day of it takes is a few megabytes. */
+const LATENCY_INTERVAL_MS = 10_000;
+
+/** Latencies, written to `latency.hlog` where there is a directory. */
+const latencyLog = Effect.fnUntraced(function* (directory: string | undefined) {
+  const latencies = new Latencies();
+  if (directory === undefined) return latencies;
+  const path = join(directory, "latency.hlog");
+  yield* Effect.acquireRelease(
+    Effect.sync(() => startLatencyLog(path, latencies, () => Date.now(), LATENCY_INTERVAL_MS)),
+    (log) => Effect.promise(() => log.close()),
+  );
+  return latencies;
+});
+
+/** Effect's logger for code that is no fiber. */
+const logOf: Effect.Effect<Log> = Effect.gen(function* () {
+  const run = Effect.runForkWith(yield* Effect.context<never>());
+  return (level, message, fields) =>
+    void run(Effect.logWithLevel(level)(message).pipe(Effect.annotateLogs({ ...fields })));
+});
+
+function opening<A>(part: OpenFailed["part"], open: () => Promise<A>): Effect.Effect<A, OpenFailed> {
+  return Effect.tryPromise({
+    try: open,
+    catch: (error) => {
+      const message = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error && "code" in error ? String(error.code) : "";
+      return new OpenFailed({ part, reason: reason === "" && error instanceof Error ? error.name : reason, message });
+    },
+  });
+}

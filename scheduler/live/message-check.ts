@@ -1,0 +1,69 @@
+import { ID_PATTERN } from "../proofs/wire-limits.ts";
+import { MODES, type NodeTerms } from "../shared/vocabulary.ts";
+import type { NodeMessage } from "./transport.ts";
+
+/** Offers, and warm models, that one node may name: more than any machine has memory for. */
+const MAX_MODELS = 256;
+const FAILURES: ReadonlySet<unknown> = new Set(["error", "overloaded", "unknown-model", "drained", "cancelled"]);
+
+/**
+ * Whether a message is what its type says. Nodes are not ours, and what they say goes into the journal, which must give
+ * every number back as it was.
+ */
+export function isWellFormed(said: NodeMessage): boolean {
+  switch (said.kind) {
+    case "joined":
+      return areTerms(said.terms);
+    case "left":
+      return isId(said.node);
+    case "reported":
+      return isId(said.node) && isNatural(said.running) && isNatural(said.queued) && isListOf(said.warm, isId);
+    case "accepted":
+      return isId(said.node) && isNatural(said.copy);
+    case "progressed":
+      return isId(said.node) && isNatural(said.copy) && isNatural(said.tokens);
+    case "answered":
+      return isId(said.node) && isNatural(said.copy) && said.output instanceof Uint8Array && isProof(said.proof);
+    case "failed":
+      return isId(said.node) && isNatural(said.copy) && FAILURES.has(said.reason);
+    default:
+      return false;
+  }
+}
+
+/** Whether JSON gives the value back as it was, as far as its numbers go. */
+export function hasOnlyFiniteNumbers(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  return Object.values(value).every(hasOnlyFiniteNumbers);
+}
+
+function areTerms({ id, key, operator, region, hardware, slots, queueLimit, offers }: NodeTerms): boolean {
+  return (
+    [id, operator, region, hardware].every(isId) &&
+    isText(key, 1024) &&
+    isNatural(slots) &&
+    isNatural(queueLimit) &&
+    isListOf(offers, ({ model, mode, priceGwei }) => isId(model) && MODES.includes(mode) && isNatural(priceGwei))
+  );
+}
+
+function isProof(proof: { readonly kind: unknown; readonly signature: unknown }): boolean {
+  return proof.kind === "vanilla" && isText(proof.signature, 1024);
+}
+
+function isListOf<A>(list: readonly A[], check: (element: A) => boolean): boolean {
+  return Array.isArray(list) && list.length <= MAX_MODELS && list.every(check);
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === "string" && ID_PATTERN.test(value);
+}
+
+function isText(value: unknown, maxLength: number): boolean {
+  return typeof value === "string" && value.length <= maxLength && value.isWellFormed();
+}
+
+function isNatural(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,83 @@
+import type { EngineConfig } from "../engine/config.ts";
+import { Engine, type EngineSnapshot } from "../engine/engine.ts";
+import type { Command } from "../engine/recorder.ts";
+import type { SigningKey } from "../proofs/keys.ts";
+import type { BlockArchive } from "./block-archive.ts";
+import type { CustodySnapshot } from "./custody.ts";
+import { Custody } from "./custody.ts";
+import type { JournalStore } from "./journal-store.ts";
+import type { Step } from "./loop.ts";
+import { checkSteps, stepAgain } from "./loop.ts";
+import type { RecordsPosition } from "./records.ts";
+import { Records } from "./records.ts";
+
+/** What a snapshot holds: the three parts that the journal's batches made, at the same batch. Plain JSON. */
+export interface ServiceSnapshot {
+  readonly engine: EngineSnapshot;
+  readonly custody: CustodySnapshot;
+  readonly records: RecordsPosition;
+}
+
+export interface RecoveryOptions {
+  readonly store: JournalStore;
+  readonly directory: string | undefined;
+  readonly chainId: string;
+  readonly key: SigningKey;
+  readonly archive: BlockArchive;
+}
+
+/** What the batches so far made. */
+export interface ServiceState {
+  readonly engine: Engine;
+  readonly custody: Custody;
+  readonly records: Records;
+}
+
+/**
+ * The state after the last journalled batch: from the newest snapshot, by stepping the batches after it again. Their
+ * commands go into the records, which were cut back to the snapshot, and not into the world. Rejects with `ReplayDiffers`,
+ * `RecordsTooShort`, a `JournalError`, or the system's error.
+ */
+export async function recover(options: RecoveryOptions): Promise<ServiceState> {
+  const { store, archive } = options;
+  const snapshot = store.recovered?.snapshot?.state as ServiceSnapshot | undefined;
+  const state = await begin(options, store.config, snapshot);
+  for await (const batch of store.recovered?.batches ?? []) {
+    const steps = stepAgain(state.engine, batch);
+    checkSteps(batch, steps);
+    for (const step of steps) writeDown(step, state, archive);
+  }
+  await state.records.flush();
+  return state;
+}
+
+/** What every batch does to custody, records and archive, live as in recovery. */
+export function writeDown(step: Step, { custody, records }: ServiceState, archive: BlockArchive): void {
+  const { event, blobs, commands } = step;
+  custody.noteEvent(event, blobs);
+  if (event.kind === "node-joined") records.registered(event.node);
+  for (const command of commands) {
+    if (isRepeat(command, custody)) continue;
+    archive.note(command, records.consume(command));
+    custody.noteCommand(command, event, blobs);
+  }
+}
+
+/** A block that a producer asked for again; it was written down when it was sealed. */
+export function isRepeat(command: Command, custody: Custody): boolean {
+  return command.kind === "sealed" && custody.isSealed(command.block.height);
+}
+
+async function begin(
+  { directory, chainId, key }: RecoveryOptions,
+  config: EngineConfig,
+  snapshot: ServiceSnapshot | undefined,
+): Promise<ServiceState> {
+  const { maxReorgDepth } = config.limits;
+  const custody = new Custody(maxReorgDepth, snapshot?.custody);
+  const answers = (hash: string) => custody.answer(hash);
+  const position = snapshot?.records;
+  const records = await Records.open({ directory, chainId, key, answers, maxReorgDepth, position });
+  const engine = snapshot === undefined ? new Engine(config) : Engine.restore(config, snapshot.engine);
+  return { engine, custody, records };
+}

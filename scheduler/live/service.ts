@@ -1,0 +1,402 @@
+import type { TransactionView } from "../engine/commands.ts";
+import type { Counters } from "../engine/counters.ts";
+import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
+import type { EngineEvent } from "../engine/events.ts";
+import type { Command } from "../engine/recorder.ts";
+import type { PolicySpec } from "../../policies/policy.ts";
+import { checkTransaction } from "../proofs/transaction.ts";
+import type { TransactionTerms } from "../shared/vocabulary.ts";
+import type { BlockArchive } from "./block-archive.ts";
+import type { LiveClock } from "./clock.ts";
+import type { Blob } from "./inbox.ts";
+import type { JournalStore } from "./journal-store.ts";
+import type { Latencies } from "./latency.ts";
+import type { LiveLimits } from "./limits.ts";
+import type { SteppedBatch } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { Metrics } from "./metrics.ts";
+import type { PipeEvent } from "./notices.ts";
+import { noticeOf } from "./notices.ts";
+import type { SealOutcome, SubmitOutcome } from "./outcomes.ts";
+import { CLOSED, OVERLOADED, rejected, sealRefused } from "./outcomes.ts";
+import type { PreExecutor } from "./pre-executor.ts";
+import type { BlockRecord } from "./records.ts";
+import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
+import { isRepeat, writeDown } from "./recovery.ts";
+import { Subscribers } from "./subscribers.ts";
+import type { Transport } from "./transport.ts";
+import type { Verifier } from "./verification.ts";
+import { World } from "./world.ts";
+
+/** Writes to the service's log. */
+export type Log = (
+  level: "Info" | "Warn" | "Error",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
+export interface ServiceParts {
+  readonly chainId: string;
+  readonly limits: LiveLimits;
+  readonly clock: LiveClock;
+  readonly store: JournalStore;
+  readonly state: ServiceState;
+  readonly archive: BlockArchive;
+  readonly transport: Transport;
+  readonly verifier: Verifier;
+  readonly preExecutor: PreExecutor;
+  readonly metrics: Metrics;
+  readonly latencies: Latencies;
+  readonly log: Log;
+}
+
+/** What a producer asks of a block. `gas` is its own order: highest gas price first, each sender's nonces in order. */
+export interface SealRequest {
+  readonly height: number;
+  readonly maxTransactions: number;
+  readonly order: "arrival" | "gas";
+}
+
+/** A sender's account. */
+export interface AccountView {
+  readonly nextNonce: number;
+  readonly depositGwei: number;
+  readonly pending: number;
+}
+
+/** Numbers for a dashboard. */
+export interface ServiceStatistics {
+  readonly counters: { readonly [K in keyof Counters]: number };
+  readonly sizes: EngineSizes;
+  readonly ledger: Engine["ledger"];
+  /** Node messages that found no room. */
+  readonly droppedMessages: number;
+  readonly blobBytes: number;
+}
+
+/**
+ * A question that was not answered. `failed`: the service is over, its journal could not be written, or it met a bug of its
+ * own; start it again from its directory. `closed`: it was stopped. `overloaded`: too many wait; nothing was done.
+ */
+export class ServiceFailed extends Error {
+  override readonly name = "ServiceFailed";
+  readonly reason: "failed" | "closed" | "overloaded";
+
+  constructor(reason: ServiceFailed["reason"], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.reason = reason;
+  }
+}
+
+/**
+ * The live service: loop, world, records and those who ask, wired together. Every answer that it gives is durable. It ends
+ * by `stop`, or by a failure after which every question is answered with `ServiceFailed`.
+ */
+export class Service {
+  readonly #parts: ServiceParts;
+  readonly #loop: Loop<Engine>;
+  readonly #world: World;
+  readonly #subscribers: Subscribers;
+  readonly #sealing = new Map<number, Promise<SealOutcome>>();
+  readonly #failed = Promise.withResolvers<Error>();
+  #snapshot: Promise<void> = Promise.resolve();
+  #closing = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+    const { limits, state, transport, verifier, preExecutor, clock, store, chainId } = parts;
+    const { maxSubscribers, maxWaitingNotices } = limits;
+    this.#subscribers = new Subscribers({ maxSubscribers, maxWaiting: maxWaitingNotices });
+    this.#loop = new Loop({
+      engine: state.engine,
+      clock,
+      limits,
+      journal: { append: (batch) => this.#timed(store.append(batch)) },
+      firstBatch: store.nextBatch,
+      carryOut: (batch) => this.#carryOut(batch),
+      takeSnapshot: (at) => this.#takeSnapshot(at),
+      failureOf,
+      onFailure: (failure) => this.#end(failure),
+    });
+    this.#world = new World({
+      chainId,
+      clock,
+      limits,
+      custody: state.custody,
+      transport,
+      verifier,
+      preExecutor,
+      reply: (event) => this.#loop.reply(event),
+      message: (event, blobs) => this.#loop.message(event, blobs),
+      onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
+      onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
+    });
+  }
+
+  /**
+   * Brings the nodes up and goes on where the journal ends. Nodes that the journal knows and that are not there any more
+   * have left. `policy` is taken up when it differs from the one in force; `undefined` leaves that.
+   */
+  async start(policy: PolicySpec | undefined): Promise<void> {
+    const { transport, state, store, log } = this.#parts;
+    const joined = new Set<string>();
+    transport.onMessage((message) => {
+      if (this.#closing) return;
+      if (message.kind === "joined") joined.add(message.terms.id);
+      this.#world.hear(message);
+    });
+    const known = [...state.custody.nodes.keys()];
+    await transport.start();
+    const inForce = state.engine.snapshot().policy;
+    if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
+    if (store.recovered === undefined) return;
+    for (const node of known) if (!joined.has(node)) this.#loop.reply({ kind: "node-left", node });
+    await this.#ask({ kind: "restarted" }, true);
+    const { lastBatch, tornTail, closedCleanly, refusedSnapshots } = store.recovered;
+    log("Info", "went on from the journal", { lastBatch, tornTail, closedCleanly, refusedSnapshots });
+  }
+
+  /** Resolves when the service has failed; never when it is stopped. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
+  }
+
+  // ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Checks and admits a signed transaction. Answers when the outcome is durable. */
+  async submit(signed: unknown): Promise<SubmitOutcome> {
+    if (this.#closing) return CLOSED;
+    const checked = checkTransaction(signed, this.#parts.chainId);
+    if (!checked.ok) return checked;
+    const blobs: Blob[] = [...checked.inputs].map(([hash, bytes]) => ({ hash, bytes }));
+    if (!this.#hasRoomFor(blobs)) return OVERLOADED;
+    const produced = this.#loop.ask({ kind: "submitted", transaction: checked.terms }, blobs, false);
+    if (produced === undefined) return OVERLOADED;
+    for (const command of await produced) if (command.kind === "rejected") return rejected(command.rejection);
+    return { ok: true, hash: checked.terms.hash };
+  }
+
+  /** False when it is not in the mempool (any more). */
+  async withdraw(hash: string): Promise<boolean> {
+    const commands = await this.#ask({ kind: "withdrawn", hash }, false);
+    return commands.some(({ kind }) => kind === "notify");
+  }
+
+  /** Credits an account, as the chain's deposit contract told. False when the amount, or the number of accounts, is out of range. */
+  async deposit(account: string, amountGwei: number): Promise<boolean> {
+    if (!Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
+    const commands = await this.#ask({ kind: "deposited", account, amountGwei }, false);
+    return commands.some(({ kind }) => kind === "moved");
+  }
+
+  status(hash: string): Promise<TransactionView | undefined> {
+    return this.#read((engine) => copyOf(engine.status(hash)));
+  }
+
+  account(id: string): Promise<AccountView | undefined> {
+    return this.#read((engine) => engine.account(id));
+  }
+
+  /** P(sealing by block b) for each block that may still carry it; empty for an unknown hash (P14). */
+  estimate(question: string | TransactionTerms): Promise<readonly SealEstimate[]> {
+    return this.#read((engine, nowUs) => engine.estimate(question, nowUs));
+  }
+
+  // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Tells which block is being built and when it seals. */
+  async openBlock(height: number, sealAtUs: number): Promise<void> {
+    requireNatural("height", height);
+    requireNatural("sealAtUs", sealAtUs);
+    await this.#ask({ kind: "block-opened", height, sealAtUs }, true);
+  }
+
+  /** The block with its receipts; the same one whenever it is asked for again. */
+  async seal(request: SealRequest): Promise<SealOutcome> {
+    const { height } = request;
+    requireNatural("height", height);
+    requireNatural("maxTransactions", request.maxTransactions);
+    const under = this.#sealing.get(height);
+    if (under !== undefined) return under;
+    const outcome = this.#seal(request).finally(() => this.#sealing.delete(height));
+    this.#sealing.set(height, outcome);
+    return outcome;
+  }
+
+  async #seal({ height, maxTransactions, order }: SealRequest): Promise<SealOutcome> {
+    const { archive } = this.#parts;
+    const known = archive.recent(height);
+    if (known !== undefined) return { ok: true, block: known };
+    const commands = await this.#ask({ kind: "seal-requested", height, maxTransactions, order }, true);
+    // Found also where the engine refuses because it has forgotten a final block.
+    const block = await archive.find(height);
+    if (block !== undefined) return { ok: true, block };
+    for (const command of commands) if (command.kind === "sealRefused") return sealRefused(command.refusal);
+    throw new ServiceFailed("failed", `block ${height} was sealed, but its record cannot be found`);
+  }
+
+  /** The chain confirmed the block, and so every one before it: their fees are paid. False when there was nothing to pay. */
+  async committed(height: number): Promise<boolean> {
+    requireNatural("height", height);
+    const heights = this.#parts.state.custody.uncommittedThrough(height);
+    const answers = heights.map((one) => this.#ask({ kind: "block-committed", height: one }, true));
+    const commands = (await Promise.all(answers)).flat();
+    return commands.some(({ kind }) => kind === "committed");
+  }
+
+  /** The chain took back the block and every later one. False when none of them is known, or they are final. */
+  async reorged(height: number): Promise<boolean> {
+    requireNatural("height", height);
+    const commands = await this.#ask({ kind: "block-reverted", height }, true);
+    return commands.some(({ kind }) => kind === "reverted");
+  }
+
+  /** The chain's state changed under these keys: transactions that read one of them are pre-executed again. */
+  async stateChanged(keys: readonly string[]): Promise<void> {
+    await this.#ask({ kind: "state-changed", keys }, true);
+  }
+
+  /** The block that is on the chain at this height, with its receipts. */
+  async block(height: number): Promise<BlockRecord | undefined> {
+    await this.#parts.state.records.flush();
+    return this.#parts.archive.find(height);
+  }
+
+  // ── operation ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async setPolicy(policy: PolicySpec): Promise<void> {
+    await this.#ask({ kind: "policy-changed", policy }, true);
+  }
+
+  /** Events from now on; `undefined` when there are too many subscribers. */
+  events(): AsyncIterableIterator<PipeEvent> | undefined {
+    return this.#subscribers.subscribe();
+  }
+
+  statistics(): Promise<ServiceStatistics> {
+    return this.#read((engine) => ({
+      counters: { ...engine.counters },
+      sizes: engine.sizes,
+      ledger: engine.ledger,
+      droppedMessages: this.#loop.inbox.dropped,
+      blobBytes: this.#parts.state.custody.blobBytes,
+    }));
+  }
+
+  /** Takes no more, finishes what is under way, and keeps the state in a last snapshot. Stopping twice is stopping once. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#closing = true;
+    await this.#loop.stop();
+    this.#subscribers.close();
+    const n = this.#loop.lastBatch;
+    if (this.#loop.failure === undefined && n > 0) await this.#takeSnapshot({ n, atUs: this.#parts.clock.nowUs() });
+    await this.#snapshot;
+  }
+
+  /** Whether everything that was acknowledged is in the journal and the records. */
+  get sound(): boolean {
+    return this.#loop.failure === undefined;
+  }
+
+  // ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `urgent`: what few send, and everything waits for. */
+  #ask(event: EngineEvent, urgent: boolean): Promise<readonly Command[]> {
+    if (this.#closing) return Promise.reject(new ServiceFailed("closed", "the service is closed"));
+    const overloaded = (): ServiceFailed => new ServiceFailed("overloaded", "too many requests wait; ask again later");
+    return this.#loop.ask(event, [], urgent) ?? Promise.reject(overloaded());
+  }
+
+  #read<A>(look: (engine: Engine, nowUs: number) => A): Promise<A> {
+    return this.#loop.read(look);
+  }
+
+  #hasRoomFor(blobs: readonly Blob[]): boolean {
+    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+    return this.#parts.state.custody.blobBytes + bytes <= this.#parts.limits.maxBlobBytes;
+  }
+
+  #carryOut(batch: SteppedBatch): void {
+    const { state, archive, metrics, latencies, store } = this.#parts;
+    for (const step of batch.steps) {
+      const news = step.commands.filter((command) => !isRepeat(command, state.custody));
+      writeDown(step, state, archive);
+      for (const command of news) {
+        this.#world.carryOut(command);
+        metrics.note(command);
+        latencies.note(command);
+        if (this.#subscribers.count === 0) continue;
+        const notice = noticeOf(command);
+        if (notice !== undefined) this.#subscribers.publish(notice);
+      }
+    }
+    state.records.flush().catch((error: unknown) => this.#loop.abort(error));
+    metrics.count("events", batch.steps.length);
+    metrics.gauge("nodes", state.custody.nodes.size);
+    metrics.gauge("waiting", this.#loop.inbox.length);
+    metrics.gauge("dropped", this.#loop.inbox.dropped);
+    metrics.gauge("blobs", state.custody.blobBytes);
+    metrics.gauge("journal", store.backlogBytes);
+  }
+
+  /** The records must be durable as far as the snapshot says; writing the snapshot itself holds nobody up. */
+  async #takeSnapshot({ n, atUs }: { readonly n: number; readonly atUs: number }): Promise<void> {
+    const { state, store, log } = this.#parts;
+    await this.#snapshot;
+    await state.records.sync();
+    const snapshot: ServiceSnapshot = {
+      engine: state.engine.snapshot(),
+      custody: state.custody.snapshot(),
+      records: state.records.position(),
+    };
+    this.#snapshot = store.writeSnapshot({ n, atUs, state: snapshot }).then(
+      () => undefined,
+      (error: unknown) => log("Warn", "a snapshot could not be written", { error: String(error) }),
+    );
+  }
+
+  async #timed(durable: Promise<void>): Promise<void> {
+    const startedMs = performance.now();
+    await durable;
+    const tookUs = (performance.now() - startedMs) * 1000;
+    this.#parts.latencies.record("journal", tookUs);
+    this.#parts.metrics.observeUs("journal", tookUs);
+  }
+
+  #end(failure: Error): void {
+    this.#parts.log("Error", failure.message, { cause: String(failure.cause) });
+    this.#subscribers.close();
+    this.#failed.resolve(failure);
+  }
+}
+
+function failureOf(cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new ServiceFailed("failed", `the service cannot go on: ${message}`, cause);
+}
+
+/** The engine's view is its own record, which changes: a copy is what leaves. */
+function copyOf(view: TransactionView | undefined): TransactionView | undefined {
+  if (view === undefined) return undefined;
+  const { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei } = view;
+  const { state, lane, slowReason, refundReason, round } = view;
+  const calls = view.calls.map(({ terms, result }) => ({ terms, result }));
+  const about = { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei };
+  return { ...about, state, lane, slowReason, refundReason, round, calls };
+}
+
+function requireNatural(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
+}
+
+/** Enough of it for a log. */
+function preview(said: unknown): string {
+  return (JSON.stringify(said) ?? String(said)).slice(0, 200);
+}

@@ -1,0 +1,186 @@
+import type { CopyView, TransactionView } from "../engine/commands.ts";
+import type { EngineEvent } from "../engine/events.ts";
+import type { Command } from "../engine/recorder.ts";
+import { sha256Hex } from "../proofs/digest.ts";
+import type { FailureReason } from "../shared/vocabulary.ts";
+import { encodeAnswer } from "./answer.ts";
+import type { LiveClock } from "./clock.ts";
+import type { Custody } from "./custody.ts";
+import type { Blob } from "./inbox.ts";
+import type { LiveLimits } from "./limits.ts";
+import type { PreExecution, PreExecutor } from "./pre-executor.ts";
+import { hasOnlyFiniteNumbers, isWellFormed } from "./message-check.ts";
+import type { NodeMessage, Transport } from "./transport.ts";
+import type { Verdict, Verifier } from "./verification.ts";
+
+export interface WorldOptions {
+  readonly chainId: string;
+  readonly clock: LiveClock;
+  readonly limits: LiveLimits;
+  readonly custody: Custody;
+  readonly transport: Transport;
+  readonly verifier: Verifier;
+  readonly preExecutor: PreExecutor;
+  /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
+  readonly reply: (event: EngineEvent) => void;
+  readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
+  readonly onVerdict: (verdict: Verdict) => void;
+  /** A node said something that is no message; it is not listened to. */
+  readonly onMalformed: (said: unknown) => void;
+}
+
+/**
+ * Carries out the commands that go to nodes, verifiers and the pre-executor, and turns what comes back into events. Nothing
+ * here blocks; what the other side fails to do comes back as an event, or as silence that a lease ends.
+ */
+export class World {
+  readonly #options: WorldOptions;
+  readonly #waiting: TransactionView[] = [];
+  /** Pre-executions under way. */
+  #running = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+  }
+
+  carryOut(command: Command): void {
+    switch (command.kind) {
+      case "dispatch":
+        return this.#dispatch(command.copy);
+      case "cancel":
+        return this.#options.transport.cancel(command.copy.node.id, command.copy.id);
+      case "verify":
+        return this.#verify(command.copy);
+      case "preExecute":
+        this.#waiting.push(command.transaction);
+        return this.#preExecuteNext();
+      default:
+        return;
+    }
+  }
+
+  /** What a node says, as the engine hears it. */
+  hear(said: NodeMessage): void {
+    const { message, reply } = this.#options;
+    if (!isWellFormed(said)) return this.#options.onMalformed(said);
+    switch (said.kind) {
+      // A node that came or went is known for good: nothing would repeat it.
+      case "joined":
+        return reply({ kind: "node-joined", node: said.terms });
+      case "left":
+        return reply({ kind: "node-left", node: said.node });
+      case "reported":
+        return message(
+          { kind: "node-reported", node: said.node, running: said.running, queued: said.queued, warm: said.warm },
+          [],
+        );
+      case "accepted":
+        return message({ kind: "copy-accepted", copy: said.copy, node: said.node }, []);
+      case "progressed":
+        return message({ kind: "copy-progressed", copy: said.copy, node: said.node, tokens: said.tokens }, []);
+      case "answered":
+        return this.#hearAnswer(said);
+      case "failed":
+        return this.#fail(said.copy, said.node, said.reason);
+    }
+  }
+
+  #dispatch(copy: CopyView): void {
+    const { chainId, clock, custody, transport } = this.#options;
+    const { call, callIndex, tx } = copy.race;
+    const input = custody.input(call.inputHash);
+    // Silence ends by the engine's own accept timeout; a pre-executor that names inputs must have brought them.
+    if (input === undefined) return;
+    transport.dispatch({
+      copy: copy.id,
+      node: copy.node.id,
+      nonce: copy.nonce,
+      chainId,
+      txHash: tx.hash,
+      callIndex,
+      model: call.model,
+      mode: call.mode,
+      inputHash: call.inputHash,
+      input,
+      tokensIn: call.tokensIn,
+      tokensOut: call.tokensOut,
+      leaseMs: Math.max(1, Math.ceil((copy.leaseUs - clock.nowUs()) / 1000)),
+    });
+  }
+
+  #hearAnswer({ copy, node, output, proof }: Extract<NodeMessage, { kind: "answered" }>): void {
+    const { limits, custody, message } = this.#options;
+    if (output.length > limits.maxOutputBytes) return this.#fail(copy, node, "error");
+    const bytes = encodeAnswer({ output, proof });
+    const hash = sha256Hex(bytes);
+    // Only bytes that can still matter go into the journal; the event itself is told in any case.
+    const blobs = custody.awaits(copy, node) ? [{ hash, bytes }] : [];
+    message({ kind: "copy-answered", copy, node, outputHash: sha256Hex(output), answerHash: hash }, blobs);
+  }
+
+  #fail(copy: number, node: string, reason: FailureReason): void {
+    this.#options.message({ kind: "copy-failed", copy, node, reason }, []);
+  }
+
+  #verify(copy: CopyView): void {
+    const { chainId, custody, verifier, reply, onVerdict } = this.#options;
+    const check = {
+      chainId,
+      copy,
+      answer: custody.answer(copy.answerHash),
+      nodeKey: custody.keyFor(copy.id),
+      isWanted: () => custody.keyFor(copy.id) !== undefined,
+    };
+    verifier.check(check, (verdict) => {
+      onVerdict(verdict);
+      // The engine has forgotten the copy: it would only count a late event.
+      if (verdict.reason === "not-wanted") return;
+      reply({ kind: "verdict", copy: copy.id, ...verdict });
+    });
+  }
+
+  #preExecuteNext(): void {
+    if (this.#running >= this.#options.limits.maxPreExecutions) return;
+    const transaction = this.#waiting.shift();
+    if (transaction === undefined) return;
+    this.#running += 1;
+    void this.#preExecute(transaction).then((event) => {
+      this.#running -= 1;
+      this.#options.reply(event);
+      this.#preExecuteNext();
+    });
+  }
+
+  async #preExecute(transaction: TransactionView): Promise<EngineEvent> {
+    const { custody, preExecutor, limits } = this.#options;
+    const { id: tx, round } = transaction;
+    const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
+    try {
+      const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
+      if (hasOnlyFiniteNumbers(found)) return preExecutionEvent(tx, round, found);
+      return { kind: "pre-execution-failed", tx, round, reason: "a number that is not finite" };
+    } catch (error) {
+      // Whatever a pre-executor throws costs its transaction alone.
+      const reason = error instanceof Error ? error.message : String(error);
+      return { kind: "pre-execution-failed", tx, round, reason };
+    }
+  }
+}
+
+function preExecutionEvent(tx: number, round: number, found: PreExecution): EngineEvent {
+  switch (found.kind) {
+    case "calls-discovered":
+      return { kind: "calls-discovered", tx, round, calls: found.calls };
+    case "pre-executed":
+      return { kind: "pre-executed", tx, round, readSet: found.readSet };
+    case "failed":
+      return { kind: "pre-execution-failed", tx, round, reason: found.reason };
+  }
+}
+
+function withTimeLimit<A>(work: Promise<A>, limitMs: number): Promise<A> {
+  const { promise, resolve, reject } = Promise.withResolvers<A>();
+  const timer = setTimeout(() => reject(new Error(`not finished within ${limitMs} ms`)), limitMs);
+  work.then(resolve, reject);
+  return promise.finally(() => clearTimeout(timer));
+}
