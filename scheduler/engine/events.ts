@@ -65,4 +65,3 @@ export type EngineEvent =
   | { readonly kind: "restarted" }
   | { readonly kind: "woken" };
 
-export type EventKind = EngineEvent["kind"];

@@ -6,7 +6,6 @@ import { assert } from "../shared/assert.ts";
 import type { Assignment, NodeMessage, Transport } from "./transport.ts";
 
 export { defaultFleet } from "../node/default-fleet.ts";
-export type { FleetOptions } from "../node/default-fleet.ts";
 export type { EmbeddedNode } from "../node/embedded-node.ts";
 
 export interface InProcessTransportOptions {

@@ -28,7 +28,7 @@ import {
 import { MANIFEST_FILE } from "./records-manifest.ts";
 
 export { RecordsTooShort } from "./records-file.ts";
-export { checkManifest, writeManifest } from "./records-manifest.ts";
+export { writeManifest } from "./records-manifest.ts";
 
 export interface RecordsOptions {
   /** Where the files stand; `undefined` keeps none, and only blocks and receipts are made. */

@@ -34,7 +34,7 @@ function livesPerSecond(): Figure[] {
 }
 
 function liveRound(driver: LifeDriver): void {
-  const launched = [];
+  const launched: ReturnType<LifeDriver["launch"]>[] = [];
   for (let index = 0; index < ROUND; index++) launched.push(driver.launch());
   for (const one of launched) driver.finish(one);
   driver.sealAndCommit();
@@ -107,7 +107,7 @@ function sealAtPending(): Figure[] {
 }
 
 function sealRound(driver: LifeDriver): number {
-  const launched = [];
+  const launched: ReturnType<LifeDriver["launch"]>[] = [];
   for (let index = 0; index < ROUND; index++) launched.push(driver.launch());
   for (const one of launched) driver.finish(one);
   const before = driver.sink.sealedTransactions;
