@@ -1,0 +1,128 @@
+import type { BudgetSpec } from "../../policies/work-budget.ts";
+import type { PlacementSpec } from "../../policies/placement.ts";
+import type { PolicySpec } from "../../policies/policy.ts";
+
+/** A validated experiment: every field present, units in the names. What a file leaves out has been filled in. */
+export interface Experiment {
+  readonly seed: number;
+  readonly replications: number;
+  /** Jobs counted per replication, after `warmup` jobs that are not. */
+  readonly jobs: number;
+  readonly warmup: number;
+  readonly arrivals: ArrivalSpec;
+  readonly service: ServiceSpec;
+  /** φ: share of the (Gaussian) variance of a copy's duration that comes from the job, 0 to 1. */
+  readonly correlation: number;
+  readonly fleet: FleetSpec;
+  readonly network: NetworkSpec;
+  readonly verification: VerificationSpec;
+  /** `none`: bare mode, races alone. */
+  readonly blocks: BlocksSpec | "none";
+  /** Counts jobs answered by then; `undefined` counts none. */
+  readonly deadlineMs: number | undefined;
+  readonly policy: PolicySpec;
+  readonly placement: PlacementSpec;
+  readonly budget: BudgetSpec;
+}
+
+export type ArrivalSpec =
+  | { readonly kind: "poisson"; readonly ratePerS: number }
+  /** Renewal process with gamma distributed times between arrivals; `cv` is their coefficient of variation. */
+  | { readonly kind: "gamma"; readonly ratePerS: number; readonly cv: number }
+  /** Poisson at `ratePerS` during exponential bursts of mean `onMs`, silence of mean `offMs` between them. */
+  | { readonly kind: "onoff"; readonly ratePerS: number; readonly onMs: number; readonly offMs: number }
+  /** TIMESTAMP, ContextTokens, GeneratedTokens of a CSV, in a circle; `speedup` 2 lets it run twice as fast. */
+  | { readonly kind: "trace"; readonly file: string; readonly speedup: number };
+
+/** How long one copy takes on a node of speed 1. */
+export type ServiceSpec =
+  | { readonly kind: "deterministic"; readonly ms: number }
+  | { readonly kind: "exponential"; readonly meanMs: number }
+  | { readonly kind: "lognormal"; readonly meanMs: number; readonly cv: number }
+  | { readonly kind: "weibull"; readonly shape: number; readonly meanMs: number }
+  | { readonly kind: "pareto"; readonly shape: number; readonly scaleMs: number }
+  | { readonly kind: "gamma"; readonly shape: number; readonly meanMs: number }
+  /** A mixture of exponentials: `weights` sum to 1. */
+  | { readonly kind: "hyperexponential"; readonly weights: readonly number[]; readonly meansMs: readonly number[] }
+  /** Linear interpolation between quantiles; `probabilities` rise from 0 to 1. */
+  | { readonly kind: "quantiles"; readonly probabilities: readonly number[]; readonly ms: readonly number[] }
+  /** Values of a column of a CSV, in `unitMs` milliseconds each, drawn with equal probability. */
+  | { readonly kind: "empirical"; readonly file: string; readonly column: string; readonly unitMs: number }
+  /** Every so often a copy takes `factor` times as long. */
+  | { readonly kind: "stragglers"; readonly of: ServiceSpec; readonly probability: number; readonly factor: number }
+  /** (firstTokenMs + perTokenMs × tokens) × lognormal(0, noiseSigma); tokens from the trace, or from `tokens`. */
+  | {
+      readonly kind: "tokens";
+      readonly firstTokenMs: number;
+      readonly perTokenMs: number;
+      readonly noiseSigma: number;
+      readonly tokens: ServiceSpec | "trace";
+    };
+
+export interface FleetSpec {
+  readonly nodes: number;
+  /** Copies that a node runs at once. */
+  readonly slots: number | "unlimited";
+  readonly queue: "fifo";
+  /** Relative speeds, node by node in a circle; `[1]` for all alike. */
+  readonly speeds: readonly number[];
+  /** Nodes of one operator share a failure domain; operators are dealt out in a circle. */
+  readonly operators: number;
+  /** Share of nodes that accept copies and never answer. */
+  readonly deadFraction: number;
+}
+
+export interface NetworkSpec {
+  readonly oneWayMs: number;
+}
+
+export interface VerificationSpec {
+  readonly ms: number;
+}
+
+export interface BlocksSpec {
+  readonly intervalMs: number;
+  readonly ttlBlocks: number;
+}
+
+/** What one replication measured. Plain data, so that it crosses threads. Times in microseconds of simulated time. */
+export interface ReplicationResult {
+  readonly replication: number;
+  readonly jobs: number;
+  /** HDR histogram of response times (arrival → decision), base64 of its compressed encoding; three significant digits. */
+  readonly responseHistogram: string;
+  readonly responseSumUs: number;
+  /** Counted jobs with a decision by `deadlineMs`; 0 without a deadline. */
+  readonly onTime: number;
+  /** Counted jobs that were decided at all. */
+  readonly decided: number;
+  readonly workUs: number;
+  readonly copies: number;
+  readonly speculative: number;
+  readonly cancelled: number;
+  /** Σ over counted jobs of blocks between the first possible one and the one that carried it; 0 in bare mode. */
+  readonly blocksLate: number;
+  readonly sealed: number;
+  readonly refunded: number;
+  readonly simulatedUs: number;
+  /** Kernel events and engine events. */
+  readonly events: number;
+  readonly engineEvents: number;
+  readonly elapsedMs: number;
+  /** Races of a few jobs in full, for the timeline picture; empty unless asked for. */
+  readonly samples: readonly RaceSample[];
+}
+
+export interface RaceSample {
+  readonly job: number;
+  readonly openedUs: number;
+  readonly decidedUs: number;
+  readonly copies: readonly {
+    readonly node: number;
+    readonly speculative: boolean;
+    readonly launchedUs: number;
+    readonly startedUs: number;
+    readonly endedUs: number;
+    readonly end: "won" | "cancelled" | "answered";
+  }[];
+}
