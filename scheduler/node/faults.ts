@@ -7,7 +7,7 @@ export type Fault =
   | { readonly kind: "none" }
   /** Takes `factor` times as long. */
   | { readonly kind: "slow"; readonly factor: number }
-  /** Joins, and says nothing after that. */
+  /** Joins, reports its load once, and says nothing after that. */
   | { readonly kind: "dead" }
   /** Fails this fraction of its copies, 0 to 1, at the time of their first token. */
   | { readonly kind: "erroring"; readonly fraction: number }

@@ -63,8 +63,8 @@ export class InferenceNode {
   /** Says `joined`, and from then on reports its load. */
   join(): void {
     this.#parts.say({ kind: "joined", terms: this.#parts.terms });
-    if (!this.#parts.behaviour.responds) return;
     this.#report();
+    if (!this.#parts.behaviour.responds) return;
     this.#reports = setInterval(() => this.#report(), NODE_LIMITS.reportIntervalMs);
   }
 

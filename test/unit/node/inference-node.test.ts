@@ -237,13 +237,13 @@ describe("faults", () => {
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(198);
   });
 
-  it("dead says nothing after it joined", async () => {
+  it("dead says nothing after it joined and reported once", async () => {
     const { node, heard } = nodeWith(1, 0, { kind: "none" }, { kind: "dead" });
     node.join();
     node.assign(assignment(1, {}));
     node.cancel(1);
     await sleep(300);
-    expect(heard.map(({ kind }) => kind)).toEqual(["joined"]);
+    expect(heard.map(({ kind }) => kind)).toEqual(["joined", "reported"]);
   });
 
   it("erroring fails its fraction of the copies", async () => {
