@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Recorder } from "../../scheduler/engine/recorder.ts";
-import type { PromiseName } from "../checkers/checker.ts";
-import { type MachineMaker, replayed } from "../checkers/replay.ts";
+import type { PromiseName } from "../../sim/checkers/checker.ts";
+import { type MachineMaker, replayed } from "../../sim/checkers/replay.ts";
 import { hostileScenarios, scenarios } from "../support/arbitraries.ts";
-import { engineMaker } from "../support/engine-machine.ts";
-import { play } from "../support/harness.ts";
+import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { play } from "../../sim/swarm/harness.ts";
 import { IDLERS, type Mutant, MUTANTS, mutantMaker, PRICE_MINDED } from "../support/mutants.ts";
 import { ignoresGasPrices, sealsEverything } from "../support/properties.ts";
-import { engineConfig, type Scenario } from "../support/scenario.ts";
+import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
 
 /** Scenarios within which each planted error must be noticed. Always the same ones: a mutant is caught or it is not. */
 const RUNS = 400;

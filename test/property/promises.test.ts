@@ -1,11 +1,11 @@
 import { describe, it } from "vitest";
-import type { MachineMaker } from "../checkers/replay.ts";
+import type { MachineMaker } from "../../sim/checkers/replay.ts";
 import { healthyScenarios, hostileScenarios, scenarios } from "../support/arbitraries.ts";
-import { engineMaker } from "../support/engine-machine.ts";
-import { play } from "../support/harness.ts";
+import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { play } from "../../sim/swarm/harness.ts";
 import { complaintsOf, ignoresGasPrices, replays, sealsEverything } from "../support/properties.ts";
 import { holds } from "../support/reproducible.ts";
-import { engineConfig, type Scenario } from "../support/scenario.ts";
+import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
 
 const FILE = "test/property/promises.test.ts";
 const TIMEOUT = { timeout: 3_600_000 };

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Command } from "../../scheduler/engine/recorder.ts";
 import { scenarios } from "../support/arbitraries.ts";
-import { engineMaker } from "../support/engine-machine.ts";
-import { play } from "../support/harness.ts";
-import { engineConfig } from "../support/scenario.ts";
+import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { play } from "../../sim/swarm/harness.ts";
+import { engineConfig } from "../../sim/swarm/scenario.ts";
 
 /** What a checker cannot see happen it cannot check: the drawn scenarios must lead everywhere. */
 describe("the drawn scenarios", () => {

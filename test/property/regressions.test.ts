@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { engineMaker } from "../support/engine-machine.ts";
-import { play } from "../support/harness.ts";
+import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { play } from "../../sim/swarm/harness.ts";
 import { complaintsOf, replays } from "../support/properties.ts";
-import { type Action, engineConfig, type Scenario, type SubmitDraw } from "../support/scenario.ts";
+import { type Action, engineConfig, type Scenario, type SubmitDraw } from "../../sim/swarm/scenario.ts";
 
 /** Scenarios that once broke a promise, as small as they were found. */
 const QUIET: Scenario = {

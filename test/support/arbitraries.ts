@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { PolicySpec } from "../../policies/policy.ts";
-import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
+import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "../../sim/swarm/scenario.ts";
 
 /** How scenarios are drawn. Small numbers first, since shrinking goes towards them. */
 

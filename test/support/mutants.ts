@@ -10,9 +10,9 @@ import type {
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
 import { unreachable } from "../../scheduler/shared/assert.ts";
-import type { PromiseName } from "../checkers/checker.ts";
-import type { Machine, MachineMaker } from "../checkers/replay.ts";
-import { engineMaker } from "./engine-machine.ts";
+import type { PromiseName } from "../../sim/checkers/checker.ts";
+import type { Machine, MachineMaker } from "../../sim/checkers/replay.ts";
+import { engineMaker } from "../../sim/swarm/engine-machine.ts";
 
 /**
  * Planted errors, each a way in which a scheduler could break a promise. They sit around the engine, between it and the

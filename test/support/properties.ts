@@ -1,8 +1,8 @@
 import { Recorder } from "../../scheduler/engine/recorder.ts";
-import { type MachineMaker, replayed } from "../checkers/replay.ts";
-import { drawer } from "./draw.ts";
-import { type Outcome, play } from "./harness.ts";
-import type { Scenario } from "./scenario.ts";
+import { type MachineMaker, replayed } from "../../sim/checkers/replay.ts";
+import { drawer } from "../../sim/swarm/draw.ts";
+import { type Outcome, play } from "../../sim/swarm/harness.ts";
+import type { Scenario } from "../../sim/swarm/scenario.ts";
 
 /** What is asked of a whole run, besides what the auditors watch step by step. Each answers with complaints. */
 
