@@ -1,8 +1,6 @@
 /**
  * How many events per second the journal takes with an fsync per batch, and what the time goes to. Batches are appended one
  * after the other (each waits for its own fsync: the floor), and four at a time (as the live loop does: group commit).
- *
- * node test/bench/journal.bench.ts [DIRECTORY]
  */
 import { hash } from "node:crypto";
 import { mkdtemp, open, rm } from "node:fs/promises";
@@ -12,6 +10,7 @@ import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import { replayJournal } from "../../scheduler/live/journal-replay.ts";
 import { digestCommands } from "../../scheduler/live/journal-format.ts";
 import { DEFAULT_JOURNAL_LIMITS, openJournal } from "../../scheduler/live/journal.ts";
+import type { Figure } from "./figure.ts";
 
 const TARGET_EVENTS_PER_SECOND = 50_000;
 const BATCH_EVENTS = 2_048;
@@ -124,27 +123,31 @@ function round(value: number | undefined): number {
   return Number((value ?? 0).toFixed(3));
 }
 
-const directory = await mkdtemp(join(process.argv[2] ?? tmpdir(), "pipe-journal-bench-"));
-try {
-  const single = await append(join(directory, "single"), 1);
-  const grouped = await append(join(directory, "grouped"), 4);
-  const costs = await parts(directory);
-  // Replay with a stepper that costs nothing: reading, checking the chain, parsing, comparing.
-  let at = 0;
-  const stepper = { fresh: () => ({ step: () => commands[++at % 10] ?? [] }) };
-  const replayed = await replayJournal({ directory: join(directory, "grouped"), stepper, mustBeClosed: true });
-  const ok = single.eventsPerSecond >= TARGET_EVENTS_PER_SECOND && replayed.status === "same";
-  const replayEventsPerSecond = replayed.counts.eventsPerSecond;
-  console.log(
-    JSON.stringify({ bench: "journal", ok, batchEvents: BATCH_EVENTS, single, grouped, costs, replayEventsPerSecond }),
-  );
-  console.log(
-    `journal: ${single.eventsPerSecond} events/s with an fsync for each batch of ${BATCH_EVENTS}, ` +
-      `${grouped.eventsPerSecond} with four in flight (target ${TARGET_EVENTS_PER_SECOND}); per event ` +
-      `${costs.stringifyUs} µs JSON, ${costs.hashUs} µs SHA-256, ${costs.writeAndFsyncUs} µs write and fsync; ` +
-      `read back at ${replayEventsPerSecond} events/s (${replayed.status})`,
-  );
-  process.exitCode = ok ? 0 : 1;
-} finally {
-  await rm(directory, { recursive: true, force: true });
+/** Throughput with an fsync for each batch, beside the bare costs of writing the same bytes, and of reading them back. */
+export async function journalFigures(): Promise<Figure[]> {
+  const directory = await mkdtemp(join(tmpdir(), "pipe-journal-bench-"));
+  try {
+    const single = await append(join(directory, "single"), 1);
+    const grouped = await append(join(directory, "grouped"), 4);
+    const costs = await parts(directory);
+    // Replay with a stepper that costs nothing: reading, checking the chain, parsing, comparing.
+    let at = 0;
+    const stepper = { fresh: () => ({ step: () => commands[++at % 10] ?? [] }) };
+    const replayed = await replayJournal({ directory: join(directory, "grouped"), stepper, mustBeClosed: true });
+    if (replayed.status !== "same") throw new Error("the journal does not read back as it was written");
+    const bare = 1e6 / costs.writeAndFsyncUs;
+    const met = single.eventsPerSecond >= TARGET_EVENTS_PER_SECOND;
+    return [
+      { name: "journal: events, fsync per batch", value: single.eventsPerSecond, unit: "/s", target: "≥ 50,000", met },
+      { name: "journal: against bare write and fsync of the same bytes", value: single.eventsPerSecond / bare, unit: "×" },
+      { name: "journal: events, four batches in flight", value: grouped.eventsPerSecond, unit: "/s" },
+      { name: "journal: a batch of 2,048 durable, median", value: single.medianMs, unit: "ms" },
+      { name: "journal: JSON per event", value: costs.stringifyUs, unit: "µs" },
+      { name: "journal: SHA-256 per event", value: costs.hashUs, unit: "µs" },
+      { name: "journal: write and fsync per event", value: costs.writeAndFsyncUs, unit: "µs" },
+      { name: "journal: events read back and checked", value: replayed.counts.eventsPerSecond, unit: "/s" },
+    ];
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }

@@ -1,9 +1,10 @@
 import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
+import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
-const figures = [...engineFigures()];
+const figures = [...engineFigures(), ...(await journalFigures())];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
 else {
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`);
