@@ -100,4 +100,15 @@ export class PendingTransaction implements TransactionView {
   get sender(): string {
     return this.account.id;
   }
+
+  /** As an entry of the ordering log is about it: the whole transaction, in no queue. */
+  get tx(): this {
+    return this;
+  }
+  get callIndex(): number {
+    return -1;
+  }
+  get queue(): string {
+    return "";
+  }
 }

@@ -50,19 +50,12 @@ export class Pool {
     return account;
   }
 
-  /** The pending transaction that this one would replace. */
-  replacedBy(terms: TransactionTerms): PendingTransaction | undefined {
-    const account = this.#accounts.get(terms.sender);
-    return account?.queue[terms.nonce - account.nextNonce];
-  }
-
-  /** Why the mempool cannot take it, by its own rules alone; `undefined` when it can. */
-  refusal(terms: TransactionTerms): Rejection | undefined {
+  /** Why the mempool cannot take it from this account, by its own rules alone; `undefined` when it can. */
+  refusal(terms: TransactionTerms, account: Account | undefined): Rejection | undefined {
     const { limits } = this;
     if (this.#byHash.has(terms.hash)) return { reason: "duplicate" };
     const outOfRange = this.#outOfRange(terms);
     if (outOfRange !== undefined) return outOfRange;
-    const account = this.#accounts.get(terms.sender);
     const nextNonce = account?.nextNonce ?? 0;
     if (terms.nonce < nextNonce) return { reason: "nonce-used", expectedNonce: nextNonce + firstHole(account) };
     const place = terms.nonce - nextNonce;
@@ -98,9 +91,7 @@ export class Pool {
   }
 
   /** Takes a transaction that `refusal` has nothing against. */
-  admit(terms: TransactionTerms, nowUs: number, height: number): PendingTransaction {
-    const account = this.openAccount(terms.sender);
-    assert(account !== undefined, "admission without an account; underfunded should have been the answer");
+  admit(terms: TransactionTerms, account: Account, nowUs: number, height: number): PendingTransaction {
     const tx = new PendingTransaction({
       id: this.transactions.nextId(),
       hash: terms.hash,

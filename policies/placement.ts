@@ -5,7 +5,7 @@ import { unreachable } from "../scheduler/shared/assert.ts";
 export type PlacementSpec =
   /** The least loaded one, warm before cold; ties by the engine's generator. */
   | { readonly kind: "least-loaded" }
-  /** Any eligible one, uniformly. */
+  /** Any node that the race does not use yet and that has room, uniformly, whatever its failure domain: for studies. */
   | { readonly kind: "random" };
 
 /** What placement sees of a node that could take the copy: it offers the (model, mode) at a fee within the call's. */
@@ -31,12 +31,9 @@ export interface Placement {
 export function placementOf(spec: PlacementSpec): Placement {
   switch (spec.kind) {
     case "least-loaded":
-      return {
-        spec,
-        choose: (candidates, taken, model, random) => pick(candidates, taken, random, loadPenalty(model)),
-      };
+      return { spec, choose: leastLoaded };
     case "random":
-      return { spec, choose: (candidates, taken, _model, random) => pick(candidates, taken, random, noPenalty) };
+      return { spec, choose: uniformly };
     default:
       return unreachable(spec);
   }
@@ -48,19 +45,19 @@ const SHARED_REGION = 2 ** 19;
 /** Loading a model takes about as long as two copies queued in front. */
 const COLD = 2;
 
-function pick(
+function leastLoaded(
   candidates: readonly Candidate[],
   taken: readonly Candidate[],
+  model: string,
   random: Random,
-  penalty: (candidate: Candidate) => number,
 ): number {
   let best = -1;
   let bestScore = Number.MAX_VALUE;
   let ties = 0;
   for (let index = 0; index < candidates.length; index++) {
     const candidate = candidates[index] as Candidate;
-    if (candidate.load >= candidate.slots + candidate.queueLimit) continue;
-    let score = penalty(candidate);
+    if (!hasRoom(candidate)) continue;
+    let score = candidate.load / candidate.slots + (candidate.isWarm(model) ? 0 : COLD);
     let used = false;
     for (const other of taken) {
       if (other === candidate) used = true;
@@ -80,10 +77,31 @@ function pick(
   return best;
 }
 
-function loadPenalty(model: string): (candidate: Candidate) => number {
-  return (candidate) => candidate.load / candidate.slots + (candidate.isWarm(model) ? 0 : COLD);
+/** Guesses before a scan: enough for any fleet that is not nearly used up. */
+const GUESSES = 16;
+
+function uniformly(
+  candidates: readonly Candidate[],
+  taken: readonly Candidate[],
+  _model: string,
+  random: Random,
+): number {
+  if (candidates.length === 0) return -1;
+  // Guessing until one is eligible is uniform over the eligible ones, and does not look at the whole fleet.
+  for (let guess = 0; guess < GUESSES; guess++) {
+    const index = random.below(candidates.length);
+    const candidate = candidates[index] as Candidate;
+    if (hasRoom(candidate) && !taken.includes(candidate)) return index;
+  }
+  let chosen = -1;
+  let eligible = 0;
+  for (let index = 0; index < candidates.length; index++) {
+    const candidate = candidates[index] as Candidate;
+    if (hasRoom(candidate) && !taken.includes(candidate) && random.below(++eligible) === 0) chosen = index;
+  }
+  return chosen;
 }
 
-function noPenalty(): number {
-  return 0;
+function hasRoom(candidate: Candidate): boolean {
+  return candidate.load < candidate.slots + candidate.queueLimit;
 }

@@ -64,21 +64,28 @@ export class Transactions implements RaceListener, BlockListener {
 
   submit(terms: TransactionTerms, nowUs: number, out: Commands): void {
     this.#counters.submitted++;
-    const rejection = this.#pool.refusal(terms) ?? this.#refusalOfCalls(terms, nowUs);
-    if (rejection !== undefined) {
-      this.#counters.rejected++;
-      out.rejected(terms.hash, rejection);
-      return;
+    const known = this.#pool.account(terms.sender);
+    const rejection = this.#pool.refusal(terms, known) ?? this.#refusalOfCalls(terms, nowUs);
+    if (rejection !== undefined) return this.#reject(terms, rejection, out);
+    // A free transaction needs no deposit, so its sender may be new.
+    const account = known ?? this.#pool.openAccount(terms.sender);
+    if (account === undefined) {
+      return this.#reject(terms, { reason: "too-many-accounts", limit: this.#pool.limits.maxAccounts }, out);
     }
-    const replaced = this.#pool.replacedBy(terms);
+    const replaced = account.queue[terms.nonce - account.nextNonce];
     if (replaced !== undefined) this.#leave(replaced, "replaced", nowUs, out);
-    const tx = this.#pool.admit(terms, nowUs, this.#blocks.height);
+    const tx = this.#pool.admit(terms, account, nowUs, this.#blocks.height);
     this.#counters.accepted++;
     this.#ledger.escrow(tx, out);
-    this.#order.write("admitted", whole(tx), nowUs, out);
+    this.#order.write("admitted", tx, nowUs, out);
     out.accepted(tx);
     if (terms.calls?.length === 0) this.#becomeReady(tx, NO_KEYS, out);
     else this.#preExecute(tx, nowUs, out);
+  }
+
+  #reject(terms: TransactionTerms, rejection: Rejection, out: Commands): void {
+    this.#counters.rejected++;
+    out.rejected(terms.hash, rejection);
   }
 
   #refusalOfCalls(terms: TransactionTerms, nowUs: number): Rejection | undefined {
@@ -255,11 +262,11 @@ export class Transactions implements RaceListener, BlockListener {
 
   left(tx: PendingTransaction, nowUs: number, out: Commands): void {
     this.#readSets.unwatch(tx);
-    this.#order.write("left", whole(tx), nowUs, out);
+    this.#order.write("left", tx, nowUs, out);
   }
 
   returned(tx: PendingTransaction, nowUs: number, out: Commands): void {
-    this.#order.write("returned", whole(tx), nowUs, out);
+    this.#order.write("returned", tx, nowUs, out);
     out.notify(tx);
     this.#preExecute(tx, nowUs, out);
   }
@@ -283,15 +290,11 @@ export class Transactions implements RaceListener, BlockListener {
     this.#pool.move(tx, LEAVING[reason]);
     this.#counters[COUNTED[reason]]++;
     this.#ledger.refundRest(tx, -1, out);
-    this.#order.write("left", whole(tx), nowUs, out);
+    this.#order.write("left", tx, nowUs, out);
     this.#pool.remove(tx);
     out.notify(tx);
     // The next nonce may be free now only for a new transaction; those behind it wait for one (as on the chain).
   }
-}
-
-function whole(tx: PendingTransaction) {
-  return { tx, callIndex: -1, queue: "" };
 }
 
 const NO_KEYS: readonly string[] = [];

@@ -18,6 +18,8 @@ export function describeRejection(rejection: Rejection): string {
       return `No node takes call ${rejection.callIndex} for this fee. Offer a maximum fee of at least ${rejection.minimumFeeGwei} gwei.`;
     case "sender-limit":
       return `${rejection.limit} transactions of this sender are waiting, which is the limit. Send again when one has been sealed or refunded.`;
+    case "too-many-accounts":
+      return `The scheduler keeps ${rejection.limit} accounts at the most, and this sender has none yet. Send it to another scheduler.`;
     case "pool-full":
       return `The mempool holds ${rejection.limit} transactions, which is its limit. Send again after the next blocks.`;
     case "unknown-model":
