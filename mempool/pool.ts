@@ -24,6 +24,8 @@ export class Pool {
   readonly #accounts = new Map<string, Account>();
   readonly #expiries = new Map<number, number[]>();
   readonly sealable = new Heap<PendingTransaction>((a, b) => a.seq < b.seq);
+  /** No list is left for a block below this height. */
+  #expiredBelow = 0;
   #nextSeq = 0;
   /** Admitted and not yet sealed or gone. */
   pending = 0;
@@ -187,6 +189,7 @@ export class Pool {
   }
 
   #watchExpiry(tx: PendingTransaction): void {
+    if (tx.expiryHeight < this.#expiredBelow) this.#expiredBelow = tx.expiryHeight;
     const list = this.#expiries.get(tx.expiryHeight);
     if (list === undefined) this.#expiries.set(tx.expiryHeight, [tx.id]);
     else list.push(tx.id);
@@ -194,14 +197,21 @@ export class Pool {
 
   /** Calls `leave` for each pending transaction whose last block is below this height, oldest block first. */
   expire(height: number, leave: (tx: PendingTransaction) => void): void {
-    const due = [...this.#expiries.keys()].filter((last) => last < height).sort((a, b) => a - b);
-    for (const last of due) {
-      const ids = this.#expiries.get(last) ?? [];
-      this.#expiries.delete(last);
-      for (const id of ids) {
-        const tx = this.transactions.get(id);
-        if (tx !== undefined && tx.sealedHeight === NEVER) leave(tx);
-      }
+    // Heights mostly go up one by one; after a jump the lists are fewer than the heights between.
+    if (height - this.#expiredBelow > this.#expiries.size) {
+      const due = [...this.#expiries.keys()].filter((last) => last < height);
+      for (const last of due.sort((a, b) => a - b)) this.#expireList(last, leave);
+    } else for (let last = this.#expiredBelow; last < height; last++) this.#expireList(last, leave);
+    this.#expiredBelow = Math.max(height, this.#expiredBelow);
+  }
+
+  #expireList(last: number, leave: (tx: PendingTransaction) => void): void {
+    const ids = this.#expiries.get(last);
+    if (ids === undefined) return;
+    this.#expiries.delete(last);
+    for (const id of ids) {
+      const tx = this.transactions.get(id);
+      if (tx !== undefined && tx.sealedHeight === NEVER) leave(tx);
     }
   }
 
@@ -211,6 +221,7 @@ export class Pool {
       accounts: [...this.#accounts.values()].map(({ id, depositGwei, nextNonce }) => ({ id, depositGwei, nextNonce })),
       transactions: [...this.transactions.values()].map(plainTransaction),
       expiries: [...this.#expiries],
+      expiredBelow: this.#expiredBelow,
       nextSeq: this.#nextSeq,
     };
   }
@@ -218,6 +229,7 @@ export class Pool {
   restore(snapshot: PoolSnapshot): void {
     this.transactions.restore(snapshot.slab);
     this.#nextSeq = snapshot.nextSeq;
+    this.#expiredBelow = snapshot.expiredBelow;
     for (const plain of snapshot.accounts) this.#accounts.set(plain.id, Object.assign(new Account(plain.id), plain));
     for (const [height, ids] of snapshot.expiries) this.#expiries.set(height, [...ids]);
     for (const plain of snapshot.transactions) {
@@ -307,5 +319,6 @@ export interface PoolSnapshot {
   readonly accounts: readonly Pick<Account, "id" | "depositGwei" | "nextNonce">[];
   readonly transactions: readonly PlainTransaction[];
   readonly expiries: readonly (readonly [number, readonly number[]])[];
+  readonly expiredBelow: number;
   readonly nextSeq: number;
 }
