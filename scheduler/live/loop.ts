@@ -3,6 +3,7 @@ import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
 import { Recorder } from "../engine/recorder.ts";
 import { assert } from "../shared/assert.ts";
+import { NEVER } from "../shared/vocabulary.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Asker, Blob, InboxItem } from "./inbox.ts";
 import { Inbox } from "./inbox.ts";
@@ -229,7 +230,7 @@ export class Loop<Engine extends SteppedEngine> {
   #armTimer(nowUs: number): void {
     clearTimeout(this.#timer);
     const wakeUs = this.#options.engine.nextWakeUs();
-    if (this.#stopped || wakeUs === Number.POSITIVE_INFINITY) return;
+    if (this.#stopped || wakeUs === NEVER) return;
     const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil((wakeUs - nowUs) / 1000)));
     this.#timer = setTimeout(() => this.ring(), delayMs);
   }
