@@ -1,6 +1,6 @@
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
-import type { Books } from "./books.ts";
+import type { Books, CopyRecord } from "./books.ts";
 import type { Agreement, Checker, Report } from "./checker.ts";
 
 /**
@@ -10,6 +10,8 @@ import type { Agreement, Checker, Report } from "./checker.ts";
  */
 export function bounded(books: Books, agreement: Agreement, report: Report): Checker {
   const room = new Map<string, number>();
+  /** Copies by node; those that ended are dropped when somebody looks. */
+  const running = new Map<string, CopyRecord[]>();
   let answers = 0;
   let current: EngineEvent | undefined;
   let replacement = false;
@@ -37,12 +39,13 @@ export function bounded(books: Books, agreement: Agreement, report: Report): Che
     if (answered !== free) report(`${sender} was told to use nonce ${answered}, ${free} is free`);
   }
 
-  function overloaded(node: string): void {
+  function overloaded(node: string, copy: CopyRecord): void {
+    const still = (running.get(node) ?? []).filter((other) => books.running(other));
+    if (!still.includes(copy)) still.push(copy);
+    running.set(node, still);
     const limit = room.get(node);
     if (limit === undefined) return report(`a copy was sent to ${node}, which never joined or has left`);
-    let load = 0;
-    for (const copy of books.copies.values()) if (copy.node === node && books.running(copy)) load++;
-    if (load > limit) report(`${node} got copy ${load} with room for ${limit}`);
+    if (still.length > limit) report(`${node} got copy ${still.length} with room for ${limit}`);
   }
 
   return {
@@ -61,7 +64,7 @@ export function bounded(books: Books, agreement: Agreement, report: Report): Che
       } else if (command.kind === "dispatch") {
         // The same copy again, after a restart, takes no further room.
         const copy = books.copies.get(command.copy.id);
-        if (copy?.launchedUs === books.nowUs) overloaded(command.copy.node.id);
+        if (copy?.launchedUs === books.nowUs) overloaded(command.copy.node.id, copy);
       } else if (command.kind === "accepted" || command.kind === "rejected") {
         answers++;
         const told =

@@ -13,7 +13,8 @@ interface Decision {
  * the first result was past its validity at some time since, or the call had been dropped or had asked something else.
  */
 export function oneWinner(books: Books, report: Report): Checker {
-  const decisions = new Map<string, Decision>();
+  /** By transaction, then by call index. */
+  const decisions = new Map<number, Map<number, Decision>>();
   const winners = new Set<number>();
 
   function decided(result: CallResult): void {
@@ -21,22 +22,31 @@ export function oneWinner(books: Books, report: Report): Checker {
     if (record === undefined) return report(`decision for ${result.txHash}, which was never accepted`);
     if (winners.has(result.copy)) report(`copy ${result.copy} won twice`);
     winners.add(result.copy);
-    const key = `${record.id}/${result.callIndex}`;
-    const earlier = decisions.get(key);
-    decisions.set(key, { result, askedHeight: 0 });
+    const earlier = decisionsOf(record.id).get(result.callIndex);
+    decisionsOf(record.id).set(result.callIndex, { result, askedHeight: 0 });
     if (earlier === undefined || earlier.result.digest !== result.digest) return;
     const { copy, validUntilHeight } = earlier.result;
     if (validUntilHeight < earlier.askedHeight) return;
-    report(`${key} decided twice: copies ${copy} and ${result.copy}, the first valid until ${validUntilHeight}`);
+    const job = `${record.hash}/${result.callIndex}`;
+    report(`${job} decided twice: copies ${copy} and ${result.copy}, the first valid until ${validUntilHeight}`);
   }
 
   /** A call that is no more, or is another question now, has no decision. */
   function forgetDropped(tx: number): void {
     const record = books.transactionsById.get(tx);
-    for (const [key, { result }] of decisions) {
-      const [id, callIndex] = key.split("/").map(Number);
-      if (id === tx && record?.calls[callIndex ?? -1]?.digest !== result.digest) decisions.delete(key);
+    const mine = decisionsOf(tx);
+    for (const [callIndex, { result }] of mine) {
+      if (record?.calls[callIndex]?.digest !== result.digest) mine.delete(callIndex);
     }
+  }
+
+  function decisionsOf(tx: number): Map<number, Decision> {
+    let mine = decisions.get(tx);
+    if (mine === undefined) {
+      mine = new Map();
+      decisions.set(tx, mine);
+    }
+    return mine;
   }
 
   return {
@@ -51,7 +61,9 @@ export function oneWinner(books: Books, report: Report): Checker {
       if (event.kind !== "block-opened" && event.kind !== "seal-requested") return;
       // Once the open block is sealed, the next one is the first that could still carry the result.
       const height = books.openSealed ? books.openHeight + 1 : books.openHeight;
-      for (const decision of decisions.values()) decision.askedHeight = Math.max(decision.askedHeight, height);
+      for (const mine of decisions.values()) {
+        for (const decision of mine.values()) decision.askedHeight = Math.max(decision.askedHeight, height);
+      }
     },
   };
 }

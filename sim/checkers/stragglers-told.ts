@@ -8,6 +8,8 @@ import type { Checker, Report } from "./checker.ts";
 export function stragglersTold(books: Books, report: Report): Checker {
   const decidedRaces = new Set<number>();
   const leftTransactions = new Set<number>();
+  /** Races by transaction. */
+  const racesOf = new Map<number, Set<number>>();
   /** Copies told that they were outrun, with their race. The cancels may precede the decision within the step. */
   const outrun = new Map<number, number>();
 
@@ -23,7 +25,12 @@ export function stragglersTold(books: Books, report: Report): Checker {
       outrun.clear();
     },
     command(command) {
-      if (command.kind === "decided") {
+      if (command.kind === "dispatch") {
+        const { race } = command.copy;
+        const races = racesOf.get(race.tx.id);
+        if (races === undefined) racesOf.set(race.tx.id, new Set([race.id]));
+        else races.add(race.id);
+      } else if (command.kind === "decided") {
         const copy = books.copies.get(command.result.copy);
         if (copy !== undefined) decidedRaces.add(copy.race);
       } else if (command.kind === "notify") {
@@ -36,10 +43,10 @@ export function stragglersTold(books: Books, report: Report): Checker {
     stepped() {
       for (const [copy, race] of outrun) if (!decidedRaces.has(race)) report(`copy ${copy} was outrun by nobody`);
       for (const race of decidedRaces) untold(books.races.get(race) ?? [], "its race was decided");
-      if (leftTransactions.size === 0) return;
-      for (const copies of books.races.values()) {
-        const id = copies[0]?.txId;
-        if (id !== undefined && leftTransactions.has(id)) untold(copies, "its transaction had all it needs or left");
+      for (const id of leftTransactions) {
+        for (const race of racesOf.get(id) ?? []) {
+          untold(books.races.get(race) ?? [], "its transaction had all it needs or left");
+        }
       }
     },
     ended() {

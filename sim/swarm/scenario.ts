@@ -4,6 +4,7 @@ import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { Agreement } from "../checkers/checker.ts";
+import { type NetworkDraw, PERFECT_NETWORK } from "./network.ts";
 
 /** A node of the small world. What it does with a copy is drawn with these weights. */
 export interface NodeDraw {
@@ -60,6 +61,21 @@ export interface SubmitDraw {
   readonly reads: readonly number[];
 }
 
+/** The process dies and comes back from its last snapshot and its journal. */
+export interface CrashDraw {
+  readonly do: "crash";
+  /** Of the nodes' messages under way this share is lost. */
+  readonly lose: number;
+  /** Steps from now until it dies. Of the commands of the first only some are carried out, those of the others wait for the disk. */
+  readonly steps: number;
+  /** Share of the first step's commands that are carried out. */
+  readonly carriedOut: number;
+  /** Share of the unacknowledged records that turn out to be durable. */
+  readonly durable: number;
+  /** The record after those was being written. */
+  readonly torn: boolean;
+}
+
 /** One thing that somebody does; time passes with `wait` and `block` only. */
 export type Action =
   | SubmitDraw
@@ -82,8 +98,29 @@ export type Action =
   | { readonly do: "leave"; readonly node: number }
   | { readonly do: "report"; readonly node: number }
   | { readonly do: "policy"; readonly policy: PolicySpec }
-  /** The process dies and comes back from its snapshot; of what was under way, this share is lost. */
-  | { readonly do: "crash"; readonly lose: number }
+  | CrashDraw
+  /** The node dies and is back after a while; others are told at once, or find out. */
+  | { readonly do: "node-crash"; readonly node: number; readonly downMs: number; readonly noticed: boolean }
+  | { readonly do: "node-stall"; readonly node: number; readonly ms: number }
+  /** For that long, whatever is sent to the node takes so many times as long. */
+  | { readonly do: "node-grey"; readonly node: number; readonly factor: number; readonly ms: number }
+  | {
+      readonly do: "partition";
+      readonly nodes: readonly number[];
+      readonly ms: number;
+      /** Messages wait for its end instead of being lost. */
+      readonly buffered: boolean;
+    }
+  /** The verifier dies with the proofs it was at: it says so, or nothing. */
+  | { readonly do: "verifier-crash"; readonly silent: boolean }
+  /** The engine's clock jumps ahead, or is set back; the world goes on as before. */
+  | { readonly do: "clock"; readonly byMs: number }
+  /** The process stands still: whatever was due comes at its end. */
+  | { readonly do: "suspend"; readonly ms: number }
+  /** To the cut-off, sealed, but never published: the same height is built again. */
+  | { readonly do: "failed-seal"; readonly maxTransactions: number }
+  /** Much well-paid work at one moment, dealt out over all senders. */
+  | { readonly do: "flood"; readonly count: number; readonly draw: SubmitDraw }
   | { readonly do: "spurious-wake" }
   /** Somebody says something about a copy that exists, ended, or never was. */
   | {
@@ -115,9 +152,23 @@ export interface Scenario {
   readonly verifierFaults: number;
   /** Chance that a pre-execution fails, or is answered twice. */
   readonly executorFaults: number;
+  readonly network: NetworkDraw;
+  /** Chance per step that a snapshot is taken after it. */
+  readonly snapshots: number;
+  readonly senders: number;
+  /** What each sender has at the start. */
+  readonly depositGwei: number;
   readonly nodes: readonly NodeDraw[];
   readonly actions: readonly Action[];
 }
+
+/** What small scenarios do not draw. */
+export const SMALL_SURROUNDINGS = {
+  network: PERFECT_NETWORK,
+  snapshots: 0.05,
+  senders: 4,
+  depositGwei: 5_000,
+} as const satisfies Partial<Scenario>;
 
 export const BLOCK_US = 500_000;
 

@@ -4,6 +4,8 @@ import type { Command } from "../../scheduler/engine/recorder.ts";
 import type { NodeTerms, Offer } from "../../scheduler/shared/vocabulary.ts";
 import type { Draw } from "./draw.ts";
 import { drawer } from "./draw.ts";
+import type { FaultKind, FaultTally } from "./faults.ts";
+import { Network, type Source } from "./network.ts";
 import type { NodeDraw, Scenario } from "./scenario.ts";
 import type { Program } from "./submissions.ts";
 import { neededCalls } from "./submissions.ts";
@@ -23,15 +25,25 @@ const FAULTS = [
 ] as const;
 type Conduct = "honest" | (typeof FAULTS)[number];
 
-type Source = "node" | "verifier" | "executor";
+/** What the tally calls it when a node treats a copy like this. */
+const CONDUCT_FAULTS: { readonly [C in Conduct]?: FaultKind } = {
+  silent: "node-silent",
+  refuse: "node-refuses",
+  fail: "node-fails",
+  lie: "dishonest-proof",
+  late: "node-late",
+  twice: "message-duplicated",
+  equivocate: "equivocation",
+  "for-another": "stolen-answer",
+  "accept-only": "node-silent",
+  "answer-then-fail": "answered-then-failed",
+};
 
-interface Delivery {
-  readonly atUs: number;
-  readonly order: number;
-  readonly source: Source;
-  /** The copy whose cancel stops this message, −1 for none. */
-  readonly copy: number;
-  readonly event: EngineEvent;
+/** A node that is not itself for a while. */
+interface Ailment {
+  readonly untilUs: number;
+  /** Its work takes so many times as long. */
+  readonly factor: number;
 }
 
 /**
@@ -39,12 +51,15 @@ interface Delivery {
  * what happens to a copy, a verdict or a run depends on the seed and their names only.
  */
 export class World {
+  readonly network: Network;
   readonly #scenario: Scenario;
   readonly #draw: Draw;
   readonly #programs: ReadonlyMap<string, Program>;
-  #pending: Delivery[] = [];
-  #order = 0;
+  readonly #faults: FaultTally;
   readonly #present = new Map<string, NodeDraw>();
+  readonly #downUntilUs = new Map<string, number>();
+  readonly #stalledUntilUs = new Map<string, number>();
+  readonly #grey = new Map<string, Ailment>();
   /** Copies that a node was sent, so that the same one again is known. */
   readonly #sent = new Map<number, CopyView>();
   /** How often each state key has changed. */
@@ -52,19 +67,12 @@ export class World {
   #healed = false;
   #asked = 0;
 
-  constructor(scenario: Scenario, programs: ReadonlyMap<string, Program>) {
+  constructor(scenario: Scenario, programs: ReadonlyMap<string, Program>, faults: FaultTally) {
     this.#scenario = scenario;
     this.#draw = drawer(scenario.seed);
     this.#programs = programs;
-  }
-
-  get nextAtUs(): number | undefined {
-    return this.#pending[0]?.atUs;
-  }
-
-  /** The next event that is due, in (time, order of sending). */
-  take(): EngineEvent | undefined {
-    return this.#pending.shift()?.event;
+    this.#faults = faults;
+    this.network = new Network(scenario.network, this.#draw, faults);
   }
 
   join(id: string, draw: NodeDraw): EngineEvent {
@@ -77,6 +85,33 @@ export class World {
     return { kind: "node-left", node: id };
   }
 
+  /** The node dies with all that it was at, and registers again when it is back. */
+  nodeDies(id: string, nowUs: number, downUs: number): void {
+    const draw = this.#present.get(id);
+    if (draw === undefined) return;
+    this.#faults.count("node-crash");
+    this.network.silence(id);
+    this.#downUntilUs.set(id, nowUs + downUs);
+    const event = this.join(id, draw);
+    this.network.send({ atUs: nowUs + downUs, source: "fleet", copy: -1, event });
+  }
+
+  nodeStalls(id: string, nowUs: number, forUs: number): void {
+    this.#stalledUntilUs.set(id, nowUs + forUs);
+    if (this.network.delay(id, forUs) > 0) this.#faults.count("node-stall");
+  }
+
+  nodeSlows(id: string, untilUs: number, factor: number): void {
+    this.#grey.set(id, { untilUs, factor });
+  }
+
+  verifierDies(silent: boolean): void {
+    const failed = this.network.failVerdicts((event) =>
+      silent ? undefined : { ...event, accepted: false, reason: "verifier-crashed" },
+    );
+    if (failed > 0) this.#faults.count("verifier-crash");
+  }
+
   copySent(id: number): CopyView | undefined {
     return this.#sent.get(id);
   }
@@ -84,13 +119,10 @@ export class World {
   /** From now on nobody fails. What was sent before goes on as it began. */
   heal(): void {
     this.#healed = true;
-  }
-
-  /** Verifier and pre-executor die with the process; messages of nodes are lost with this chance. */
-  crash(lose: number): void {
-    this.#pending = this.#pending.filter(
-      ({ source, order }) => source === "node" && this.#draw("crash", order) >= lose,
-    );
+    this.network.heal();
+    this.#downUntilUs.clear();
+    this.#stalledUntilUs.clear();
+    this.#grey.clear();
   }
 
   receive(nowUs: number, command: Command): void {
@@ -109,20 +141,24 @@ export class World {
   }
 
   #compute(nowUs: number, copy: CopyView): void {
-    const node = this.#present.get(copy.node.id);
-    if (node === undefined) return;
+    const { id } = copy.node;
+    const node = this.#present.get(id);
+    if (node === undefined || nowUs < (this.#downUntilUs.get(id) ?? 0)) return;
     const again = this.#sent.has(copy.id);
+    if (!this.network.reaches(id, nowUs, copy.id, again ? nowUs : "first")) return;
     this.#sent.set(copy.id, copy);
     // A receiver knows copies by their ids; its answers to the first dispatch may be lost, so it answers again.
     if (again && this.#draw("again", copy.id) < 0.3) return;
-    this.#behave(nowUs, node, copy);
+    this.#behave(Math.max(nowUs, this.#stalledUntilUs.get(id) ?? 0), node, copy);
   }
 
   #behave(nowUs: number, node: NodeDraw, copy: CopyView): void {
     const conduct = this.#conduct(node, copy);
+    const fault = CONDUCT_FAULTS[conduct];
+    if (fault !== undefined) this.#faults.count(fault);
     const acceptUs = 1_000 + Math.floor(this.#draw("accept", copy.id) * 5_000);
     const spread = 0.4 + 1.2 * this.#draw("service", copy.id);
-    const answerUs = acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread);
+    const answerUs = acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread * this.#slowness(copy.node.id, nowUs));
     const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
     const from = { copy: copy.id, node: copy.node.id };
     const honest: EngineEvent = { kind: "copy-answered", ...from, ...honestAnswer(copy) };
@@ -155,6 +191,14 @@ export class World {
     this.#send(atUs + 1_000, "node", copy.id, { kind: "copy-answered", copy: copy.id, node: copy.node.id, ...stolen });
   }
 
+  /** How many times as long as usual the node takes now. */
+  #slowness(id: string, nowUs: number): number {
+    const ailment = this.#grey.get(id);
+    if (ailment === undefined || nowUs >= ailment.untilUs) return 1;
+    this.#faults.count("node-grey");
+    return ailment.factor;
+  }
+
   #conduct(node: NodeDraw, copy: CopyView): Conduct {
     if (this.#healed || this.#draw("faulty", copy.id) >= node.faulty) return "honest";
     return FAULTS[Math.floor(this.#draw("fault", copy.id) * FAULTS.length)] ?? "honest";
@@ -163,8 +207,8 @@ export class World {
   #cancelled(nowUs: number, copy: CopyView): void {
     const fate = this.#draw("cancel", copy.id);
     // Lost on the way, or too late: the node goes on, and its messages come for a copy that is no more.
-    if (fate < 0.3) return;
-    this.#pending = this.#pending.filter((delivery) => delivery.copy !== copy.id);
+    if (fate < 0.3 || !this.network.reaches(copy.node.id, nowUs, "cancel", copy.id)) return;
+    this.network.withdraw(copy.id);
     if (fate < 0.6) return;
     this.#send(nowUs + 2_000, "node", -1, {
       kind: "copy-failed",
@@ -184,6 +228,8 @@ export class World {
     const verdict: EngineEvent = { kind: "verdict", copy: copy.id, accepted, reason };
     this.#send(atUs, "verifier", -1, verdict);
     const repeats = !this.#healed && this.#draw("repeat", copy.id, turn) < this.#scenario.verifierFaults / 2;
+    if (gaveUp) this.#faults.count("verifier-timeout");
+    if (repeats) this.#faults.count("verdict-repeated");
     if (repeats) this.#send(atUs + 3_000, "verifier", -1, verdict);
   }
 
@@ -196,6 +242,7 @@ export class World {
     const on = { tx: view.id, round: view.round };
     const faults = this.#healed ? 0 : this.#scenario.executorFaults;
     if (this.#draw("execution-fails", view.hash, turn) < faults) {
+      this.#faults.count("execution-failed");
       return this.#send(atUs, "executor", -1, { kind: "pre-execution-failed", ...on, reason: "out of gas" });
     }
     const { calls, complete } = neededCalls(program, view, this.stateVersions);
@@ -207,10 +254,7 @@ export class World {
   }
 
   #send(atUs: number, source: Source, copy: number, event: EngineEvent): void {
-    const delivery: Delivery = { atUs, order: this.#order++, source, copy, event };
-    let index = this.#pending.length;
-    while (index > 0 && (this.#pending[index - 1] as Delivery).atUs > atUs) index--;
-    this.#pending.splice(index, 0, delivery);
+    this.network.send({ atUs, source, copy, event });
   }
 }
 

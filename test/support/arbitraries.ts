@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import type { PolicySpec } from "../../policies/policy.ts";
-import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "../../sim/swarm/scenario.ts";
+import {
+  type Action,
+  type CallDraw,
+  type NodeDraw,
+  type Scenario,
+  SMALL_SURROUNDINGS,
+  type SubmitDraw,
+  type SubmitKind,
+} from "../../sim/swarm/scenario.ts";
 
 /** How scenarios are drawn. Small numbers first, since shrinking goes towards them. */
 
@@ -79,7 +87,14 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("policy" as const), policy: policies }),
-  fc.record({ do: fc.constant("crash" as const), lose: fc.constantFrom(0, 0.5, 1) }),
+  fc.record({
+    do: fc.constant("crash" as const),
+    lose: fc.constantFrom(0, 0.5, 1),
+    steps: fc.nat(8),
+    carriedOut: fc.constantFrom(1, 0.5, 0),
+    durable: fc.constantFrom(0, 0.5, 1),
+    torn: fc.boolean(),
+  }),
   fc.record({ do: fc.constant("spurious-wake" as const) }),
   fc.record({ do: fc.constant("skip-blocks" as const), count: fc.integer({ min: 1, max: 3 }) }),
   fc.record({
@@ -115,6 +130,10 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
 });
 
 const settings = {
+  network: fc.constant(SMALL_SURROUNDINGS.network),
+  snapshots: fc.constant(SMALL_SURROUNDINGS.snapshots),
+  senders: fc.constant(SMALL_SURROUNDINGS.senders),
+  depositGwei: fc.constant(SMALL_SURROUNDINGS.depositGwei),
   seed: fc.nat(2 ** 31 - 1),
   policy: policies,
   placement: fc.constantFrom("least-loaded" as const, "random" as const),

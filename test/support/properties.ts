@@ -49,7 +49,11 @@ function withoutPriceEffects(scenario: Scenario): Scenario {
   const comparing = ["replace", "underpriced", "used", "gap"];
   const actions = scenario.actions
     .filter((action) => action.do !== "submit" || !comparing.includes(action.kind))
-    .map((action) => (action.do === "block" ? { ...action, order: "arrival" as const } : action));
+    .map((action) => {
+      if (action.do === "block") return { ...action, order: "arrival" as const };
+      // Whoever has no answer yet may use a nonce twice, which is a replacement.
+      return action.do === "crash" ? { ...action, steps: 0 } : action;
+    });
   return { ...scenario, actions };
 }
 

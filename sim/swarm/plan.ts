@@ -1,0 +1,234 @@
+import type { PolicySpec } from "../../policies/policy.ts";
+import { drawer } from "./draw.ts";
+import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
+
+/** How much happens in one seed. */
+const MIN_BLOCKS = 90;
+const MORE_BLOCKS = 60;
+const PER_BLOCK = 14;
+const MAX_SENDERS = 60;
+
+/** Draws one after the other, for a plan that nobody shrinks draw by draw. */
+class Dice {
+  readonly #draw;
+  #turn = 0;
+
+  constructor(seed: number) {
+    this.#draw = drawer(seed);
+  }
+
+  unit(): number {
+    return this.#draw("plan", this.#turn++);
+  }
+
+  chance(probability: number): boolean {
+    return this.unit() < probability;
+  }
+
+  /** An integer from `low` to `high`, both included. */
+  between(low: number, high: number): number {
+    return low + Math.floor(this.unit() * (high - low + 1));
+  }
+
+  pick<T>(one: T, ...others: readonly T[]): T {
+    return others[Math.floor(this.unit() * (others.length + 1)) - 1] ?? one;
+  }
+}
+
+/** Makers of the things that go wrong now and then. Each seed gets some of them, so that the others do not hide what they do. */
+const TROUBLES: readonly ((dice: Dice, nodes: number) => Action)[] = [
+  (dice) => crash(dice),
+  (dice) => crash(dice),
+  (dice, nodes) => ({
+    do: "node-crash",
+    node: dice.between(0, nodes),
+    downMs: dice.between(200, 20_000),
+    noticed: dice.chance(0.5),
+  }),
+  (dice, nodes) => ({ do: "node-stall", node: dice.between(0, nodes), ms: dice.between(500, 10_000) }),
+  (dice, nodes) => ({
+    do: "node-grey",
+    node: dice.between(0, nodes),
+    factor: dice.pick(3, 10, 40),
+    ms: dice.between(2_000, 20_000),
+  }),
+  (dice, nodes) => ({
+    do: "partition",
+    nodes: Array.from({ length: dice.between(1, nodes) }, () => dice.between(0, nodes)),
+    ms: dice.between(500, 12_000),
+    buffered: dice.chance(0.5),
+  }),
+  (dice) => ({ do: "verifier-crash", silent: dice.chance(0.5) }),
+  (dice) => ({ do: "clock", byMs: dice.pick(50, 2_000, 40_000) }),
+  (dice) => ({ do: "clock", byMs: -dice.pick(1, 300, 5_000) }),
+  (dice) => ({ do: "suspend", ms: dice.pick(100, 3_000, 45_000) }),
+  (dice) => ({ do: "failed-seal", maxTransactions: dice.between(1, 20) }),
+  (dice) => ({ do: "revert", depth: dice.between(1, 6) }),
+  (dice) => ({ do: "flood", count: dice.between(20, 120), draw: { ...submission(dice, "next"), ...rich(dice) } }),
+  (dice) => ({ do: "policy", policy: policy(dice) }),
+  (dice, nodes) => ({ do: dice.pick("join" as const, "leave" as const), node: dice.between(0, nodes) }),
+  (dice) => ({ do: "change-state", keys: [dice.between(0, 3)] }),
+  (dice) => ({ do: "withdraw", pick: dice.between(0, 5_000) }),
+  (dice) => ({ do: "skip-blocks", count: dice.between(1, 3) }),
+  () => ({ do: "commit" }),
+  (dice) => ({ do: "bad-seal", offset: dice.between(-1, 1), maxTransactions: dice.pick(0, -1, 5) }),
+  (dice, nodes) => ({ do: "report", node: dice.between(0, nodes) }),
+  (dice, nodes) => ({
+    do: "stray",
+    what: dice.pick("answered" as const, "accepted" as const, "failed" as const, "progressed" as const),
+    pick: dice.between(0, 4_000),
+    node: dice.between(0, nodes),
+  }),
+];
+
+/** The scenario of a seed: a system, a load that it can about carry, and some of the ways in which things go wrong. */
+export function planOf(seed: number): Scenario {
+  const dice = new Dice(seed);
+  const nodes = Array.from({ length: dice.between(3, 9) }, () => nodeDraw(dice));
+  // One honest node that can do everything, so that there is something to hope for.
+  nodes.push({ ...nodeDraw(dice), models: 2, tee: true, faulty: 0, priceGwei: 15, slots: 12 });
+  const maxPending = dice.pick(2_000, 400, 60);
+  const senders = dice.between(6, MAX_SENDERS);
+  return {
+    seed,
+    policy: policy(dice),
+    placement: dice.pick("least-loaded" as const, "random" as const),
+    budget: dice.chance(0.3)
+      ? undefined
+      : { burstMs: dice.pick(8_000, 0, 60_000), ratio: dice.pick(0.5, 0, 0.1, 1) },
+    redundancyFloor: dice.between(1, 3),
+    maxCopies: dice.between(2, 8),
+    acceptTimeoutMs: dice.pick(500, 100, 1_000),
+    leaseMs: dice.pick(8_000, 4_000, 20_000),
+    maxPending,
+    maxPendingPerSender: dice.pick(60, 20, maxPending),
+    maxCallsPerTransaction: dice.pick(4, 5, 3),
+    maxRounds: dice.pick(8, 4, 16),
+    maxReorgDepth: dice.pick(6, 2, 12),
+    maxTransactionsPerBlock: dice.pick(200, 40, 24),
+    wakeLatenessMs: dice.pick(0, 0, 30, 400),
+    verifierFaults: dice.pick(0, 0, 0.1, 0.3),
+    executorFaults: dice.pick(0, 0, 0.01),
+    network: network(dice),
+    snapshots: dice.pick(0.002, 0.005, 0.0005),
+    senders,
+    depositGwei: 400_000,
+    nodes,
+    actions: story(dice, nodes.length).map((action) => seated(action, senders)),
+  };
+}
+
+/** Only those who are there can ask. */
+function seated(action: Action, senders: number): Action {
+  return action.do === "submit" ? { ...action, sender: action.sender % senders } : action;
+}
+
+function story(dice: Dice, nodes: number): Action[] {
+  const troubles = TROUBLES.filter(() => dice.chance(0.5));
+  const perBlock = dice.pick(0.6, 0.25, 1.5);
+  const load = dice.pick(PER_BLOCK, PER_BLOCK >> 1, PER_BLOCK * 2);
+  const actions: Action[] = [];
+  const blocks = MIN_BLOCKS + dice.between(0, MORE_BLOCKS);
+  for (let block = 0; block < blocks; block++) {
+    for (let count = dice.between(0, load); count > 0; count--) {
+      if (dice.chance(0.3)) actions.push({ do: "wait", ms: dice.between(0, 60) });
+      actions.push(submission(dice, submitKind(dice)));
+    }
+    for (let expected = perBlock; dice.chance(expected); expected -= 1) {
+      const trouble = troubles[dice.between(0, troubles.length - 1)];
+      if (trouble !== undefined) actions.push(trouble(dice, nodes));
+      if (dice.chance(0.4)) actions.push({ do: "wait", ms: dice.between(0, 150) });
+    }
+    const order = dice.pick("arrival" as const, "gas" as const);
+    actions.push({ do: "block", maxTransactions: dice.pick(12, 6, 24), order, commit: dice.chance(0.85) });
+  }
+  return actions;
+}
+
+function policy(dice: Dice): PolicySpec {
+  if (dice.chance(0.4)) return { kind: "fixed", copies: dice.between(1, 3) };
+  return { kind: "hedge", delayMs: dice.pick(200, 60, 700, 2_000), maxCopies: dice.between(1, 4) };
+}
+
+function nodeDraw(dice: Dice): NodeDraw {
+  return {
+    operator: dice.between(0, 4),
+    region: dice.between(0, 2),
+    slots: dice.between(2, 10),
+    queueLimit: dice.between(0, 8),
+    priceGwei: dice.between(1, 30),
+    models: dice.pick(1, 2, 2),
+    tee: dice.chance(0.5),
+    serviceMs: dice.pick(200, 40, 600, 1_500),
+    faulty: dice.pick(0, 0, 0.05, 0.3, 1),
+  };
+}
+
+function network(dice: Dice): Scenario["network"] {
+  const sometimes = (chance: number): number => (dice.chance(0.4) ? chance : 0);
+  return {
+    lose: sometimes(dice.pick(0.02, 0.1, 0.3)),
+    duplicate: sometimes(0.1),
+    reorder: sometimes(0.2),
+    reorderMs: dice.pick(300, 50, 3_000),
+    replay: sometimes(0.05),
+  };
+}
+
+function crash(dice: Dice): Action {
+  return {
+    do: "crash",
+    lose: dice.pick(0, 0.5, 1),
+    steps: dice.pick(0, 1, dice.between(2, 6), dice.between(2, 40)),
+    carriedOut: dice.unit(),
+    durable: dice.pick(0, dice.unit(), 1),
+    torn: dice.chance(0.5),
+  };
+}
+
+function submitKind(dice: Dice): SubmitKind {
+  if (dice.chance(0.92)) return "next";
+  if (dice.chance(0.4)) return "replace";
+  return dice.pick(
+    "duplicate",
+    "gap",
+    "used",
+    "underpriced",
+    "underfunded",
+    "unknown-model",
+    "infeasible",
+    "low-fee",
+    "out-of-range",
+  );
+}
+
+function submission(dice: Dice, kind: SubmitKind): SubmitDraw {
+  const declared = dice.chance(0.75);
+  const calls = Array.from({ length: dice.pick(1, 1, 2, 3, 0) }, () => call(dice));
+  return {
+    do: "submit",
+    kind,
+    sender: dice.between(0, MAX_SENDERS - 1),
+    gasPriceGwei: dice.between(10, 100),
+    ttlBlocks: dice.chance(0.1) ? dice.between(1, 6) : dice.between(6, 40),
+    declared,
+    calls,
+    later: dice.chance(0.15) ? [call(dice)] : [],
+    reads: dice.chance(0.3) ? [dice.between(0, 3)] : [],
+  };
+}
+
+function call(dice: Dice): CallDraw {
+  return {
+    model: dice.pick(0, 0, 0, 1),
+    mode: dice.pick("vanilla", "vanilla", "vanilla", "tee"),
+    maxFeeGwei: dice.between(20, 200),
+    validityBlocks: dice.pick(8, 1, 4, 32),
+    tokensOut: dice.pick(16, 128, 512),
+    reads: dice.between(-1, 3),
+  };
+}
+
+function rich(dice: Dice): { gasPriceGwei: number; ttlBlocks: number } {
+  return { gasPriceGwei: dice.between(1_000, 100_000), ttlBlocks: dice.between(8, 40) };
+}
