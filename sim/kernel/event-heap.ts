@@ -65,13 +65,16 @@ export class EventHeap {
     this.#free = this.#positions[slot] as number;
     const generation = (this.#generations[slot] as number) + 1;
     this.#generations[slot] = generation;
-    const order = priority * PRIORITY_UNIT + this.#sequence++;
-    this.#orders[slot] = order;
+    this.#orders[slot] = priority * PRIORITY_UNIT + this.#sequence++;
     this.#payloads[slot] = payload;
-    if (this.#vacant) {
+    const rootIsVacant = this.#vacant;
+    const index = rootIsVacant ? 0 : this.#length++;
+    this.#times[index] = timeUs;
+    this.#slots[index] = slot;
+    if (rootIsVacant) {
       this.#vacant = false;
-      this.#siftDown(0, timeUs, order, slot);
-    } else this.#siftUp(this.#length++, timeUs, order, slot);
+      this.#siftDown(0);
+    } else this.#siftUp(index);
     return generation * MAX_PENDING + slot;
   }
 
@@ -104,10 +107,9 @@ export class EventHeap {
   #fillRoot(): void {
     this.#vacant = false;
     const last = --this.#length;
-    if (last > 0) {
-      const slot = this.#slots[last] as number;
-      this.#siftDown(0, this.#times[last] as number, this.#orders[slot] as number, slot);
-    }
+    this.#times[0] = this.#times[last] as number;
+    this.#slots[0] = this.#slots[last] as number;
+    if (last > 0) this.#siftDown(0);
   }
 
   #release(slot: number): void {
@@ -117,17 +119,21 @@ export class EventHeap {
   }
 
   #move(from: number, to: number): void {
-    const time = this.#times[from] as number;
     const slot = this.#slots[from] as number;
-    const order = this.#orders[slot] as number;
-    this.#siftUp(to, time, order, slot);
-    this.#siftDown(this.#positions[slot] as number, time, order, slot);
+    this.#times[to] = this.#times[from] as number;
+    this.#slots[to] = slot;
+    this.#siftUp(to);
+    this.#siftDown(this.#positions[slot] as number);
   }
 
-  #siftUp(from: number, time: number, order: number, slot: number): void {
+  // The sifts read the event that they move from where it lies: numbers with a fraction are boxed when passed.
+  #siftUp(from: number): void {
     const times = this.#times;
     const slots = this.#slots;
     const positions = this.#positions;
+    const time = times[from] as number;
+    const slot = slots[from] as number;
+    const order = this.#orders[slot] as number;
     let index = from;
     while (index > 0) {
       const parent = (index - 1) >> 1;
@@ -145,11 +151,14 @@ export class EventHeap {
     positions[slot] = index;
   }
 
-  #siftDown(from: number, time: number, order: number, slot: number): void {
+  #siftDown(from: number): void {
     const times = this.#times;
     const slots = this.#slots;
     const positions = this.#positions;
     const length = this.#length;
+    const time = times[from] as number;
+    const slot = slots[from] as number;
+    const order = this.#orders[slot] as number;
     let index = from;
     for (;;) {
       let child = 2 * index + 1;
