@@ -20,6 +20,8 @@ export class CopyTable {
   speculative = new Uint8Array(1_024);
   /** Handle of its event in the heap. */
   handle = new Float64Array(1_024);
+  /** Handle of its Cancel on the way, −1 for none. */
+  stopHandle = new Float64Array(1_024);
   /** Neighbours in its node's queue, −1 for none. */
   next = new Int32Array(1_024);
   previous = new Int32Array(1_024);
@@ -32,6 +34,7 @@ export class CopyTable {
     const slot = this.#free.pop() ?? this.#size++;
     if (slot === this.job.length) this.#grow();
     this.engineId[slot] = engineId;
+    this.stopHandle[slot] = -1;
     const engineSlot = engineId % ENGINE_SLOTS;
     while (engineSlot >= this.#byEngineSlot.length) {
       this.#byEngineSlot = grown(this.#byEngineSlot, 2 * this.#byEngineSlot.length);
@@ -62,6 +65,7 @@ export class CopyTable {
     this.startedUs = grown(this.startedUs, capacity);
     this.speculative = grown(this.speculative, capacity);
     this.handle = grown(this.handle, capacity);
+    this.stopHandle = grown(this.stopHandle, capacity);
     this.next = grown(this.next, capacity);
     this.previous = grown(this.previous, capacity);
   }

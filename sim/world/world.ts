@@ -288,8 +288,8 @@ export abstract class World implements Commands {
     const copy = this.copies.find(view.id);
     if (copy < 0) return;
     if (this.measured.counts(this.jobs.number[this.copies.job[copy] as number] as number)) this.measured.cancelled++;
-    if (this.#oneWayUs > 0) this.heap.schedule(this.nowUs + this.#oneWayUs, 5, STOPS + copy);
-    else this.#stops(copy);
+    if (this.#oneWayUs === 0) return this.#stops(copy);
+    this.copies.stopHandle[copy] = this.heap.schedule(this.nowUs + this.#oneWayUs, 5, STOPS + copy);
   }
 
   #stops(copy: number): void {
@@ -338,6 +338,8 @@ export abstract class World implements Commands {
       end,
     });
     copies.handle[copy] = -1;
+    // Its answer was in before its Cancel was out: that must not reach whoever gets this slot next.
+    if ((copies.stopHandle[copy] as number) >= 0) this.heap.cancel(copies.stopHandle[copy] as number);
     copies.free(copy);
     jobs.release(job);
   }

@@ -38,7 +38,8 @@ describe("the modelled world around the production engine", () => {
     const result = simulate(NO_QUEUES, 0, { samples: 3 });
     expect(result).toMatchObject({ jobs: 20_000, decided: 20_000, copies: 40_000, cancelled: 20_000, speculative: 0 });
     expect(result.samples).toHaveLength(3);
-    for (const { copies } of result.samples) expect(copies.map(({ end }) => end).toSorted()).toEqual(["cancelled", "won"]);
+    for (const { copies } of result.samples)
+      expect(copies.map(({ end }) => end).toSorted()).toEqual(["cancelled", "won"]);
   });
 
   it("takes the shorter of two exponential times, plus network both ways and verification", () => {
