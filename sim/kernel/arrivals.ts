@@ -8,13 +8,13 @@ import { TraceArrivals } from "./trace.ts";
 export interface Arrivals {
   /** Time of the next arrival in microseconds, with a fraction; never before the one given last, the first after 0. */
   nextUs(): number;
-  /** Tokens of the arrival given last, where they come from a trace: of its question, and of its answer. */
+  /** Of the question and of the answer of the arrival given last, where arrivals come from a trace. One object, refilled. */
   readonly tokens: ArrivalTokens | undefined;
 }
 
 export interface ArrivalTokens {
-  readonly in: number;
-  readonly out: number;
+  readonly tokensIn: number;
+  readonly tokensOut: number;
 }
 
 export function arrivalsOf(spec: ArrivalSpec, stream: Stream, files: FileReader): Arrivals {
