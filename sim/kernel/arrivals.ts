@@ -13,8 +13,8 @@ export interface Arrivals {
 }
 
 export interface ArrivalTokens {
-  readonly tokensIn: number;
-  readonly tokensOut: number;
+  readonly in: number;
+  readonly out: number;
 }
 
 export function arrivalsOf(spec: ArrivalSpec, stream: Stream, files: FileReader): Arrivals {

@@ -21,7 +21,7 @@ const TRACES = new WeakMap<FileReader, Map<string, Trace>>();
  * every part of a long trace has its turn.
  */
 export class TraceArrivals implements Arrivals {
-  readonly tokens: { tokensIn: number; tokensOut: number } = { tokensIn: 0, tokensOut: 0 };
+  readonly tokens: { in: number; out: number } = { in: 0, out: 0 };
   readonly #trace: Trace;
   readonly #speedup: number;
   readonly #startUs: number;
@@ -41,8 +41,8 @@ export class TraceArrivals implements Arrivals {
     const { timesUs, contextTokens, generatedTokens, periodUs } = this.#trace;
     const row = this.#row;
     const us = (this.#roundUs + (timesUs[row] as number) - this.#startUs) / this.#speedup;
-    this.tokens.tokensIn = contextTokens[row] as number;
-    this.tokens.tokensOut = generatedTokens[row] as number;
+    this.tokens.in = contextTokens[row] as number;
+    this.tokens.out = generatedTokens[row] as number;
     this.#row = row + 1;
     if (this.#row === timesUs.length) {
       this.#row = 0;
