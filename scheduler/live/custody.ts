@@ -132,9 +132,6 @@ export class Custody {
       case "copy-answered":
         this.#holdAnswer(event.copy, event.node, event.answerHash, blobs);
         return;
-      case "copy-failed":
-        if (this.#copies.get(event.copy)?.node === event.node) this.#dropCopy(event.copy);
-        return;
       default:
         return;
     }
@@ -154,7 +151,9 @@ export class Custody {
         this.#holdCopy(id, { node: node.id, nodeKey, txHash: tx.hash, callIndex, answerHash: "" });
         return;
       }
+      // What a node says of its copy does not end it here: the engine may be waiting for the verdict on its answer.
       case "cancel":
+      case "lost":
         this.#dropCopy(command.copy.id);
         return;
       case "decided":
