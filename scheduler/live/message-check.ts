@@ -1,3 +1,4 @@
+import { isHashHex } from "../proofs/digest.ts";
 import { ID_PATTERN } from "../proofs/wire-limits.ts";
 import { MODES, type NodeTerms } from "../shared/vocabulary.ts";
 import type { NodeMessage } from "./transport.ts";
@@ -11,6 +12,15 @@ const FAILURES: ReadonlySet<unknown> = new Set(["error", "overloaded", "unknown-
  * every number back as it was.
  */
 export function isWellFormed(said: NodeMessage): boolean {
+  try {
+    return isMessage(said);
+  } catch {
+    // Nothing where something should be, or something that throws when it is looked at.
+    return false;
+  }
+}
+
+function isMessage(said: NodeMessage): boolean {
   switch (said.kind) {
     case "joined":
       return areTerms(said.terms);
@@ -41,7 +51,7 @@ export function hasOnlyFiniteNumbers(value: unknown): boolean {
 function areTerms({ id, key, operator, region, hardware, slots, queueLimit, offers }: NodeTerms): boolean {
   return (
     [id, operator, region, hardware].every(isId) &&
-    isText(key, 1024) &&
+    isHashHex(key) &&
     isNatural(slots) &&
     isNatural(queueLimit) &&
     isListOf(offers, ({ model, mode, priceGwei }) => isId(model) && MODES.includes(mode) && isNatural(priceGwei))
@@ -65,5 +75,6 @@ function isText(value: unknown, maxLength: number): boolean {
 }
 
 function isNatural(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  // Minus zero comes back from the journal as zero, and dividing by the two is not the same.
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }

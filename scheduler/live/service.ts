@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { TransactionView } from "../engine/commands.ts";
 import type { Counters } from "../engine/counters.ts";
 import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
@@ -100,6 +101,8 @@ export class Service {
   readonly #sealing = new Map<number, Promise<SealOutcome>>();
   readonly #failed = Promise.withResolvers<Error>();
   #snapshot: Promise<void> = Promise.resolve();
+  /** Who joined while the transport started. */
+  #joining: Set<string> | undefined;
   #closing = false;
   #stopping: Promise<void> | undefined;
 
@@ -128,6 +131,10 @@ export class Service {
       verifier,
       preExecutor,
       reply: (event) => this.#loop.reply(event),
+      registration: (node, event) => {
+        if (event.kind === "node-joined") this.#joining?.add(node);
+        this.#loop.registration(node, event);
+      },
       message: (event, blobs) => this.#loop.message(event, blobs),
       onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
       onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
@@ -141,13 +148,13 @@ export class Service {
   async start(policy: PolicySpec | undefined): Promise<void> {
     const { transport, state, store, log } = this.#parts;
     const joined = new Set<string>();
+    this.#joining = joined;
     transport.onMessage((message) => {
-      if (this.#closing) return;
-      if (message.kind === "joined") joined.add(message.terms.id);
-      this.#world.hear(message);
+      if (!this.#closing) this.#world.hear(message);
     });
     const known = [...state.custody.nodes.keys()];
     await transport.start();
+    this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
     if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
     if (store.recovered === undefined) return;
@@ -318,7 +325,8 @@ export class Service {
   }
 
   #hasRoomFor(blobs: readonly Blob[]): boolean {
-    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+    // Those that wait for the loop count: a thousand requests of one moment must not pass where one would not.
+    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, this.#loop.inbox.requestBytes);
     return this.#parts.state.custody.blobBytes + bytes <= this.#parts.limits.maxBlobBytes;
   }
 
@@ -396,7 +404,7 @@ function requireNatural(name: string, value: number): void {
     throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
 }
 
-/** Enough of it for a log. */
+/** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */
 function preview(said: unknown): string {
-  return (JSON.stringify(said) ?? String(said)).slice(0, 200);
+  return inspect(said, { depth: 1, maxArrayLength: 8, maxStringLength: 100, breakLength: Infinity }).slice(0, 200);
 }
