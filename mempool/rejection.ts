@@ -8,6 +8,7 @@ export type Rejection =
   | { readonly reason: "fee-too-low"; readonly callIndex: number; readonly minimumFeeGwei: number }
   | { readonly reason: "sender-limit"; readonly limit: number }
   | { readonly reason: "pool-full"; readonly limit: number }
+  | { readonly reason: "too-many-accounts"; readonly limit: number }
   | { readonly reason: "unknown-model"; readonly callIndex: number; readonly model: string; readonly mode: string }
   | {
       readonly reason: "infeasible";

@@ -64,4 +64,3 @@ export type EngineEvent =
   /** The shell came back from a crash: commands that may have been lost are given again. Receivers know them by their ids. */
   | { readonly kind: "restarted" }
   | { readonly kind: "woken" };
-

@@ -221,6 +221,7 @@ describe("a rejection", () => {
     { reason: "fee-too-low", callIndex: 0, minimumFeeGwei: 31 },
     { reason: "sender-limit", limit: 31 },
     { reason: "pool-full", limit: 31 },
+    { reason: "too-many-accounts", limit: 31 },
     { reason: "unknown-model", callIndex: 31, model: "m", mode: "tee" },
     { reason: "infeasible", callIndex: 31, probability: 0.0012, ttlBlocks: 2 },
     { reason: "out-of-range", field: "nonce", limit: 31 },
