@@ -59,7 +59,7 @@ function pick(
   let ties = 0;
   for (let index = 0; index < candidates.length; index++) {
     const candidate = candidates[index] as Candidate;
-    if (candidate.load >= candidate.slots + candidate.queueLimit) continue;
+    if (candidate.slots === 0 || candidate.load >= candidate.slots + candidate.queueLimit) continue;
     let score = penalty(candidate);
     let used = false;
     for (const other of taken) {

@@ -54,8 +54,10 @@ export async function recover(options: RecoveryOptions): Promise<ServiceState> {
 /** What every batch does to custody, records and archive, live as in recovery. */
 export function writeDown(step: Step, { custody, records }: ServiceState, archive: BlockArchive): void {
   const { event, blobs, commands } = step;
-  custody.noteEvent(event, blobs);
-  if (event.kind === "node-joined") records.registered(event.node);
+  // A node that the engine did not take is none: made-up ones must fill neither memory nor the registry.
+  const refused = commands.some((command) => command.kind === "alarm" && command.alarm.kind === "fleet-full");
+  if (!refused) custody.noteEvent(event, blobs);
+  if (event.kind === "node-joined" && !refused) records.registered(event.node);
   for (const command of commands) {
     if (isRepeat(command, custody)) continue;
     archive.note(command, records.consume(command));
