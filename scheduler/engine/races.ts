@@ -208,7 +208,8 @@ export class Races {
     const copy = this.#copyOf(copyId, node);
     if (copy === undefined) return;
     if (copy.state === "verifying") {
-      if (copy.answerHash === answerHash) this.#counters.duplicateEvents++;
+      // Told once: who can sign two answers can sign a million.
+      if (copy.answerHash === answerHash || copy.equivocated) this.#counters.duplicateEvents++;
       else this.#equivocated(copy, answerHash, nowUs, out);
       return;
     }
@@ -225,6 +226,7 @@ export class Races {
   }
 
   #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
+    copy.equivocated = true;
     out.evidence({
       copy: copy.id,
       node: copy.node.id,

@@ -4,7 +4,8 @@ import type { Counters } from "../engine/counters.ts";
 import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
+import { isHashHex } from "../proofs/digest.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
 import type { BlockArchive } from "./block-archive.ts";
@@ -186,13 +187,14 @@ export class Service {
 
   /** False when it is not in the mempool (any more). */
   async withdraw(hash: string): Promise<boolean> {
+    if (!isHashHex(hash)) return false;
     const commands = await this.#ask({ kind: "withdrawn", hash }, false);
     return commands.some(({ kind }) => kind === "notify");
   }
 
-  /** Credits an account, as the chain's deposit contract told. False when the amount, or the number of accounts, is out of range. */
+  /** Credits an account, as the chain's deposit contract told. False when the amount, the name, or the number of accounts, is out of range. */
   async deposit(account: string, amountGwei: number): Promise<boolean> {
-    if (!Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
+    if (!isAccountName(account) || !Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
     const commands = await this.#ask({ kind: "deposited", account, amountGwei }, false);
     return commands.some(({ kind }) => kind === "moved");
   }
@@ -272,7 +274,9 @@ export class Service {
 
   // ── operation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Rejects with a `RangeError` for what is no policy. */
   async setPolicy(policy: PolicySpec): Promise<void> {
+    requirePolicy(policy);
     await this.#ask({ kind: "policy-changed", policy }, true);
   }
 
@@ -402,6 +406,11 @@ function copyOf(view: TransactionView | undefined): TransactionView | undefined 
 function requireNatural(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
+}
+
+/** What the ledger's lines can hold (`Name`). */
+function isAccountName(account: string): boolean {
+  return typeof account === "string" && account.length <= 256 && account.isWellFormed();
 }
 
 /** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */
