@@ -1,3 +1,4 @@
+import type { CallResult } from "../engine/commands.ts";
 import type { EngineConfig } from "../engine/config.ts";
 import { Engine, type EngineSnapshot } from "../engine/engine.ts";
 import type { Command } from "../engine/recorder.ts";
@@ -78,8 +79,9 @@ async function begin(
   const { maxReorgDepth } = config.limits;
   const custody = new Custody(maxReorgDepth, snapshot?.custody);
   const answers = (hash: string) => custody.answer(hash);
+  const keyOf = ({ txHash, callIndex }: CallResult) => custody.winnerKey(txHash, callIndex);
   const position = snapshot?.records;
-  const records = await Records.open({ directory, chainId, key, answers, maxReorgDepth, position });
+  const records = await Records.open({ directory, chainId, key, answers, keyOf, maxReorgDepth, position });
   const engine = snapshot === undefined ? new Engine(config) : Engine.restore(config, snapshot.engine);
   return { engine, custody, records };
 }

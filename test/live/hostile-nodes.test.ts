@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
+import { verifyReceipts } from "../../scheduler/cli/receipts.ts";
 import { createPipe, type Pipe } from "../../scheduler/index.ts";
 import type { NodeMessage } from "../../scheduler/live/transport.ts";
 import { answerTo, honest, type Script, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
@@ -100,4 +101,25 @@ test("of a registration only what a registration has goes on, so that the journa
   nodes.say({ kind: "joined", terms: { ...TERMS, more: 10n, offers: [offer] } } as unknown as NodeMessage);
   await untilState(pipe, await submitted(pipe, user), "ready");
   expect((await pipe.statistics()).sizes.nodes).toBe(4);
+});
+
+test("P3: a receipt names the key that its answer was checked with, however often the node joins under others", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "pipe-hostile-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const { pipe, nodes, user } = await open((assignment, node, say) => {
+    say(answerTo(node, assignment));
+  }, directory);
+  const hash = await submitted(pipe, user);
+  await untilState(pipe, hash, "ready");
+  for (let other = 1; other <= 20; other++) {
+    for (const { id } of [0, 1, 2].map((index) => scriptedNode(index, honest).terms)) {
+      nodes.say({ kind: "joined", terms: { ...TERMS, id, key: scriptedNode(20 + other, honest).terms.key } });
+    }
+    // Each in a batch of its own, or only the last would be taken.
+    await pipe.stateChanged([]);
+  }
+  const sealed = await pipe.seal({ height: 1, maxTransactions: 10, order: "arrival" });
+  expect(sealed.ok && sealed.block.receipts).toHaveLength(1);
+  await Promise.all(pipes.splice(0).map((one) => one.close()));
+  expect((await verifyReceipts(directory, { key: undefined })).findings).toEqual([]);
 });
