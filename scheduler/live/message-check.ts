@@ -1,6 +1,7 @@
 import { isHashHex } from "../proofs/digest.ts";
 import { ID_PATTERN } from "../proofs/wire-limits.ts";
-import { MODES, type NodeTerms } from "../shared/vocabulary.ts";
+import { type CallTerms, MODES, type NodeTerms } from "../shared/vocabulary.ts";
+import type { PreExecution } from "./pre-executor.ts";
 import type { NodeMessage } from "./transport.ts";
 
 /** Offers, and warm models, that one node may name: more than any machine has memory for. */
@@ -41,11 +42,29 @@ function isMessage(said: NodeMessage): boolean {
   }
 }
 
-/** Whether JSON gives the value back as it was, as far as its numbers go. */
-export function hasOnlyFiniteNumbers(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null) return true;
-  return Object.values(value).every(hasOnlyFiniteNumbers);
+/** Whether what a pre-executor found out is what its type says: contracts are not ours, and may lead it to anything. */
+export function isPreExecution(found: PreExecution): boolean {
+  try {
+    if (found.kind === "failed") return isText(found.reason, Number.POSITIVE_INFINITY);
+    if (found.kind === "pre-executed") return Array.isArray(found.readSet) && found.readSet.every(isString);
+    return found.kind === "calls-discovered" && Array.isArray(found.calls) && found.calls.every(isCall);
+  } catch {
+    return false;
+  }
+}
+
+function isCall(call: CallTerms): boolean {
+  const { model, mode, digest, inputHash, tokensIn, tokensOut, maxFeeGwei, conflict, validityBlocks } = call;
+  return (
+    [model, digest, inputHash].every(isString) &&
+    MODES.includes(mode) &&
+    conflict.kind === "first-valid" &&
+    [tokensIn, tokensOut, maxFeeGwei, validityBlocks].every(isNatural)
+  );
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function areTerms({ id, key, operator, region, hardware, slots, queueLimit, offers }: NodeTerms): boolean {

@@ -9,7 +9,7 @@ import type { Custody } from "./custody.ts";
 import type { Blob } from "./inbox.ts";
 import type { LiveLimits } from "./limits.ts";
 import type { PreExecution, PreExecutor } from "./pre-executor.ts";
-import { hasOnlyFiniteNumbers, isWellFormed } from "./message-check.ts";
+import { isPreExecution, isWellFormed } from "./message-check.ts";
 import { orderNodeKeys } from "./records-lines.ts";
 import type { NodeMessage, Transport } from "./transport.ts";
 import type { Verdict, Verifier } from "./verification.ts";
@@ -159,8 +159,8 @@ export class World {
     const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
     try {
       const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
-      if (hasOnlyFiniteNumbers(found)) return preExecutionEvent(tx, round, found);
-      return { kind: "pre-execution-failed", tx, round, reason: "a number that is not finite" };
+      if (isPreExecution(found)) return preExecutionEvent(tx, round, found);
+      return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
     } catch (error) {
       // Whatever a pre-executor throws costs its transaction alone.
       const reason = error instanceof Error ? error.message : String(error);

@@ -13,6 +13,7 @@ import {
   type PipeEvent,
   type PipeOptions,
   type PolicySpec,
+  type PreExecution,
   transactionHash,
 } from "../../scheduler/index.ts";
 import { honest, type Script, ScriptedNodes, scriptedNode, silent } from "./support/scripted-nodes.ts";
@@ -382,4 +383,31 @@ test("a transaction that a reorg brought back, that left, and that came again pa
   await close(pipe);
   expect((await auditOrder(directory)).findings).toEqual([]);
   expect((await verifyReceipts(directory, { key: undefined })).findings).toEqual([]);
+});
+
+test("a pre-executor that answers nonsense costs its transaction, not the scheduler", async () => {
+  const nonsense: unknown[] = [
+    undefined,
+    { kind: "pre-executed" },
+    { kind: "calls-discovered", calls: [null] },
+    { kind: "calls-discovered", calls: [{ ...call(new User(1).sign()), tokensIn: Number.NaN }] },
+    { kind: "maybe" },
+  ];
+  const preExecutor = { run: async () => nonsense.shift() as PreExecution };
+  const pipe = await open({ preExecutor });
+  const user = await funded(pipe);
+  for (let left = nonsense.length; left > 0; left--) {
+    const signed = user.sign({ nonce: 0, gasPriceGwei: left });
+    expect(await pipe.submit(signed)).toMatchObject({ ok: true });
+    while ((await pipe.status(transactionHash(signed))) !== undefined)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect((await pipe.statistics()).counters.refunded).toBe(5);
+});
+
+test("a directory that has lost its secret is not gone on with under another key", async () => {
+  const directory = await temporaryDirectory();
+  await close(await open({ directory }));
+  await rm(join(directory, "secret.key"));
+  await expect(open({ directory })).rejects.toThrow(/secret\.key is missing/);
 });
