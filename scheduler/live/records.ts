@@ -283,6 +283,9 @@ export class Records {
     for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
       const { n, prev, hash, entry, ...terms } = JSON.parse(text);
       assert(Number.isInteger(n) && prev !== hash, "a registry line without its chain");
+      if (entry === "scheduler" && terms.key !== this.#options.key.publicKeyHex) {
+        throw new Error(`${path} names another key than secret.key holds; restore the one that belongs to it`);
+      }
       if (entry === "node") this.#nodeLines.set(terms.id, JSON.stringify(terms));
     }
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -408,6 +408,8 @@ test("a pre-executor that answers nonsense costs its transaction, not the schedu
 test("a directory that has lost its secret is not gone on with under another key", async () => {
   const directory = await temporaryDirectory();
   await close(await open({ directory }));
+  await writeFile(join(directory, "secret.key"), Buffer.alloc(32, 7));
+  await expect(open({ directory })).rejects.toThrow(/another key/);
   await rm(join(directory, "secret.key"));
   await expect(open({ directory })).rejects.toThrow(/secret\.key is missing/);
 });
