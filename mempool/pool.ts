@@ -65,9 +65,14 @@ export class Pool {
       return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
     const replaced = account?.queue[place];
     if (replaced !== undefined) {
-      const minimumGasPriceGwei = Math.ceil((replaced.gasPriceGwei * limits.replacementPercent) / 100);
+      // More in any case: a percentage of nothing is nothing, and who replaces makes nodes begin anew.
+      const bumpedGwei = Math.ceil((replaced.gasPriceGwei * limits.replacementPercent) / 100);
+      const minimumGasPriceGwei = Math.max(bumpedGwei, replaced.gasPriceGwei + 1);
       if (terms.gasPriceGwei < minimumGasPriceGwei) return { reason: "underpriced-replacement", minimumGasPriceGwei };
     } else {
+      if (account === undefined && this.#accounts.size >= limits.maxAccounts) {
+        return { reason: "too-many-accounts", limit: limits.maxAccounts };
+      }
       if (this.pending >= limits.maxPending) return { reason: "pool-full", limit: limits.maxPending };
       if ((account?.pending ?? 0) >= limits.maxPendingPerSender) {
         return { reason: "sender-limit", limit: limits.maxPendingPerSender };
@@ -131,6 +136,9 @@ export class Pool {
     account.pending--;
     this.pending--;
     while (account.queue.length > 0 && account.queue[account.queue.length - 1] === undefined) account.queue.pop();
+    // Transactions without calls need no deposit: accounts would be free, and all be taken by who makes them up.
+    const unused = account.nextNonce === 0 && account.depositGwei === 0 && account.queue.length === 0;
+    if (unused) this.#accounts.delete(account.id);
     this.forget(tx);
   }
 

@@ -103,5 +103,5 @@ function uniformly(
 }
 
 function hasRoom(candidate: Candidate): boolean {
-  return candidate.load < candidate.slots + candidate.queueLimit;
+  return candidate.slots > 0 && candidate.load < candidate.slots + candidate.queueLimit;
 }

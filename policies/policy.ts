@@ -50,3 +50,25 @@ export interface Policy {
   readonly spec: PolicySpec;
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
 }
+
+/** Throws a RangeError for what is no policy: races under it would never launch, or the journal not give it back as it was. */
+export function requirePolicy(spec: PolicySpec): void {
+  const problem = problemOf(spec);
+  if (problem !== undefined) throw new RangeError(`${JSON.stringify(spec)} is no policy: ${problem}`);
+}
+
+function problemOf(spec: PolicySpec): string | undefined {
+  switch (spec.kind) {
+    case "fixed":
+      return isCount(spec.copies) ? undefined : "copies must be a positive integer";
+    case "hedge":
+      if (!(spec.delayMs >= 1 && Number.isFinite(spec.delayMs))) return "delayMs must be a number of at least 1";
+      return isCount(spec.maxCopies) ? undefined : "maxCopies must be a positive integer";
+    default:
+      return "there is no such policy";
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0;
+}

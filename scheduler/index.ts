@@ -1,6 +1,6 @@
 import { Effect, Layer, Logger, ManagedRuntime, References } from "effect";
 import type { Logger as Pino } from "pino";
-import type { PolicySpec } from "../policies/policy.ts";
+import { type PolicySpec, requirePolicy } from "../policies/policy.ts";
 import { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";
 import type { TransactionView } from "./engine/commands.ts";
 import type { SealEstimate } from "./engine/engine.ts";
@@ -165,6 +165,7 @@ function layerOf(options: PipeOptions) {
   const { chainId, directory, fleet, policy, preExecutor = declaredCalls } = options;
   const limits = { ...DEFAULT_LIVE_LIMITS, ...options.limits };
   assertLiveLimits(limits);
+  if (policy !== undefined) requirePolicy(policy);
   const engine = { ...DEFAULT_CONFIG, ...options.engine, policy: policy ?? DEFAULT_CONFIG.policy };
   const retainAll = options.pruneJournal !== true;
   const settings = Settings.layer({ chainId, program: PROGRAM, engine, policy, limits, retainAll });

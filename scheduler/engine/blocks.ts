@@ -167,10 +167,20 @@ export class Blocks {
 
   // ── commit and reorg ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** False when there is no such block, or it was committed before. */
+  /**
+   * The chain confirmed this block, and so every one before it. False when there is no such block, or it was committed before.
+   * Were one left out, all later ones would have to be kept for as long as it is.
+   */
   commit(height: number, out: Commands): boolean {
     const block = this.#sealed.find((one) => one.height === height);
     if (block === undefined || block.committed) return false;
+    for (const one of this.#sealed) if (!one.committed && one.height <= height) this.#commitOne(one, out);
+    this.#finalise();
+    return true;
+  }
+
+  #commitOne(block: BlockRecord, out: Commands): void {
+    const { height } = block;
     block.committed = true;
     this.#uncommitted--;
     for (const tx of block.transactions) {
@@ -186,8 +196,6 @@ export class Blocks {
       out.notify(tx);
     }
     out.committed(height);
-    this.#finalise();
-    return true;
   }
 
   /** Beyond the depth of a reorg a committed block is final, and its transactions need not be known any more. */
@@ -205,7 +213,7 @@ export class Blocks {
     if (block === undefined || block.height < height) return false;
     while (block !== undefined && block.height >= height) {
       this.#takeBack(block, out);
-      returned.push(...block.transactions);
+      for (const tx of block.transactions) returned.push(tx);
       this.#sealAtUs -= (this.#openHeight - block.height) * this.#intervalUs;
       this.#openHeight = block.height;
       this.#open = false;

@@ -193,7 +193,8 @@ export type Alarm =
       readonly state: RedundancyState;
       readonly domains: number;
     }
-  | { readonly kind: "fleet-full"; readonly node: string; readonly limit: number }
+  /** A node was not taken, or not all that it offers. */
+  | { readonly kind: "fleet-full" | "too-many-models"; readonly node: string; readonly limit: number }
   | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
   | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
 

@@ -189,7 +189,9 @@ export class Engine {
     const known = this.#pool.byHash(typeof question === "string" ? question : question.hash);
     if (known === undefined && typeof question === "string") return [];
     const first = this.#blocks.height;
-    const last = known?.expiryHeight ?? first + (question as TransactionTerms).ttlBlocks - 1;
+    // Nobody has looked at the terms of what is not submitted yet.
+    const { maxTtlBlocks } = this.config.limits;
+    const last = known?.expiryHeight ?? first + Math.min((question as TransactionTerms).ttlBlocks, maxTtlBlocks) - 1;
     const estimates: SealEstimate[] = [];
     for (let height = first; height <= last; height++) {
       const sealTimeUs = this.#blocks.sealTimeUs(height);

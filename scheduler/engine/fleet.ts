@@ -22,6 +22,8 @@ export class FleetNode implements Candidate, Timed {
   /** Classes that it serves. */
   classes: FleetClass[] = [];
   errorsInRow = 0;
+  /** Copies given back, since it last answered: as full, as leaving, or by leaving. */
+  refusalsInRow = 0;
   /** Rests until `wakeUs`. */
   quarantined = false;
   nextQuarantineUs: number;
@@ -49,6 +51,10 @@ export class FleetNode implements Candidate, Timed {
   }
   get queueLimit(): number {
     return this.terms.queueLimit;
+  }
+  /** A node without slots never starts what it lets wait. */
+  get hasRoom(): boolean {
+    return this.slots > 0 && this.load < this.slots + this.queueLimit;
   }
   isWarm(model: string): boolean {
     return this.warm.has(model);
@@ -84,6 +90,9 @@ export class FleetClass {
   domains = 0;
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
+  /** Nodes that are here and offer it, resting ones included, and races that were opened in it: while there are any, it stays. */
+  offering = 0;
+  races = 0;
   /** Jobs without a copy, in the order of the inference mempool. */
   readonly #waiting = new Heap<Race>(earlier);
   /** How many of `waiting` are still there: the heap also holds some that left. */
@@ -102,8 +111,9 @@ export class FleetClass {
     this.domains = new Set(this.nodes.map((node) => node.operator)).size;
   }
 
-  get hasRoom(): boolean {
-    return this.nodes.some((node) => node.load < node.slots + node.queueLimit);
+  /** Whether a node that asks no more than this can take a copy. */
+  hasRoomAt(capGwei: number): boolean {
+    return this.nodes.some((node, index) => node.hasRoom && (this.prices[index] as number) <= capGwei);
   }
 
   enqueue(race: Race): void {
@@ -128,12 +138,18 @@ function earlier(a: Race, b: Race): boolean {
   return a.tx.seq < b.tx.seq || (a.tx.seq === b.tx.seq && a.callIndex < b.callIndex);
 }
 
+/** Models by modes that nodes have offered. A class is 5 KB: 20 MB, and far more models than a fleet has. */
+const MAX_CLASSES = 4_096;
+/** More than a node that fills up between two reports is given in the meantime. */
+const MAX_REFUSALS_IN_ROW = 64;
+
 /** Nodes and classes, who may be given work, and when too few remain to race. */
 export class Fleet {
   readonly #config: RaceConfig;
   readonly #timers: TimerHeap<Timed & { timed: string }>;
   readonly #nodes = new Map<string, FleetNode>();
   readonly #classes = new Map<string, Map<Mode, FleetClass>>();
+  #classCount = 0;
   readonly #onCollapse: (served: FleetClass, out: Commands) => void;
 
   constructor(
@@ -180,9 +196,13 @@ export class Fleet {
       this.#nodes.set(terms.id, node);
     }
     detach(node);
+    for (const served of before) served.offering--;
     node.terms = terms;
     node.present = true;
-    node.classes = terms.offers.map(({ model, mode }) => this.#classOf(model, mode));
+    // What it reported before is of another life.
+    node.foreign = 0;
+    node.load = node.outstanding;
+    node.classes = this.#offered(terms, out);
     if (!node.quarantined) attach(node);
     // Judged once, after the change: a node that registers again must not look like a collapse.
     this.#judge(new Set([...before, ...node.classes]), out);
@@ -199,9 +219,12 @@ export class Fleet {
   }
 
   leave(node: FleetNode, out: Commands): void {
+    const { classes } = node;
     node.present = false;
     detach(node);
-    this.#judge(node.classes, out);
+    for (const served of classes) served.offering--;
+    node.classes = [];
+    this.#judge(classes, out);
   }
 
   report(node: FleetNode, running: number, queued: number, warm: readonly string[]): void {
@@ -215,6 +238,7 @@ export class Fleet {
   succeeded(node: FleetNode): void {
     node.answered++;
     node.errorsInRow = 0;
+    node.refusalsInRow = 0;
     node.nextQuarantineUs = this.#config.quarantineUs;
   }
 
@@ -225,12 +249,22 @@ export class Fleet {
     this.quarantine(node, nowUs, reason, out);
   }
 
+  /**
+   * It gave a copy back. Being full or leaving is no error, and until its next report it gets nothing more; but who only ever
+   * takes copies to give them back draws them away from nodes that would answer, and rests like one that errs.
+   */
+  refused(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
+    node.fill();
+    if (++node.refusalsInRow >= MAX_REFUSALS_IN_ROW) this.quarantine(node, nowUs, reason, out);
+  }
+
   quarantine(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
     if (node.quarantined) return;
     const untilUs = nowUs + node.nextQuarantineUs;
     node.nextQuarantineUs = Math.min(2 * node.nextQuarantineUs, this.#config.maxQuarantineUs);
     // One more error after the rest is enough for the next one.
     node.errorsInRow = this.#config.quarantineAfter - 1;
+    node.refusalsInRow = MAX_REFUSALS_IN_ROW - 1;
     node.quarantined = true;
     detach(node);
     this.#timers.arm(node, untilUs);
@@ -246,18 +280,47 @@ export class Fleet {
     this.#judge(node.classes, out);
   }
 
-  #classOf(model: string, mode: Mode): FleetClass {
+  /** The classes that it offers; those for which there is no room are left out, openly. */
+  #offered(terms: NodeTerms, out: Commands): FleetClass[] {
+    const offered = new Set<FleetClass>();
+    for (const { model, mode } of terms.offers) {
+      const served = this.class(model, mode) ?? (this.#makeRoom() ? this.#makeClass(model, mode) : undefined);
+      if (served === undefined || offered.has(served)) continue;
+      served.offering++;
+      offered.add(served);
+    }
+    const full = terms.offers.some(({ model, mode }) => this.class(model, mode) === undefined);
+    if (full) out.alarm({ kind: "too-many-models", node: terms.id, limit: MAX_CLASSES });
+    return [...offered];
+  }
+
+  #makeClass(model: string, mode: Mode): FleetClass {
     let byMode = this.#classes.get(model);
     if (byMode === undefined) {
       byMode = new Map();
       this.#classes.set(model, byMode);
     }
-    let found = byMode.get(mode);
-    if (found === undefined) {
-      found = new FleetClass(model, mode);
-      byMode.set(mode, found);
+    const made = new FleetClass(model, mode);
+    byMode.set(mode, made);
+    this.#classCount++;
+    return made;
+  }
+
+  /** Where there are too many, forgets a class that nobody offers any more; what was learned of it goes first where it is least. */
+  #makeRoom(): boolean {
+    if (this.#classCount < MAX_CLASSES) return true;
+    let least: FleetClass | undefined;
+    for (const served of this.classes()) {
+      if (served.offering > 0 || served.races > 0) continue;
+      if (least === undefined || served.times.weight < least.times.weight) least = served;
+      if (least.times.weight === 0) break;
     }
-    return found;
+    if (least === undefined) return false;
+    const byMode = this.#classes.get(least.model);
+    byMode?.delete(least.mode);
+    if (byMode?.size === 0) this.#classes.delete(least.model);
+    this.#classCount--;
+    return true;
   }
 
   /** Says it openly when the redundancy of one of these collapsed or recovered. */
@@ -283,21 +346,24 @@ export class Fleet {
       })),
       nodes: [...this.#nodes.values()].map(({ classes, warm, timed, heapIndex, ...node }) => ({
         ...node,
+        classes: classes.map(({ model, mode }) => [model, mode] as const),
         warm: [...warm],
       })),
     };
   }
 
   restore(snapshot: FleetSnapshot): void {
-    for (const { model, mode, times } of snapshot.classes) this.#classOf(model, mode).times.restore(times);
-    for (const { terms, warm, ...plain } of snapshot.nodes) {
+    for (const { model, mode, times } of snapshot.classes) this.#makeClass(model, mode).times.restore(times);
+    for (const { terms, warm, classes, ...plain } of snapshot.nodes) {
       const node = Object.assign(new FleetNode(terms, 0), plain);
       for (const model of warm) node.warm.add(model);
-      node.classes = terms.offers.map(({ model, mode }) => this.#classOf(model, mode));
+      node.classes = classes.flatMap(([model, mode]) => this.class(model, mode) ?? []);
+      for (const served of node.classes) served.offering++;
       this.#nodes.set(node.id, node);
     }
     for (const { model, mode, nodes, redundancy } of snapshot.classes) {
-      const served = this.#classOf(model, mode);
+      const served = this.class(model, mode);
+      if (served === undefined) continue;
       served.nodes = nodes.flatMap((id) => this.#nodes.get(id) ?? []);
       served.redundancy = redundancy;
       served.recount();
@@ -346,9 +412,10 @@ export interface FleetSnapshot {
     | "region"
     | "slots"
     | "queueLimit"
+    | "hasRoom"
     | "isWarm"
     | "take"
     | "release"
     | "fill"
-  > & { readonly warm: readonly string[] })[];
+  > & { readonly warm: readonly string[]; readonly classes: readonly (readonly [string, Mode])[] })[];
 }

@@ -62,9 +62,9 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race 
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, answeredUs, outputHash, answerHash } = copyFields;
+    const { state, answeredUs, outputHash, answerHash, equivocated } = copyFields;
     const copy = new Copy({ ...copyFields, node, race });
-    race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash }));
+    race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash, equivocated }));
   }
   return race;
 }

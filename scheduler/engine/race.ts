@@ -94,6 +94,8 @@ export class Copy implements CopyView {
   answeredUs = NEVER;
   outputHash = "";
   answerHash = "";
+  /** Its node gave another answer besides. */
+  equivocated = false;
 
   constructor(fields: {
     id: number;

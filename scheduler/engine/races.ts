@@ -13,7 +13,7 @@ import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { advance } from "../shared/transitions.ts";
-import { NEVER, type CallTerms, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
+import { NEVER, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
@@ -83,14 +83,7 @@ export class Races {
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   open(
-    fields: {
-      tx: RaceOwner;
-      callIndex: number;
-      call: CallTerms;
-      capGwei: number;
-      served: FleetClass;
-      deadlineUs: number;
-    },
+    fields: Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">,
     nowUs: number,
     out: Commands,
   ): Race {
@@ -110,6 +103,7 @@ export class Races {
       lastUsefulUs: deadlineUs === NEVER ? NEVER : deadlineUs - this.#config.verificationUs - usualUs,
     });
     this.races.put(race);
+    served.races++;
     this.#counters.racesOpened++;
     if (served.redundancy === "collapsed") this.#slow(race, "redundancy-collapsed", out);
     this.#enqueue(race, nowUs, out);
@@ -131,7 +125,8 @@ export class Races {
         served.unqueue(race);
         this.#launcher.launch(race, node, false, nowUs, out);
         this.#consider(race, nowUs, out);
-      } else if (race.capGwei < served.maxPriceGwei && served.hasRoom) this.#park(race, nowUs, out);
+      } else if (race.capGwei < served.maxPriceGwei && served.hasRoomAt(served.maxPriceGwei))
+        this.#park(race, nowUs, out);
       else return;
     }
   }
@@ -196,8 +191,7 @@ export class Races {
   #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
     const speculative = race.live >= race.fanOut;
     const node = this.#launcher.choose(race);
-    if (node === undefined) return false;
-    return this.#launcher.launch(race, node, speculative, nowUs, out);
+    return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }
 
   // ── what nodes say ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -213,15 +207,15 @@ export class Races {
   }
 
   progressed(copyId: number, node: string): void {
-    const copy = this.#copyOf(copyId, node);
-    if (copy?.state === "sent") this.accepted(copyId, node);
+    if (this.#copyOf(copyId, node)?.state === "sent") this.accepted(copyId, node);
   }
 
   answered(copyId: number, node: string, outputHash: string, answerHash: string, nowUs: number, out: Commands): void {
     const copy = this.#copyOf(copyId, node);
     if (copy === undefined) return;
     if (copy.state === "verifying") {
-      if (copy.answerHash === answerHash) this.#counters.duplicateEvents++;
+      // Told once: who can sign two answers can sign a million.
+      if (copy.answerHash === answerHash || copy.equivocated) this.#counters.duplicateEvents++;
       else this.#equivocated(copy, answerHash, nowUs, out);
       return;
     }
@@ -238,6 +232,7 @@ export class Races {
   }
 
   #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
+    copy.equivocated = true;
     out.evidence({
       copy: copy.id,
       node: copy.node.id,
@@ -253,9 +248,8 @@ export class Races {
     this.#end(copy, "fail", nowUs);
     out.lost(copy, reason);
     copy.node.failed++;
-    // Being full or leaving is no error. Until its next report a full node gets nothing more.
-    if (reason === "overloaded") copy.node.fill();
-    if (reason !== "overloaded" && reason !== "drained") this.fleet.erred(copy.node, nowUs, reason, out);
+    if (reason === "overloaded" || reason === "drained") this.fleet.refused(copy.node, nowUs, reason, out);
+    else this.fleet.erred(copy.node, nowUs, reason, out);
     this.#lost(copy.race, nowUs, out);
     this.roomOn(copy.node, nowUs, out);
   }
@@ -288,14 +282,12 @@ export class Races {
     this.fleet.succeeded(node);
     race.served.times.ended(winner.answeredUs - winner.launchedUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
-    const listener = this.#listener;
-    const height = listener === undefined ? 0 : listener.height;
-    const result = resultOf(winner, nowUs, height);
+    const result = resultOf(winner, nowUs, this.#listener?.height ?? 0);
     this.#counters.racesDecided++;
     if (winner.speculative) this.#counters.speculativeWins++;
     this.#remove(race);
     out.decided(result);
-    listener?.decided(race, result, nowUs, out);
+    this.#listener?.decided(race, result, nowUs, out);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
   }
 
@@ -328,6 +320,7 @@ export class Races {
   #remove(race: Race): void {
     this.#timers.disarm(race);
     this.races.remove(race);
+    race.served.races--;
   }
 
   /** A copy is over: off its node, off the books, and its handle forgotten. */
@@ -374,7 +367,13 @@ export class Races {
     if (lost > 0) for (const copy of race.copies) if (!copy.live) this.roomOn(copy.node, nowUs, out);
   }
 
+  /** Stays out without a word until a node that it can afford has room; the longer it waits, the less often it looks. */
   #unpark(race: Race, nowUs: number, out: Commands): void {
+    if (!race.served.hasRoomAt(race.capGwei)) {
+      const { retryUs, slowRetryUs } = this.#config;
+      race.lookUs = nowUs + Math.max(retryUs, Math.min(slowRetryUs, Math.floor((nowUs - race.openedUs) / 4)));
+      return this.#arm(race);
+    }
     race.parked = false;
     race.lookUs = NEVER;
     this.#enqueue(race, nowUs, out);
@@ -414,8 +413,10 @@ export class Races {
 
   // ── the fleet changes ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A node is gone: its copies are lost without blame. */
+  /** A node is gone: its copies are lost without blame, unless it makes a habit of it. */
   nodeLeft(node: FleetNode, nowUs: number, out: Commands): void {
+    if (node.outstanding === 0) return;
+    this.fleet.refused(node, nowUs, "left", out);
     const bereft: Race[] = [];
     for (const copy of this.copies.values()) {
       if (copy.node !== node || !copy.executing) continue;
@@ -474,6 +475,7 @@ export class Races {
     for (const plain of snapshot.open) {
       const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
       this.races.readmit(race);
+      race.served.races++;
       for (const copy of race.copies) if (copy.live) this.copies.readmit(copy);
       if (race.queued) race.served.enqueue(race);
     }

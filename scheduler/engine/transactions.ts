@@ -4,6 +4,7 @@ import type { Pool } from "../../mempool/pool.ts";
 import type { ReadSets } from "../../mempool/read-sets.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
 import type { TransactionEvent } from "../../mempool/transaction-states.ts";
+import { assert } from "../shared/assert.ts";
 import {
   NEVER,
   type CallTerms,
@@ -67,13 +68,11 @@ export class Transactions implements RaceListener, BlockListener {
     const known = this.#pool.account(terms.sender);
     const rejection = this.#pool.refusal(terms, known) ?? this.#refusalOfCalls(terms, nowUs);
     if (rejection !== undefined) return this.#reject(terms, rejection, out);
-    // A free transaction needs no deposit, so its sender may be new.
-    const account = known ?? this.#pool.openAccount(terms.sender);
-    if (account === undefined) {
-      return this.#reject(terms, { reason: "too-many-accounts", limit: this.#pool.limits.maxAccounts }, out);
-    }
-    const replaced = account.queue[terms.nonce - account.nextNonce];
+    const replaced = known?.queue[terms.nonce - known.nextNonce];
     if (replaced !== undefined) this.#leave(replaced, "replaced", nowUs, out);
+    // Made, or made again: an account is forgotten with the last that it was good for.
+    const account = this.#pool.openAccount(terms.sender);
+    assert(account !== undefined, "admission without an account; refusal should have been the answer");
     const tx = this.#pool.admit(terms, account, nowUs, this.#blocks.height);
     this.#counters.accepted++;
     this.#ledger.escrow(tx, out);

@@ -1,4 +1,4 @@
-import type { SealedBlock } from "../engine/commands.ts";
+import type { CallResult, SealedBlock } from "../engine/commands.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
 import type { CallTerms, NodeTerms, TransactionState, TransactionTerms } from "../shared/vocabulary.ts";
@@ -18,13 +18,19 @@ interface HeldCopy {
   answerHash: string;
 }
 
+/** The winning copy's answer, and the key that it was checked with. */
+interface Winner {
+  readonly answerHash: string;
+  readonly nodeKey: string;
+}
+
 interface HeldTransaction {
   readonly inputs: readonly string[];
   /** The calls that its sender declared; the engine knows them only as pre-execution names them. */
   readonly declared: readonly CallTerms[] | undefined;
   readonly copies: Set<number>;
-  /** Answer of the winning copy, by call. */
-  readonly winners: Map<number, string>;
+  /** By call. */
+  readonly winners: Map<number, Winner>;
 }
 
 /** A sealed block that a reorg may take back. */
@@ -44,7 +50,7 @@ export interface CustodySnapshot {
     readonly hash: string;
     readonly inputs: readonly string[];
     readonly declared: readonly CallTerms[] | undefined;
-    readonly winners: readonly (readonly [number, string])[];
+    readonly winners: readonly (readonly [number, Winner])[];
   }[];
 }
 
@@ -87,6 +93,11 @@ export class Custody {
   /** The key that a copy's proof must be made with. */
   keyFor(copy: number): string | undefined {
     return this.#copies.get(copy)?.nodeKey;
+  }
+
+  /** The key that a call's winning answer was checked with. */
+  winnerKey(txHash: string, callIndex: number): string | undefined {
+    return this.#transactions.get(txHash)?.winners.get(callIndex)?.nodeKey;
   }
 
   declaredCalls(txHash: string): readonly CallTerms[] | undefined {
@@ -132,9 +143,6 @@ export class Custody {
       case "copy-answered":
         this.#holdAnswer(event.copy, event.node, event.answerHash, blobs);
         return;
-      case "copy-failed":
-        if (this.#copies.get(event.copy)?.node === event.node) this.#dropCopy(event.copy);
-        return;
       default:
         return;
     }
@@ -154,11 +162,13 @@ export class Custody {
         this.#holdCopy(id, { node: node.id, nodeKey, txHash: tx.hash, callIndex, answerHash: "" });
         return;
       }
+      // What a node says of its copy does not end it here: the engine may be waiting for the verdict on its answer.
       case "cancel":
+      case "lost":
         this.#dropCopy(command.copy.id);
         return;
       case "decided":
-        this.#holdWinner(command.result.txHash, command.result.callIndex, command.result.answerHash);
+        this.#holdWinner(command.result);
         return;
       case "notify":
         if (GONE.has(command.transaction.state)) this.#release(command.transaction.hash);
@@ -227,15 +237,16 @@ export class Custody {
     this.#blobs.hold(blob);
   }
 
-  #holdWinner(txHash: string, callIndex: number, answerHash: string): void {
+  #holdWinner({ txHash, callIndex, copy, answerHash }: CallResult): void {
     const transaction = this.#transactions.get(txHash);
     const bytes = this.#blobs.get(answerHash);
+    const nodeKey = this.keyFor(copy);
     if (transaction === undefined) return;
-    if (bytes !== undefined) {
+    if (bytes !== undefined && nodeKey !== undefined) {
       this.#blobs.hold({ hash: answerHash, bytes });
       const earlier = transaction.winners.get(callIndex);
-      if (earlier !== undefined) this.#blobs.release(earlier);
-      transaction.winners.set(callIndex, answerHash);
+      if (earlier !== undefined) this.#blobs.release(earlier.answerHash);
+      transaction.winners.set(callIndex, { answerHash, nodeKey });
     }
     for (const id of transaction.copies) if (this.#copies.get(id)?.callIndex === callIndex) this.#dropCopy(id);
   }
@@ -269,7 +280,7 @@ export class Custody {
     if (transaction === undefined) return;
     for (const id of [...transaction.copies]) this.#dropCopy(id);
     for (const input of transaction.inputs) this.#blobs.release(input);
-    for (const answer of transaction.winners.values()) this.#blobs.release(answer);
+    for (const { answerHash } of transaction.winners.values()) this.#blobs.release(answerHash);
     this.#transactions.delete(hash);
   }
 }

@@ -108,6 +108,13 @@ export class Loop<Engine extends SteppedEngine> {
     this.ring();
   }
 
+  /** A node joined or left; what this node's own next word says better is not stepped. */
+  registration(node: string, event: EngineEvent): void {
+    if (this.#stopped) return;
+    this.inbox.registration(node, { event, blobs: [], asker: undefined });
+    this.ring();
+  }
+
   /** A node's message; may be dropped when too many wait. */
   message(event: EngineEvent, blobs: readonly Blob[]): void {
     if (this.#stopped) return;

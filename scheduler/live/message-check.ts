@@ -1,5 +1,7 @@
+import { isHashHex } from "../proofs/digest.ts";
 import { ID_PATTERN } from "../proofs/wire-limits.ts";
-import { MODES, type NodeTerms } from "../shared/vocabulary.ts";
+import { type CallTerms, MODES, type NodeTerms } from "../shared/vocabulary.ts";
+import type { PreExecution } from "./pre-executor.ts";
 import type { NodeMessage } from "./transport.ts";
 
 /** Offers, and warm models, that one node may name: more than any machine has memory for. */
@@ -11,6 +13,15 @@ const FAILURES: ReadonlySet<unknown> = new Set(["error", "overloaded", "unknown-
  * every number back as it was.
  */
 export function isWellFormed(said: NodeMessage): boolean {
+  try {
+    return isMessage(said);
+  } catch {
+    // Nothing where something should be, or something that throws when it is looked at.
+    return false;
+  }
+}
+
+function isMessage(said: NodeMessage): boolean {
   switch (said.kind) {
     case "joined":
       return areTerms(said.terms);
@@ -31,17 +42,35 @@ export function isWellFormed(said: NodeMessage): boolean {
   }
 }
 
-/** Whether JSON gives the value back as it was, as far as its numbers go. */
-export function hasOnlyFiniteNumbers(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null) return true;
-  return Object.values(value).every(hasOnlyFiniteNumbers);
+/** Whether what a pre-executor found out is what its type says: contracts are not ours, and may lead it to anything. */
+export function isPreExecution(found: PreExecution): boolean {
+  try {
+    if (found.kind === "failed") return isText(found.reason, Number.POSITIVE_INFINITY);
+    if (found.kind === "pre-executed") return Array.isArray(found.readSet) && found.readSet.every(isString);
+    return found.kind === "calls-discovered" && Array.isArray(found.calls) && found.calls.every(isCall);
+  } catch {
+    return false;
+  }
+}
+
+function isCall(call: CallTerms): boolean {
+  const { model, mode, digest, inputHash, tokensIn, tokensOut, maxFeeGwei, conflict, validityBlocks } = call;
+  return (
+    [model, digest, inputHash].every(isString) &&
+    MODES.includes(mode) &&
+    conflict.kind === "first-valid" &&
+    [tokensIn, tokensOut, maxFeeGwei, validityBlocks].every(isNatural)
+  );
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function areTerms({ id, key, operator, region, hardware, slots, queueLimit, offers }: NodeTerms): boolean {
   return (
     [id, operator, region, hardware].every(isId) &&
-    isText(key, 1024) &&
+    isHashHex(key) &&
     isNatural(slots) &&
     isNatural(queueLimit) &&
     isListOf(offers, ({ model, mode, priceGwei }) => isId(model) && MODES.includes(mode) && isNatural(priceGwei))
@@ -65,5 +94,6 @@ function isText(value: unknown, maxLength: number): boolean {
 }
 
 function isNatural(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  // Minus zero comes back from the journal as zero, and dividing by the two is not the same.
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }

@@ -5,9 +5,9 @@ import type { ChainEntry, Findings } from "./records-reader.ts";
 
 const FILE = fileOf("order");
 
-/** When and where a transaction took its place in the order. */
+/** When a transaction first took a place in the order, and which one it has now: after it left it may come again. */
 export interface Admission {
-  /** Number of its line, counted from 0. */
+  /** Number of its first line, counted from 0. */
   readonly n: number;
   readonly atUs: number;
   readonly seq: number;
@@ -70,7 +70,8 @@ export class OrderAudit {
     this.#nextSeq = seq + 1;
     if (this.#present.has(txHash)) this.#find(line, "admits a transaction that is in the mempool already");
     this.#present.set(txHash, 0);
-    this.admissions.set(txHash, { n, atUs, seq, sender, nonce });
+    const first = this.admissions.get(txHash) ?? { n, atUs };
+    this.admissions.set(txHash, { n: first.n, atUs: first.atUs, seq, sender, nonce });
   }
 
   #follow(line: number, entry: OrderEntry): void {

@@ -1,16 +1,16 @@
-import { readFile, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { CallResult, SealedBlock } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
 import { ZERO_HASH } from "../proofs/digest.ts";
 import type { SignedHeader } from "../proofs/header.ts";
 import { signHeader } from "../proofs/header.ts";
 import type { SigningKey } from "../proofs/keys.ts";
-import { verifySignature } from "../proofs/keys.ts";
 import { receiptTree } from "../proofs/merkle.ts";
 import type { Receipt } from "../proofs/receipt.ts";
 import { receiptLeaf, receiptOf } from "../proofs/receipt.ts";
-import { encodeStatement } from "../proofs/statement.ts";
 import { assert } from "../shared/assert.ts";
 import type { NodeTerms } from "../shared/vocabulary.ts";
 import type { Answer } from "./answer.ts";
@@ -41,6 +41,8 @@ export interface RecordsOptions {
    * bring the transaction back.
    */
   readonly answers: (answerHash: string) => Answer | undefined;
+  /** The key that the winning answer was checked with; kept as long as that. The node may have joined under others since. */
+  readonly keyOf: (result: CallResult) => string | undefined;
   /** How many blocks a reorg can take back. */
   readonly maxReorgDepth: number;
   /** Where to go on: the position of the snapshot that the engine goes on from, `undefined` to begin from nothing. */
@@ -78,8 +80,7 @@ export class Records {
   readonly #options: RecordsOptions;
   readonly #files: ReadonlyMap<RecordLog, RecordFile>;
   readonly #heads = new Map<ChainedLog, ChainHead>();
-  /** Every key under which a node ever joined, newest last; mostly one. */
-  readonly #nodeKeys = new Map<string, string[]>();
+  /** Each node's terms as they were last written. */
   readonly #nodeLines = new Map<string, string>();
   #canonical: CanonicalBlock[];
   #base: string;
@@ -122,7 +123,7 @@ export class Records {
   registered(terms: NodeTerms): void {
     const line = JSON.stringify(orderNodeKeys(terms));
     if (this.#nodeLines.get(terms.id) === line) return;
-    this.#rememberNode(terms, line);
+    this.#nodeLines.set(terms.id, line);
     this.#append("registry", { entry: "node", ...terms });
   }
 
@@ -220,20 +221,11 @@ export class Records {
         assert(result !== undefined, "P10: a transaction was sealed without all of its results");
         const answer = this.#options.answers(result.answerHash);
         assert(answer !== undefined, "the winning answer of a sealed call is not at hand");
-        const nodeKey = this.#keyOf(result, answer);
+        const nodeKey = this.#options.keyOf(result);
+        assert(nodeKey !== undefined, "the key of a sealed call's winner is not at hand");
         return receiptOf(result, { chainId, height, sealedUs, position, nodeKey, ...answer });
       }),
     );
-  }
-
-  /** The key that the answer was checked with. Only where a node changed its key must the signature tell which it was. */
-  #keyOf(result: CallResult, { proof }: Answer): string {
-    const keys = this.#nodeKeys.get(result.node) ?? [];
-    const newest = keys.at(-1);
-    assert(newest !== undefined, "the winner is a node that was never registered");
-    if (keys.length === 1) return newest;
-    const message = encodeStatement({ ...result, chainId: this.#options.chainId });
-    return keys.findLast((key) => verifySignature(key, message, proof.signature)) ?? newest;
   }
 
   #extend(block: CanonicalBlock): void {
@@ -285,22 +277,16 @@ export class Records {
     return file;
   }
 
-  #rememberNode(terms: Pick<NodeTerms, "id" | "key">, line: string): void {
-    const keys = (this.#nodeKeys.get(terms.id) ?? []).filter((key) => key !== terms.key);
-    this.#nodeKeys.set(terms.id, [...keys, terms.key].slice(-MAX_KEYS_PER_NODE));
-    this.#nodeLines.set(terms.id, line);
-  }
-
   /** Our own lines, cut back to a position: a line that cannot be read is a bug or a broken disk, and stops the start. */
   async #recallNodes(path: string): Promise<void> {
-    for (const text of (await readFile(path, "utf8")).split("\n")) {
-      if (text === "") continue;
+    // Line by line: nodes that change their terms all the time make it longer than one string can be.
+    for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
       const { n, prev, hash, entry, ...terms } = JSON.parse(text);
       assert(Number.isInteger(n) && prev !== hash, "a registry line without its chain");
-      if (entry === "node") this.#rememberNode(terms, JSON.stringify(terms));
+      if (entry === "scheduler" && terms.key !== this.#options.key.publicKeyHex) {
+        throw new Error(`${path} names another key than secret.key holds; restore the one that belongs to it`);
+      }
+      if (entry === "node") this.#nodeLines.set(terms.id, JSON.stringify(terms));
     }
   }
 }
-
-/** Keys that are tried for a node that changed its key. */
-const MAX_KEYS_PER_NODE = 8;

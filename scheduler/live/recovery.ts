@@ -1,3 +1,4 @@
+import type { CallResult } from "../engine/commands.ts";
 import type { EngineConfig } from "../engine/config.ts";
 import { Engine, type EngineSnapshot } from "../engine/engine.ts";
 import type { Command } from "../engine/recorder.ts";
@@ -54,8 +55,10 @@ export async function recover(options: RecoveryOptions): Promise<ServiceState> {
 /** What every batch does to custody, records and archive, live as in recovery. */
 export function writeDown(step: Step, { custody, records }: ServiceState, archive: BlockArchive): void {
   const { event, blobs, commands } = step;
-  custody.noteEvent(event, blobs);
-  if (event.kind === "node-joined") records.registered(event.node);
+  // A node that the engine did not take is none: made-up ones must fill neither memory nor the registry.
+  const refused = commands.some((command) => command.kind === "alarm" && command.alarm.kind === "fleet-full");
+  if (!refused) custody.noteEvent(event, blobs);
+  if (event.kind === "node-joined" && !refused) records.registered(event.node);
   for (const command of commands) {
     if (isRepeat(command, custody)) continue;
     archive.note(command, records.consume(command));
@@ -76,8 +79,9 @@ async function begin(
   const { maxReorgDepth } = config.limits;
   const custody = new Custody(maxReorgDepth, snapshot?.custody);
   const answers = (hash: string) => custody.answer(hash);
+  const keyOf = ({ txHash, callIndex }: CallResult) => custody.winnerKey(txHash, callIndex);
   const position = snapshot?.records;
-  const records = await Records.open({ directory, chainId, key, answers, maxReorgDepth, position });
+  const records = await Records.open({ directory, chainId, key, answers, keyOf, maxReorgDepth, position });
   const engine = snapshot === undefined ? new Engine(config) : Engine.restore(config, snapshot.engine);
   return { engine, custody, records };
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { fileOf } from "./records-lines.ts";
 import { deriveSeed, signingKeyFromSeed, type SigningKey } from "../proofs/keys.ts";
 
 /** Holds 32 bytes from which every key of the service is derived. Readable by its owner alone. */
@@ -8,10 +10,17 @@ export const SECRET_FILE = "secret.key";
 
 const SECRET_BYTES = 32;
 
-/** The directory's secret, made when there is none. Throws an Error when the file has another length than it must. */
+/**
+ * The directory's secret, made when there is none and no records either: signed with another key, they would fail every audit.
+ * Throws an Error then, and when the file has another length than it must.
+ */
 export async function loadSecret(directory: string): Promise<Uint8Array> {
   const path = join(directory, SECRET_FILE);
-  const secret = (await readIfThere(path)) ?? (await createSecret(path));
+  const found = await readIfThere(path);
+  const begun = found === undefined && existsSync(join(directory, fileOf("blocks")));
+  if (begun)
+    throw new Error(`${path} is missing, and the records beside it were signed with it; restore it from a backup`);
+  const secret = found ?? (await createSecret(path));
   if (secret.length !== SECRET_BYTES) {
     throw new Error(`${path} has ${secret.length} bytes instead of ${SECRET_BYTES}; restore it from a backup`);
   }

@@ -1,9 +1,11 @@
+import { inspect } from "node:util";
 import type { TransactionView } from "../engine/commands.ts";
 import type { Counters } from "../engine/counters.ts";
 import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
+import { isHashHex } from "../proofs/digest.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
 import type { BlockArchive } from "./block-archive.ts";
@@ -100,6 +102,8 @@ export class Service {
   readonly #sealing = new Map<number, Promise<SealOutcome>>();
   readonly #failed = Promise.withResolvers<Error>();
   #snapshot: Promise<void> = Promise.resolve();
+  /** Who joined while the transport started. */
+  #joining: Set<string> | undefined;
   #closing = false;
   #stopping: Promise<void> | undefined;
 
@@ -128,6 +132,10 @@ export class Service {
       verifier,
       preExecutor,
       reply: (event) => this.#loop.reply(event),
+      registration: (node, event) => {
+        if (event.kind === "node-joined") this.#joining?.add(node);
+        this.#loop.registration(node, event);
+      },
       message: (event, blobs) => this.#loop.message(event, blobs),
       onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
       onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
@@ -141,13 +149,13 @@ export class Service {
   async start(policy: PolicySpec | undefined): Promise<void> {
     const { transport, state, store, log } = this.#parts;
     const joined = new Set<string>();
+    this.#joining = joined;
     transport.onMessage((message) => {
-      if (this.#closing) return;
-      if (message.kind === "joined") joined.add(message.terms.id);
-      this.#world.hear(message);
+      if (!this.#closing) this.#world.hear(message);
     });
     const known = [...state.custody.nodes.keys()];
     await transport.start();
+    this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
     if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
     if (store.recovered === undefined) return;
@@ -179,13 +187,14 @@ export class Service {
 
   /** False when it is not in the mempool (any more). */
   async withdraw(hash: string): Promise<boolean> {
+    if (!isHashHex(hash)) return false;
     const commands = await this.#ask({ kind: "withdrawn", hash }, false);
     return commands.some(({ kind }) => kind === "notify");
   }
 
-  /** Credits an account, as the chain's deposit contract told. False when the amount, or the number of accounts, is out of range. */
+  /** Credits an account, as the chain's deposit contract told. False when the amount, the name, or the number of accounts, is out of range. */
   async deposit(account: string, amountGwei: number): Promise<boolean> {
-    if (!Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
+    if (!isAccountName(account) || !Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
     const commands = await this.#ask({ kind: "deposited", account, amountGwei }, false);
     return commands.some(({ kind }) => kind === "moved");
   }
@@ -265,7 +274,9 @@ export class Service {
 
   // ── operation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Rejects with a `RangeError` for what is no policy. */
   async setPolicy(policy: PolicySpec): Promise<void> {
+    requirePolicy(policy);
     await this.#ask({ kind: "policy-changed", policy }, true);
   }
 
@@ -318,7 +329,8 @@ export class Service {
   }
 
   #hasRoomFor(blobs: readonly Blob[]): boolean {
-    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+    // Those that wait for the loop count: a thousand requests of one moment must not pass where one would not.
+    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, this.#loop.inbox.requestBytes);
     return this.#parts.state.custody.blobBytes + bytes <= this.#parts.limits.maxBlobBytes;
   }
 
@@ -396,7 +408,12 @@ function requireNatural(name: string, value: number): void {
     throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
 }
 
-/** Enough of it for a log. */
+/** What the ledger's lines can hold (`Name`). */
+function isAccountName(account: string): boolean {
+  return typeof account === "string" && account.length <= 256 && account.isWellFormed();
+}
+
+/** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */
 function preview(said: unknown): string {
-  return (JSON.stringify(said) ?? String(said)).slice(0, 200);
+  return inspect(said, { depth: 1, maxArrayLength: 8, maxStringLength: 100, breakLength: Infinity }).slice(0, 200);
 }

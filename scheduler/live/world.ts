@@ -9,7 +9,8 @@ import type { Custody } from "./custody.ts";
 import type { Blob } from "./inbox.ts";
 import type { LiveLimits } from "./limits.ts";
 import type { PreExecution, PreExecutor } from "./pre-executor.ts";
-import { hasOnlyFiniteNumbers, isWellFormed } from "./message-check.ts";
+import { isPreExecution, isWellFormed } from "./message-check.ts";
+import { orderNodeKeys } from "./records-lines.ts";
 import type { NodeMessage, Transport } from "./transport.ts";
 import type { Verdict, Verifier } from "./verification.ts";
 
@@ -21,8 +22,9 @@ export interface WorldOptions {
   readonly transport: Transport;
   readonly verifier: Verifier;
   readonly preExecutor: PreExecutor;
-  /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
+  /** What the world has to say to the engine. `reply` is never dropped, `message` may be; `registration`: a node's newest is not. */
   readonly reply: (event: EngineEvent) => void;
+  readonly registration: (node: string, event: EngineEvent) => void;
   readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
   readonly onVerdict: (verdict: Verdict) => void;
   /** A node said something that is no message; it is not listened to. */
@@ -61,14 +63,14 @@ export class World {
 
   /** What a node says, as the engine hears it. */
   hear(said: NodeMessage): void {
-    const { message, reply } = this.#options;
+    const { message, registration } = this.#options;
     if (!isWellFormed(said)) return this.#options.onMalformed(said);
     switch (said.kind) {
       // A node that came or went is known for good: nothing would repeat it.
       case "joined":
-        return reply({ kind: "node-joined", node: said.terms });
+        return registration(said.terms.id, { kind: "node-joined", node: orderNodeKeys(said.terms) });
       case "left":
-        return reply({ kind: "node-left", node: said.node });
+        return registration(said.node, { kind: "node-left", node: said.node });
       case "reported":
         return message(
           { kind: "node-reported", node: said.node, running: said.running, queued: said.queued, warm: said.warm },
@@ -157,8 +159,8 @@ export class World {
     const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
     try {
       const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
-      if (hasOnlyFiniteNumbers(found)) return preExecutionEvent(tx, round, found);
-      return { kind: "pre-execution-failed", tx, round, reason: "a number that is not finite" };
+      if (isPreExecution(found)) return preExecutionEvent(tx, round, found);
+      return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
     } catch (error) {
       // Whatever a pre-executor throws costs its transaction alone.
       const reason = error instanceof Error ? error.message : String(error);

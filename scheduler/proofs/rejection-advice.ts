@@ -18,10 +18,10 @@ export function describeRejection(rejection: Rejection): string {
       return `No node takes call ${rejection.callIndex} for this fee. Offer a maximum fee of at least ${rejection.minimumFeeGwei} gwei.`;
     case "sender-limit":
       return `${rejection.limit} transactions of this sender are waiting, which is the limit. Send again when one has been sealed or refunded.`;
-    case "too-many-accounts":
-      return `The scheduler keeps ${rejection.limit} accounts at the most, and this sender has none yet. Send it to another scheduler.`;
     case "pool-full":
       return `The mempool holds ${rejection.limit} transactions, which is its limit. Send again after the next blocks.`;
+    case "too-many-accounts":
+      return `${rejection.limit} accounts are known, which is the limit. Send from an account that is known, or ask the block producer.`;
     case "unknown-model":
       return `No node offers the model ${rejection.model} in mode ${rejection.mode}, as call ${rejection.callIndex} asks. Choose another model or mode, or send again when a node has joined that offers it.`;
     case "infeasible":

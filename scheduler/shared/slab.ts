@@ -65,7 +65,8 @@ export class Slab<T extends { readonly id: number }> {
       this.#nextIds.push(id);
       this.#records.push(undefined);
     }
-    this.#free.push(...snapshot.free);
+    // One by one: a slab that was full has more free places than a call takes arguments.
+    for (const slot of snapshot.free) this.#free.push(slot);
   }
 
   readmit(record: T): void {

@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { auditOrder } from "../../scheduler/cli/order.ts";
 import { verifyReceipts } from "../../scheduler/cli/receipts.ts";
 import {
   createPipe,
@@ -11,6 +12,9 @@ import {
   type Pipe,
   type PipeEvent,
   type PipeOptions,
+  type PolicySpec,
+  type PreExecution,
+  transactionHash,
 } from "../../scheduler/index.ts";
 import { honest, type Script, ScriptedNodes, scriptedNode, silent } from "./support/scripted-nodes.ts";
 import { CHAIN, untilState, User } from "./support/users.ts";
@@ -341,4 +345,71 @@ test("arguments that make no sense are the caller's bug", async () => {
   await expect(pipe.openBlock({ height: 1, sealAtMs: Number.NaN })).rejects.toBeInstanceOf(RangeError);
   await expect(pipe.seal({ height: 1.5, maxTransactions: 1, order: "gas" })).rejects.toBeInstanceOf(RangeError);
   expect(await pipe.deposit({ account: "a", amountGwei: -5 })).toBe(false);
+});
+
+test("what would not come back from the journal as it was, or end the engine, is refused", async () => {
+  const pipe = await open();
+  const policies: unknown[] = [
+    { kind: "fixed", copies: Number.POSITIVE_INFINITY },
+    { kind: "fixed", copies: 0 },
+    { kind: "hedge", delayMs: 0, maxCopies: 2 },
+    { kind: "hedge", delayMs: Number.NaN, maxCopies: 2 },
+    { kind: "hedge", delayMs: 5, maxCopies: 1.5 },
+    { kind: "hope" },
+  ];
+  for (const policy of policies) await expect(pipe.setPolicy(policy as PolicySpec)).rejects.toThrow(RangeError);
+  for (const policy of policies) await expect(open({ policy: policy as PolicySpec })).rejects.toThrow(RangeError);
+  for (const account of ["x".repeat(257), "\ud800", undefined as unknown as string]) {
+    expect(await pipe.deposit({ account, amountGwei: 1 })).toBe(false);
+  }
+  expect(await pipe.withdraw(10n as unknown as string)).toBe(false);
+  const user = await funded(pipe);
+  expect(await pipe.estimate({ ...user.sign(), ttlBlocks: 2 ** 50 })).toHaveLength(1_024);
+});
+
+test("a transaction that a reorg brought back, that left, and that came again passes the audits", async () => {
+  const directory = await temporaryDirectory();
+  const pipe = await open({ directory });
+  const signed = (await funded(pipe)).sign();
+  const hash = transactionHash(signed);
+  for (let round = 0; round < 2; round++) {
+    await pipe.submit(signed);
+    await pipe.openBlock({ height: 1, sealAtMs: Date.now() });
+    await untilState(pipe, hash, "ready");
+    await sealNow(pipe, 1);
+    if (round === 0) await pipe.reorged(1);
+    if (round === 0) expect(await pipe.withdraw(hash)).toBe(true);
+  }
+  await close(pipe);
+  expect((await auditOrder(directory)).findings).toEqual([]);
+  expect((await verifyReceipts(directory, { key: undefined })).findings).toEqual([]);
+});
+
+test("a pre-executor that answers nonsense costs its transaction, not the scheduler", async () => {
+  const nonsense: unknown[] = [
+    undefined,
+    { kind: "pre-executed" },
+    { kind: "calls-discovered", calls: [null] },
+    { kind: "calls-discovered", calls: [{ ...call(new User(1).sign()), tokensIn: Number.NaN }] },
+    { kind: "maybe" },
+  ];
+  const preExecutor = { run: async () => nonsense.shift() as PreExecution };
+  const pipe = await open({ preExecutor });
+  const user = await funded(pipe);
+  for (let left = nonsense.length; left > 0; left--) {
+    const signed = user.sign({ nonce: 0, gasPriceGwei: left });
+    expect(await pipe.submit(signed)).toMatchObject({ ok: true });
+    while ((await pipe.status(transactionHash(signed))) !== undefined)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect((await pipe.statistics()).counters.refunded).toBe(5);
+});
+
+test("a directory that has lost its secret is not gone on with under another key", async () => {
+  const directory = await temporaryDirectory();
+  await close(await open({ directory }));
+  await writeFile(join(directory, "secret.key"), Buffer.alloc(32, 7));
+  await expect(open({ directory })).rejects.toThrow(/another key/);
+  await rm(join(directory, "secret.key"));
+  await expect(open({ directory })).rejects.toThrow(/secret\.key is missing/);
 });

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CallResult } from "../../../scheduler/engine/commands.ts";
 import { DEFAULT_CONFIG } from "../../../scheduler/engine/config.ts";
 import { Engine } from "../../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../../scheduler/engine/events.ts";
@@ -174,7 +175,9 @@ export function openRecords(
   position?: RecordsPosition,
 ): Promise<Records> {
   const lookUp = (hash: string) => answers.get(hash);
-  return Records.open({ directory, chainId: CHAIN, key: schedulerKey, answers: lookUp, maxReorgDepth: 8, position });
+  const winnerKey = ({ node }: CallResult) => keyOf(node).publicKeyHex;
+  const given = { directory, chainId: CHAIN, key: schedulerKey, answers: lookUp, keyOf: winnerKey, position };
+  return Records.open({ ...given, maxReorgDepth: 8 });
 }
 
 /** Four blocks, of which the third is taken back and sealed again; the last is not committed. */
