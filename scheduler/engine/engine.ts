@@ -62,7 +62,7 @@ export class Engine {
       order,
       verificationUs: raceConfig.verificationUs,
     });
-    this.#races.listen(this.#transactions);
+    this.#races.listener = this.#transactions;
     this.#blocks.listen(this.#transactions);
   }
 

@@ -46,7 +46,8 @@ export class Races {
   /** For races that open from now on. */
   policy: Policy;
   readonly #launcher: Launcher;
-  #listener: RaceListener | undefined;
+  /** The rest of the engine; the bare engine has none. */
+  listener: RaceListener | undefined;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
   readonly #surroundings: Surroundings;
   constructor(parts: {
@@ -74,10 +75,6 @@ export class Races {
       copies: this.copies,
     });
     this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
-  }
-
-  listen(listener: RaceListener): void {
-    this.#listener = listener;
   }
 
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -282,12 +279,12 @@ export class Races {
     this.fleet.succeeded(node);
     race.served.times.ended(winner.answeredUs - winner.launchedUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
-    const result = resultOf(winner, nowUs, this.#listener?.height ?? 0);
+    const result = resultOf(winner, nowUs, this.listener?.height ?? 0);
     this.#counters.racesDecided++;
     if (winner.speculative) this.#counters.speculativeWins++;
     this.#remove(race);
     out.decided(result);
-    this.#listener?.decided(race, result, nowUs, out);
+    this.listener?.decided(race, result, nowUs, out);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
   }
 
@@ -436,7 +433,7 @@ export class Races {
   #slow(race: Race, reason: SlowReason, out: Commands): void {
     race.lane = "slow";
     this.#counters.racesSlowed++;
-    this.#listener?.slowed(race, reason, out);
+    this.listener?.slowed(race, reason, out);
   }
 
   /** After a crash: gives every command again whose effect may have been lost. */
