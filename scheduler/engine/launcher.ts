@@ -3,7 +3,7 @@ import type { WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import type { Slab } from "../shared/slab.ts";
-import { NEVER } from "../shared/vocabulary.ts";
+import { after, NEVER } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import type { Counters } from "./counters.ts";
@@ -74,8 +74,7 @@ export class Launcher {
       out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
       return false;
     }
-    const leaseUs = leaseLengthUs === NEVER ? NEVER : nowUs + leaseLengthUs;
-    const { acceptTimeoutUs } = this.#config;
+    const leaseUs = after(nowUs, leaseLengthUs);
     const { served } = race;
     const copy = new Copy({
       id: this.#copies.nextId(),
@@ -87,7 +86,7 @@ export class Launcher {
       leaseUs,
       reservedUs: speculative && !this.#budget.unlimited ? leaseLengthUs : 0,
       feeGwei: served.prices[served.nodes.indexOf(node)] as number,
-      dueUs: acceptTimeoutUs === NEVER ? leaseUs : Math.min(leaseUs, nowUs + acceptTimeoutUs),
+      dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
     });
     this.#copies.put(copy);
     if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);

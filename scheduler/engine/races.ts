@@ -13,7 +13,7 @@ import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { advance } from "../shared/transitions.ts";
-import { NEVER, type CancelReason, type FailureReason, type SlowReason } from "../shared/vocabulary.ts";
+import { after, type CancelReason, type FailureReason, NEVER, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
@@ -221,8 +221,7 @@ export class Races {
     copy.answeredUs = nowUs;
     copy.outputHash = outputHash;
     copy.answerHash = answerHash;
-    const { verdictTimeoutUs } = this.#config;
-    copy.dueUs = verdictTimeoutUs === NEVER ? NEVER : nowUs + verdictTimeoutUs;
+    copy.dueUs = after(nowUs, this.#config.verdictTimeoutUs);
     this.#arm(copy.race);
     out.verify(copy);
     this.roomOn(copy.node, nowUs, out);
@@ -441,14 +440,14 @@ export class Races {
     const bereft = new Set<Race>();
     for (const copy of [...this.copies.values()]) {
       if (copy.state === "verifying") {
-        copy.dueUs = this.#config.verdictTimeoutUs === NEVER ? NEVER : nowUs + this.#config.verdictTimeoutUs;
+        copy.dueUs = after(nowUs, this.#config.verdictTimeoutUs);
         out.verify(copy);
       } else if (copy.leaseUs <= nowUs) {
         this.#cancel(copy, "lease-expired", nowUs, out);
         bereft.add(copy.race);
       } else {
         copy.state = "sent";
-        copy.dueUs = Math.min(copy.leaseUs, nowUs + this.#config.acceptTimeoutUs);
+        copy.dueUs = Math.min(copy.leaseUs, after(nowUs, this.#config.acceptTimeoutUs));
         out.dispatch(copy);
       }
     }

@@ -16,6 +16,11 @@ export type ConflictRule = { readonly kind: "first-valid" };
 /** A moment that never comes: greater than every time, and unlike Infinity it survives JSON. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
+/** The moment this long after another; never, for a span without end. */
+export function after(nowUs: number, spanUs: number): number {
+  return spanUs === NEVER ? NEVER : nowUs + spanUs;
+}
+
 /** One inference asked for by a transaction, as far as scheduling needs to know it. The input's bytes stay at the edge. */
 export interface CallTerms {
   readonly model: string;
