@@ -2,9 +2,7 @@ import type { PolicySpec } from "../../policies/policy.ts";
 import { drawer } from "./draw.ts";
 import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
 
-/** How much happens in one seed. */
-const MIN_BLOCKS = 90;
-const MORE_BLOCKS = 60;
+/** Transactions per block, about. */
 const PER_BLOCK = 14;
 const MAX_SENDERS = 60;
 
@@ -67,6 +65,7 @@ const TROUBLES: readonly ((dice: Dice, nodes: number) => Action)[] = [
   (dice) => ({ do: "flood", count: dice.between(20, 120), draw: { ...submission(dice, "next"), ...rich(dice) } }),
   (dice) => ({ do: "policy", policy: policy(dice) }),
   (dice, nodes) => ({ do: dice.pick("join" as const, "leave" as const), node: dice.between(0, nodes) }),
+  (dice, nodes) => ({ do: "join", node: dice.between(0, nodes), as: nodeDraw(dice) }),
   (dice) => ({ do: "change-state", keys: [dice.between(0, 3)] }),
   (dice) => ({ do: "withdraw", pick: dice.between(0, 5_000) }),
   (dice) => ({ do: "skip-blocks", count: dice.between(1, 3) }),
@@ -93,9 +92,7 @@ export function planOf(seed: number): Scenario {
     seed,
     policy: policy(dice),
     placement: dice.pick("least-loaded" as const, "random" as const),
-    budget: dice.chance(0.3)
-      ? undefined
-      : { burstMs: dice.pick(8_000, 0, 60_000), ratio: dice.pick(0.5, 0, 0.1, 1) },
+    budget: dice.chance(0.3) ? undefined : { burstMs: dice.pick(8_000, 0, 60_000), ratio: dice.pick(0.5, 0, 0.1, 1) },
     redundancyFloor: dice.between(1, 3),
     maxCopies: dice.between(2, 8),
     acceptTimeoutMs: dice.pick(500, 100, 1_000),
@@ -110,7 +107,7 @@ export function planOf(seed: number): Scenario {
     verifierFaults: dice.pick(0, 0, 0.1, 0.3),
     executorFaults: dice.pick(0, 0, 0.01),
     network: network(dice),
-    snapshots: dice.pick(0.002, 0.005, 0.0005),
+    snapshots: dice.pick(0.003, 0.006, 0.0015),
     senders,
     depositGwei: 400_000,
     nodes,
@@ -128,7 +125,8 @@ function story(dice: Dice, nodes: number): Action[] {
   const perBlock = dice.pick(0.6, 0.25, 1.5);
   const load = dice.pick(PER_BLOCK, PER_BLOCK >> 1, PER_BLOCK * 2);
   const actions: Action[] = [];
-  const blocks = MIN_BLOCKS + dice.between(0, MORE_BLOCKS);
+  // Many short stories, some long ones: variety finds more than length, but some errors take their time.
+  const blocks = dice.chance(0.15) ? dice.between(120, 200) : dice.between(30, 80);
   for (let block = 0; block < blocks; block++) {
     for (let count = dice.between(0, load); count > 0; count--) {
       if (dice.chance(0.3)) actions.push({ do: "wait", ms: dice.between(0, 60) });

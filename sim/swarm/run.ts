@@ -2,9 +2,10 @@ import type { PromiseName, Violation } from "../checkers/checker.ts";
 import type { MachineMaker } from "../checkers/replay.ts";
 import { engineMaker } from "./engine-machine.ts";
 import type { FaultCounts } from "./faults.ts";
-import { type Outcome, play, type PlayOptions } from "./harness.ts";
+import { type Outcome, play } from "./harness.ts";
 import { planOf } from "./plan.ts";
 import { engineConfig, type Scenario } from "./scenario.ts";
+import type { PlayOptions } from "./system.ts";
 
 /** What one seed came to. Plain data, so that it crosses threads. */
 export interface SeedResult {

@@ -94,7 +94,8 @@ export type Action =
   | { readonly do: "withdraw"; readonly pick: number }
   | { readonly do: "deposit"; readonly sender: number; readonly amountGwei: number }
   | { readonly do: "change-state"; readonly keys: readonly number[] }
-  | { readonly do: "join"; readonly node: number }
+  /** Registers, for the first time, again, or with other terms than before. */
+  | { readonly do: "join"; readonly node: number; readonly as?: NodeDraw }
   | { readonly do: "leave"; readonly node: number }
   | { readonly do: "report"; readonly node: number }
   | { readonly do: "policy"; readonly policy: PolicySpec }

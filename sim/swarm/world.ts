@@ -158,7 +158,8 @@ export class World {
     if (fault !== undefined) this.#faults.count(fault);
     const acceptUs = 1_000 + Math.floor(this.#draw("accept", copy.id) * 5_000);
     const spread = 0.4 + 1.2 * this.#draw("service", copy.id);
-    const answerUs = acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread * this.#slowness(copy.node.id, nowUs));
+    const answerUs =
+      acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread * this.#slowness(copy.node.id, nowUs));
     const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
     const from = { copy: copy.id, node: copy.node.id };
     const honest: EngineEvent = { kind: "copy-answered", ...from, ...honestAnswer(copy) };

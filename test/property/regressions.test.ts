@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { engineMaker } from "../../sim/swarm/engine-machine.ts";
 import { play } from "../../sim/swarm/harness.ts";
 import { complaintsOf, replays } from "../support/properties.ts";
-import { type Action, engineConfig, type Scenario, SMALL_SURROUNDINGS, type SubmitDraw } from "../../sim/swarm/scenario.ts";
+import {
+  type Action,
+  engineConfig,
+  type Scenario,
+  SMALL_SURROUNDINGS,
+  type SubmitDraw,
+} from "../../sim/swarm/scenario.ts";
 
 /** Scenarios that once broke a promise, as small as they were found. */
 const QUIET: Scenario = {
