@@ -41,7 +41,7 @@ export function parseExperimentFile(text: string, directory: string): Parsed<Exp
     return failure([`the file is longer than ${EXPERIMENT_LIMITS.textBytes} bytes`]);
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true, logLevel: "error" });
   if (document.errors.length > 0) return failure(document.errors.map((error) => error.message.trimEnd()));
   const whole = plainOf(document);
   if (typeof whole === "string") return failure([whole]);
@@ -64,7 +64,13 @@ function plainOf(document: Document.Parsed): { readonly section: PlainSection } 
   visit(document, { Alias: () => void aliases++ });
   // References to anchors could make a small text into a huge value.
   if (aliases > 100) return "the file has more than 100 references to anchors (*name)";
-  const section = document.toJS({ maxAliasCount: 100 }) as Plain;
+  let section: Plain;
+  try {
+    // Through JSON, which refuses sections within themselves and leaves plain data only.
+    section = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as Plain;
+  } catch (error) {
+    return `the file is not plain data: ${(error as Error).message}`;
+  }
   return isSection(section) ? { section } : "an experiment file is a section of keys such as `jobs: 100000`";
 }
 
