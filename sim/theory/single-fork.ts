@@ -30,7 +30,8 @@ export function batchBaseline({ law, tasks }: Omit<SingleFork, "lingering">): Ba
 export function singleForkLimit(given: SingleFork): BatchTimes {
   const { law, tasks, lingering } = given;
   const share = lingering / tasks;
-  return forkedAt(given, law.quantile(1 - share));
+  const { latency, ended, forked } = forkedAt(given, law.quantile(1 - share));
+  return { latency, cost: (1 - share) * ended + share * forked };
 }
 
 /**
@@ -43,7 +44,7 @@ export function singleForkExact(given: SingleFork): BatchTimes {
   const logBeta = jstat.gammaln(a) + jstat.gammaln(b) - jstat.gammaln(a + b);
   const density = (share: number): number =>
     Math.exp((a - 1) * Math.log(share) + (b - 1) * Math.log1p(-share) - logBeta);
-  const average = (of: (times: BatchTimes) => number): number =>
+  const average = (of: (times: Fork) => number): number =>
     areaUnder(
       (share) => {
         const weight = density(share);
@@ -53,11 +54,23 @@ export function singleForkExact(given: SingleFork): BatchTimes {
       0,
       1,
     );
-  return { latency: average(({ latency }) => latency), cost: average(({ cost }) => cost) };
+  return {
+    latency: average(({ latency }) => latency),
+    // The task whose end makes the fork is neither among those that ended before it nor forked.
+    cost: average(({ fork, ended, forked }) => (tasks - lingering - 1) * ended + fork + lingering * forked) / tasks,
+  };
+}
+
+interface Fork {
+  readonly fork: number;
+  readonly latency: number;
+  /** Mean machine-time of a task that ended before the fork, and of one that was forked. */
+  readonly ended: number;
+  readonly forked: number;
 }
 
 /** With the fork at this very time. */
-function forkedAt({ law, tasks, lingering }: SingleFork, fork: number): BatchTimes {
+function forkedAt({ law, lingering }: SingleFork, fork: number): Fork {
   const share = law.survival(fork);
   assert(share > 0, "the fork comes before the law ends");
   const left = (y: number): number => (law.survival(fork + y) / share) * law.survival(y);
@@ -65,11 +78,11 @@ function forkedAt({ law, tasks, lingering }: SingleFork, fork: number): BatchTim
   const residual = areaUnder(left, 0, start) + areaUnder(left, start, Number.POSITIVE_INFINITY);
   // Ended tasks were shorter than the fork: their mean is what remains of ∫F̄ up to it.
   const before = areaUnder(law.survival, 0, start) + areaUnder(law.survival, start, fork);
-  const ended = (before - share * fork) / (1 - share);
-  const k = lingering / tasks;
   return {
+    fork,
     latency: fork + slowestMean(left, lingering, start),
-    cost: (1 - k) * ended + k * (fork + 2 * residual),
+    ended: (before - share * fork) / (1 - share),
+    forked: fork + 2 * residual,
   };
 }
 
