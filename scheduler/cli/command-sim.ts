@@ -1,0 +1,147 @@
+import { Effect, Option } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import { EXPERIMENT_LIMITS } from "../../sim/experiment/format.ts";
+import { EXIT, SimRefused, simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
+
+const file = Argument.Path("FILE", { pathType: "file", mustExist: true }).pipe(
+  Argument.withDescription("an experiment in YAML or JSON; docs/SIMULATOR.md has its keys"),
+);
+const json = Flag.Boolean("json").pipe(
+  Flag.withDefault(false),
+  Flag.withDescription("print the result as one JSON object"),
+);
+const seed = Flag.Int("seed").pipe(
+  Flag.optional,
+  Flag.withMetavar("N"),
+  Flag.withDescription("in place of the file's"),
+);
+const replications = Flag.Int("replications").pipe(
+  Flag.optional,
+  Flag.withMetavar("N"),
+  Flag.withDescription("in place of the file's"),
+);
+const workers = Flag.Int("workers").pipe(
+  Flag.optional,
+  Flag.withMetavar("N"),
+  Flag.withDescription("worker threads; one per core if not given"),
+);
+const out = Flag.String("out").pipe(Flag.optional, Flag.withMetavar("DIR"));
+
+const flags = { json, seed, replications, workers };
+
+/** More threads than any machine has cores. */
+const MAX_WORKERS = 256;
+const MAX_SEED = 2 ** 31 - 1;
+/** A validation gives each of its cases a seed of its own, a thousand apart. */
+const MAX_VALIDATION_SEED = 1_000_000;
+
+const run = Command.make(
+  "run",
+  { file, ...flags, out: out.pipe(Flag.withDescription("also keep the result in this directory, as a sweep does")) },
+  Effect.fn(function* (given) {
+    const options = { ...optionsOf(given), out: Option.getOrUndefined(given.out) };
+    yield* untilInterrupted(given, (signal) => simRun(given.file, options, signal));
+  }),
+).pipe(Command.withDescription("Measure an experiment: means with 95 % intervals over replications, percentiles"));
+
+const sweep = Command.make(
+  "sweep",
+  {
+    file,
+    ...flags,
+    out: out.pipe(Flag.withDescription("where results are kept; FILE with .results for its ending if not given")),
+  },
+  Effect.fn(function* (given) {
+    const options = { ...optionsOf(given), out: Option.getOrUndefined(given.out) };
+    yield* untilInterrupted(given, (signal) => simSweep(given.file, options, signal));
+  }),
+).pipe(Command.withDescription("Measure every point of the file's sweep; goes on where it was interrupted"));
+
+const compare = Command.make(
+  "compare",
+  {
+    file,
+    a: Argument.String("A").pipe(
+      Argument.withDescription("a variant of the file, or a policy such as fixed:2 or hedge:2500:3"),
+    ),
+    b: Argument.String("B").pipe(Argument.withDescription("likewise")),
+    ...flags,
+  },
+  Effect.fn(function* (given) {
+    const options = optionsOf(given);
+    yield* untilInterrupted(given, (signal) => simCompare(given.file, { a: given.a, b: given.b }, options, signal));
+  }),
+).pipe(Command.withDescription("Paired differences B − A under common random numbers, with 95 % intervals"));
+
+const validate = Command.make(
+  "validate",
+  { json, seed, workers },
+  Effect.fn(function* (given) {
+    const options = {
+      ...optionsOf({ ...given, replications: Option.none() }),
+      seed: Option.getOrElse(given.seed, () => 1),
+    };
+    yield* untilInterrupted({ ...given, maxSeed: MAX_VALIDATION_SEED }, (signal) => simValidate(options, signal));
+  }),
+).pipe(Command.withDescription("Hold the simulator against closed forms; exit code 1 when one fails"));
+
+export const sim = Command.make("sim").pipe(
+  Command.withDescription("Study redundancy: the production engine in a simulated world"),
+  Command.withSubcommands([run, sweep, compare, validate]),
+);
+
+interface Given {
+  readonly json: boolean;
+  readonly seed: Option.Option<number>;
+  readonly replications?: Option.Option<number>;
+  readonly workers: Option.Option<number>;
+  readonly maxSeed?: number;
+}
+
+function optionsOf({ json: asJson, seed: given, replications: many = Option.none(), workers: threads }: Given) {
+  return {
+    json: asJson,
+    seed: Option.getOrUndefined(given),
+    replications: Option.getOrUndefined(many),
+    workers: Option.getOrUndefined(threads),
+  };
+}
+
+/** What is wrong with the flags, or `undefined`. */
+function flagTrouble(given: Given): string | undefined {
+  const { seed: s, replications: many, workers: threads } = optionsOf(given);
+  const maxSeed = given.maxSeed ?? MAX_SEED;
+  if (s !== undefined && (s < 0 || s > maxSeed)) return `--seed ${s} is out of range: give 0 to ${maxSeed}.`;
+  if (many !== undefined && (many < 1 || many > EXPERIMENT_LIMITS.replications))
+    return `--replications ${many} is out of range: give 1 to ${EXPERIMENT_LIMITS.replications}.`;
+  if (threads !== undefined && (threads < 1 || threads > MAX_WORKERS))
+    return `--workers ${threads} is out of range: give 1 to ${MAX_WORKERS}.`;
+  return undefined;
+}
+
+/** The first Ctrl-C ends the work with what is finished, a second one ends it at once. */
+function untilInterrupted(given: Given, work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
+  return Effect.promise(async () => {
+    const trouble = flagTrouble(given);
+    if (trouble !== undefined) return refuse(trouble);
+    const interrupted = new AbortController();
+    const onSignal = (): void => {
+      if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+      interrupted.abort();
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+    try {
+      process.exitCode = await work(interrupted.signal);
+    } catch (error) {
+      if (!(error instanceof SimRefused)) throw error;
+      refuse(error.message);
+    } finally {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+    }
+  });
+}
+
+function refuse(message: string): void {
+  process.stderr.write(`pipe sim: ${message}\n`);
+  process.exitCode = EXIT.refused;
+}
