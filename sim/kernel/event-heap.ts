@@ -17,7 +17,7 @@ const FIRST_CAPACITY = 256;
  *
  * Nothing is allocated per event. A handle is a slot with the generation in which it was given out, so that cancelling an
  * event that has already come, or was cancelled, does nothing however often its slot has been used since. `popNext` leaves
- * the root vacant: an event that schedules its successor, which nearly all do, then costs one sift and not two.
+ * the root vacant: an event that schedules its successor, which nearly all do, then costs one sift and not two. With four children to a node instead of two it was no faster at 2, 32, 1,000 or 100,000 pending.
  */
 export class EventHeap {
   #capacity = FIRST_CAPACITY;
