@@ -18,6 +18,7 @@ export function simKernelFigures(): Figure[] {
 }
 
 const ROUNDS = 7;
+const COMPILER = "g++";
 
 /** One server, arrivals and services exponential, utilisation 0.8: two events per job, one or two pending at a time. */
 function mm1Figure(): Figure {
@@ -119,7 +120,8 @@ function expectTheory(who: string, mean: number, tolerance: number): void {
 function compiled(): { program: string; folder: string } | undefined {
   const folder = mkdtempSync(join(tmpdir(), "pipe-bench-"));
   const program = join(folder, "hedge");
-  if (spawnSync("g++", ["-O2", "-o", program, beside("reference/hedge.cpp")]).status === 0) return { program, folder };
+  const { status } = spawnSync(COMPILER, ["-O2", "-o", program, beside("reference/hedge.cpp")]);
+  if (status === 0) return { program, folder };
   rmSync(folder, { recursive: true });
   return undefined;
 }
