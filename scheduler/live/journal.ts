@@ -215,10 +215,11 @@ export class Journal {
   }
 
   /**
-   * Keeps the state after batch `n`, one of the latest 1,024; the state's text is taken before this returns. Resolves when it
-   * is durable and what it makes superfluous is removed: all but two snapshots, and, unless everything is retained, the
-   * segments that only older snapshots need. One is written at a time: call it again when it has resolved.
-   * @throws JournalError `write-failed`. The journal goes on when only the snapshot could not be written.
+   * Keeps the state after batch `n`, one of the latest 1,024. The state must not change until this has resolved: its text is
+   * made and written piece by piece, while the journal goes on. Resolves when it is durable and what it makes superfluous is
+   * removed: all but two snapshots, and, unless everything is retained, the segments that only older snapshots need. One is
+   * written at a time: call it again when it has resolved.
+   * @throws JournalError `write-failed`, `history-missing`. The journal goes on when only the snapshot could not be written.
    */
   async writeSnapshot(snapshot: Snapshot): Promise<void> {
     const { n, atUs, state } = snapshot;
@@ -229,7 +230,7 @@ export class Journal {
     );
     assert(chain !== undefined && n > 0, "a snapshot is the state after one of the latest batches");
     assert(n >= (this.#snapshots[0] ?? 0), "a snapshot is not older than the one before");
-    this.#snapshotting = this.#storeSnapshot({ n, atUs, stateText: JSON.stringify(state) }, chain);
+    this.#snapshotting = this.#storeSnapshot({ n, atUs, state }, chain);
     try {
       await this.#snapshotting;
     } finally {
@@ -237,10 +238,7 @@ export class Journal {
     }
   }
 
-  async #storeSnapshot(
-    snapshot: { n: number; atUs: number; stateText: string },
-    chain: Promise<string>,
-  ): Promise<void> {
+  async #storeSnapshot(snapshot: Snapshot, chain: Promise<string>): Promise<void> {
     await storeSnapshot(this.#directory, { ...snapshot, chain: await chain });
     const others = this.#snapshots.filter((n) => n !== snapshot.n);
     this.#snapshots = [snapshot.n, ...others].slice(0, SNAPSHOTS_KEPT);
