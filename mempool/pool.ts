@@ -228,7 +228,7 @@ export class Pool {
       slab: this.transactions.snapshot(),
       accounts: [...this.#accounts.values()].map(({ id, depositGwei, nextNonce }) => ({ id, depositGwei, nextNonce })),
       transactions: [...this.transactions.values()].map(plainTransaction),
-      expiries: [...this.#expiries],
+      expiries: [...this.#expiries].map(([height, ids]) => [height, [...ids]]),
       expiredBelow: this.#expiredBelow,
       nextSeq: this.#nextSeq,
     };

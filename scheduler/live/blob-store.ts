@@ -1,8 +1,21 @@
 import { assert } from "../shared/assert.ts";
 import type { Blob } from "./inbox.ts";
 
-/** Hash, base64 bytes, holders. */
-export type BlobsText = readonly (readonly [hash: string, base64: string, holders: number])[];
+/** Hash, bytes, holders. The bytes are base64 once they were written as JSON. */
+export type BlobsSnapshot = readonly (readonly [hash: string, bytes: string | LazyBase64, holders: number])[];
+
+/** Bytes that become base64 when they are written as JSON, and not before: that takes long, and they never change. */
+class LazyBase64 {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  toJSON(): string {
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString("base64");
+  }
+}
 
 interface Stored {
   readonly bytes: Uint8Array;
@@ -40,17 +53,13 @@ export class BlobStore {
     this.#bytes -= known.bytes.length;
   }
 
-  toText(): BlobsText {
-    return [...this.#stored].map(([hash, { bytes, holders }]) => [
-      hash,
-      Buffer.from(bytes).toString("base64"),
-      holders,
-    ]);
+  snapshot(): BlobsSnapshot {
+    return [...this.#stored].map(([hash, { bytes, holders }]) => [hash, new LazyBase64(bytes), holders]);
   }
 
-  restore(blobs: BlobsText): void {
-    for (const [hash, base64, holders] of blobs) {
-      const bytes = new Uint8Array(Buffer.from(base64, "base64"));
+  restore(blobs: BlobsSnapshot): void {
+    for (const [hash, kept, holders] of blobs) {
+      const bytes = typeof kept === "string" ? new Uint8Array(Buffer.from(kept, "base64")) : kept.bytes;
       this.#stored.set(hash, { bytes, holders });
       this.#bytes += bytes.length;
     }

@@ -4,7 +4,7 @@ import type { Command } from "../engine/recorder.ts";
 import type { CallTerms, NodeTerms, TransactionState, TransactionTerms } from "../shared/vocabulary.ts";
 import type { Answer } from "./answer.ts";
 import { decodeAnswer } from "./answer.ts";
-import type { BlobsText } from "./blob-store.ts";
+import type { BlobsSnapshot } from "./blob-store.ts";
 import { BlobStore } from "./blob-store.ts";
 import type { Blob } from "./inbox.ts";
 
@@ -40,11 +40,11 @@ interface HeldBlock {
   committed: boolean;
 }
 
-/** Plain JSON, for the snapshot. */
+/** Plain JSON once it was written, for the snapshot. A copy: what custody notes later does not change it. */
 export interface CustodySnapshot {
   readonly blocks: readonly HeldBlock[];
   readonly nodes: readonly NodeTerms[];
-  readonly blobs: BlobsText;
+  readonly blobs: BlobsSnapshot;
   readonly copies: readonly (HeldCopy & { readonly id: number })[];
   readonly transactions: readonly {
     readonly hash: string;
@@ -191,7 +191,7 @@ export class Custody {
     return {
       blocks: this.#blocks.map((block) => ({ ...block })),
       nodes: [...this.#nodes.values()],
-      blobs: this.#blobs.toText(),
+      blobs: this.#blobs.snapshot(),
       copies: [...this.#copies].map(([id, held]) => ({ id, ...held })),
       transactions: [...this.#transactions].map(([hash, { inputs, declared, winners }]) => ({
         hash,

@@ -54,10 +54,34 @@ export interface SegmentInfo extends NumberedFile {
   readonly previous: string;
 }
 
-/** Where a reader begins: a segment and what is known before it. */
+/** Where a reader begins: a segment, and the journal's header if that was read already. */
 export interface StartingPoint {
   readonly segment: number;
   readonly header: JournalHeader | undefined;
+}
+
+/**
+ * Where to begin so as to read batch n: the last segment that starts with it or with an earlier one, found by the headers
+ * from the newest backwards. A header that is not whole is passed over: beginning before it, a reader will judge it.
+ * @returns `undefined` when the oldest segment is where to begin.
+ * @throws JournalError `history-missing`, `unreadable`.
+ */
+export async function startingPointOf(directory: string, n: number): Promise<StartingPoint | undefined> {
+  for (const file of (await listSegments(directory)).reverse()) {
+    const header = await readHeader(file);
+    if (header !== undefined && header.firstBatch <= n) return { segment: file.number, header: undefined };
+  }
+  return undefined;
+}
+
+/** A segment's header by its own line; `undefined` when that is damaged, cut short, or another segment's. */
+async function readHeader({ number, path }: NumberedFile): Promise<JournalHeader | undefined> {
+  for await (const { bytes, terminated } of readLines(path)) {
+    const record = terminated ? decodeLine(bytes) : "cut short";
+    if (typeof record === "string" || record.kind !== "header" || record.segment !== number) return undefined;
+    return checkLine(bytes, record.previous) === undefined ? undefined : record;
+  }
+  return undefined;
 }
 
 /** Reads once; its fields tell what was read so far. */
@@ -82,7 +106,7 @@ export class JournalReader {
   bytes = 0;
   readonly segments: SegmentInfo[] = [];
 
-  /** `from`: a segment that an earlier reader found sound, `undefined` for the oldest one. */
+  /** `from`: where to begin; what stands before it is neither read nor checked. `undefined` for the oldest segment. */
   constructor(directory: string, from: StartingPoint | undefined) {
     this.#directory = directory;
     this.#from = from;

@@ -5,13 +5,13 @@ import { assert } from "../shared/assert.ts";
 import { JournalError, writeFailure } from "./journal-error.ts";
 import { listSegments, listSnapshots, segmentPath, syncDirectory } from "./journal-files.ts";
 import type { Batch, JournalHeader } from "./journal-format.ts";
-import { JournalReader } from "./journal-reader.ts";
+import { JournalReader, startingPointOf } from "./journal-reader.ts";
 import type { StoredSnapshot } from "./journal-snapshots.ts";
 import { findSnapshots, removeDrafts } from "./journal-snapshots.ts";
 
 export interface CheckedJournal {
   readonly header: JournalHeader;
-  /** Read to its end. */
+  /** Read to its end, from the oldest segment or from the one that the older snapshot needs. */
   readonly reader: JournalReader;
   /** Usable snapshots, newest first. */
   readonly snapshots: readonly StoredSnapshot[];
@@ -20,7 +20,9 @@ export interface CheckedJournal {
 }
 
 /**
- * Reads all that is there; changes nothing when it throws.
+ * Reads from the segment that holds the batch of the oldest usable snapshot, so that each snapshot is still held against the
+ * chain, and the time of a restart does not grow with the journal; without snapshots, all that is there. Segments before are
+ * only looked for: what is in them is for a replay to check. Changes nothing when it throws.
  * @returns `undefined` when nothing was ever appended.
  * @throws JournalError `damaged`, `history-missing`, `foreign`, `unreadable`, `write-failed`.
  */
@@ -31,7 +33,8 @@ export async function recoverJournal(
   const segments = await listSegments(directory);
   const { usable, refused } = await findSnapshots(directory);
   const anySnapshot = (await listSnapshots(directory)).length > 0;
-  const reader = new JournalReader(directory, undefined);
+  const oldest = usable.at(-1);
+  const reader = new JournalReader(directory, oldest && (await startingPointOf(directory, oldest.n)));
   for await (const record of reader.records()) {
     const snapshot = record.kind === "batch" && usable.find(({ n }) => n === record.n);
     if (snapshot && snapshot.chain !== reader.chain) throw misfit(snapshot, "it is another journal's");

@@ -3,12 +3,13 @@
  * last key `"sha256"` is the digest of the line's bytes before `,"sha256":`; `chain` is batch n's chain value, so that a
  * snapshot of another journal is known. Written aside, made durable and renamed, so a snapshot is there whole or not at all.
  */
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { readFailure, writeFailure } from "./journal-error.ts";
 import { listSnapshots, snapshotPath, syncDirectory } from "./journal-files.ts";
 import { CHAIN_DIGITS } from "./journal-format.ts";
+import { jsonPieces } from "./json-pieces.ts";
 
 /** The second one is there for the case that the first is damaged. */
 export const SNAPSHOTS_KEPT = 2;
@@ -31,19 +32,21 @@ export interface StoredSnapshot extends Snapshot {
   readonly chain: string;
 }
 
-/** @throws JournalError `write-failed`; the older snapshots are then untouched. */
-export async function storeSnapshot(
-  directory: string,
-  snapshot: { readonly n: number; readonly atUs: number; readonly stateText: string; readonly chain: string },
-): Promise<void> {
-  const { n, atUs, chain, stateText } = snapshot;
-  const body = `{"kind":"snapshot","format":1,"n":${n},"atUs":${atUs},"chain":"${chain}","state":${stateText}`;
+/** The service's state has its large arrays (transactions, races, blobs) in an object, three levels below it. */
+const STATE_DEPTH = 4;
+
+/**
+ * Writes piece by piece and lets others work in between. The state must not change until this has resolved.
+ * @throws JournalError `write-failed`; the older snapshots are then untouched.
+ */
+export async function storeSnapshot(directory: string, snapshot: Snapshot & { readonly chain: string }): Promise<void> {
+  const { n } = snapshot;
   const path = snapshotPath(directory, n);
   const draft = `${path}.tmp`;
   try {
     const handle = await open(draft, "w");
     try {
-      await handle.writeFile(`${body}${TRAILER_START}${hash("sha256", body, "hex")}${TRAILER_END}`);
+      await handle.writeFile(encodeSnapshot(snapshot));
       await handle.sync();
     } finally {
       await handle.close();
@@ -53,6 +56,19 @@ export async function storeSnapshot(
   } catch (error) {
     throw writeFailure(error, path);
   }
+}
+
+function* encodeSnapshot({ n, atUs, chain, state }: Snapshot & { readonly chain: string }): Generator<Buffer> {
+  const digest = createHash("sha256");
+  const start = Buffer.from(`{"kind":"snapshot","format":1,"n":${n},"atUs":${atUs},"chain":"${chain}","state":`);
+  digest.update(start);
+  yield start;
+  for (const text of jsonPieces(state, STATE_DEPTH)) {
+    const bytes = Buffer.from(text);
+    digest.update(bytes);
+    yield bytes;
+  }
+  yield Buffer.from(`${TRAILER_START}${digest.digest("hex")}${TRAILER_END}`);
 }
 
 /** The snapshot, or why it cannot be used. */

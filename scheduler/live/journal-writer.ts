@@ -32,7 +32,7 @@ export interface SegmentStart {
 export interface WriterState {
   readonly chain: string;
   readonly lastBatch: number;
-  /** Those that exist, oldest first; none for a new journal. */
+  /** The latest that exist, oldest first, from the one that the older snapshot needs; none for a new journal. */
   readonly segments: readonly SegmentStart[];
   /** Bytes that the last segment holds. */
   readonly segmentBytes: number;
@@ -64,7 +64,7 @@ interface Waiting {
 
 export class JournalWriter {
   readonly #options: WriterOptions;
-  /** Segments that exist or will with the next write, oldest first. */
+  /** The latest segments that exist or will with the next write, oldest first. */
   readonly #segments: SegmentStart[];
   #handle: FileHandle | undefined;
   #path: string;
@@ -121,10 +121,12 @@ export class JournalWriter {
     });
   }
 
-  /** Takes out of the list the segments all of whose batches are before `n`; the one that holds batch n stays. */
-  releaseSegments(n: number): SegmentStart[] {
+  /** Number of the segment that holds batch n, before which none is needed any more; 1 when it is none of those known. */
+  releaseSegments(n: number): number {
     const firstKept = this.#segments.findLastIndex(({ firstBatch }) => firstBatch <= n);
-    return this.#segments.splice(0, Math.max(0, firstKept));
+    if (firstKept < 0) return 1;
+    this.#segments.splice(0, firstKept);
+    return this.#segments[0]?.number ?? 1;
   }
 
   /** Ends the writer after what was appended; later appends are refused. The segment stays as it is. */

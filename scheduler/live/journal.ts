@@ -6,11 +6,13 @@
  * 2. What recovery gives is a prefix of what was appended, and holds every batch whose append has resolved.
  * 3. Only an unfinished last line is ever cut off; any other damage is an error that names the place, and nothing is changed.
  * 4. Segments are deleted only on request, and only those that neither kept snapshot needs.
+ * 5. Opening it reads as much as the snapshots leave, however long it is: from the segment that holds the older one's batch.
+ *    Damage before that is found by a replay, which reads everything.
  */
 import { stat, unlink } from "node:fs/promises";
 import { assert } from "../shared/assert.ts";
 import { writeFailure } from "./journal-error.ts";
-import { makeDirectory, segmentPath, syncDirectory } from "./journal-files.ts";
+import { listSegments, makeDirectory, syncDirectory } from "./journal-files.ts";
 import type { Batch, JournalHeader } from "./journal-format.ts";
 import { encodeBatch, encodeHeader, encodeMark, FORMAT, GENESIS_CHAIN } from "./journal-format.ts";
 import type { JournalLock } from "./journal-lock.ts";
@@ -59,7 +61,7 @@ export interface Recovered {
   readonly batches: AsyncIterable<Batch>;
   /** Number of the last batch, 0 for none. */
   readonly lastBatch: number;
-  /** The latest time that it tells: time goes on from there. */
+  /** The latest time that is told by what was read: time goes on from there. */
   readonly lastUs: number;
   /** Whether the last run closed the journal. */
   readonly closedCleanly: boolean;
@@ -213,10 +215,11 @@ export class Journal {
   }
 
   /**
-   * Keeps the state after batch `n`, one of the latest 1,024; the state's text is taken before this returns. Resolves when it
-   * is durable and what it makes superfluous is removed: all but two snapshots, and, unless everything is retained, the
-   * segments that only older snapshots need. One is written at a time: call it again when it has resolved.
-   * @throws JournalError `write-failed`. The journal goes on when only the snapshot could not be written.
+   * Keeps the state after batch `n`, one of the latest 1,024. The state must not change until this has resolved: its text is
+   * made and written piece by piece, while the journal goes on. Resolves when it is durable and what it makes superfluous is
+   * removed: all but two snapshots, and, unless everything is retained, the segments that only older snapshots need. One is
+   * written at a time: call it again when it has resolved.
+   * @throws JournalError `write-failed`, `history-missing`. The journal goes on when only the snapshot could not be written.
    */
   async writeSnapshot(snapshot: Snapshot): Promise<void> {
     const { n, atUs, state } = snapshot;
@@ -227,7 +230,7 @@ export class Journal {
     );
     assert(chain !== undefined && n > 0, "a snapshot is the state after one of the latest batches");
     assert(n >= (this.#snapshots[0] ?? 0), "a snapshot is not older than the one before");
-    this.#snapshotting = this.#storeSnapshot({ n, atUs, stateText: JSON.stringify(state) }, chain);
+    this.#snapshotting = this.#storeSnapshot({ n, atUs, state }, chain);
     try {
       await this.#snapshotting;
     } finally {
@@ -235,10 +238,7 @@ export class Journal {
     }
   }
 
-  async #storeSnapshot(
-    snapshot: { n: number; atUs: number; stateText: string },
-    chain: Promise<string>,
-  ): Promise<void> {
+  async #storeSnapshot(snapshot: Snapshot, chain: Promise<string>): Promise<void> {
     await storeSnapshot(this.#directory, { ...snapshot, chain: await chain });
     const others = this.#snapshots.filter((n) => n !== snapshot.n);
     this.#snapshots = [snapshot.n, ...others].slice(0, SNAPSHOTS_KEPT);
@@ -247,8 +247,9 @@ export class Journal {
       const oldest = this.#snapshots[SNAPSHOTS_KEPT - 1];
       // With a single snapshot, the beginning of the journal is what remains if that one is damaged.
       if (this.#retainAll || oldest === undefined) return;
-      // Oldest first, so that a crash in between leaves no gap.
-      for (const { number } of this.#writer.releaseSegments(oldest)) await unlink(segmentPath(this.#directory, number));
+      const firstKept = this.#writer.releaseSegments(oldest);
+      // Oldest first, so that a crash in between leaves no gap; what it leaves, the next snapshot frees.
+      for (const { number, path } of await listSegments(this.#directory)) if (number < firstKept) await unlink(path);
       await syncDirectory(this.#directory);
     } catch (error) {
       throw writeFailure(error, this.#directory);

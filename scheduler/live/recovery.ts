@@ -12,7 +12,10 @@ import { checkSteps, stepAgain } from "./loop.ts";
 import type { RecordsPosition } from "./records.ts";
 import { Records } from "./records.ts";
 
-/** What a snapshot holds: the three parts that the journal's batches made, at the same batch. Plain JSON. */
+/**
+ * What a snapshot holds: the three parts that the journal's batches made, at the same batch. Plain JSON once it was written,
+ * and a copy throughout, since it is written while the next batches are stepped.
+ */
 export interface ServiceSnapshot {
   readonly engine: EngineSnapshot;
   readonly custody: CustodySnapshot;

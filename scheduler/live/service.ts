@@ -101,7 +101,8 @@ export class Service {
   readonly #subscribers: Subscribers;
   readonly #sealing = new Map<number, Promise<SealOutcome>>();
   readonly #failed = Promise.withResolvers<Error>();
-  #snapshot: Promise<void> = Promise.resolve();
+  /** The snapshot that is being written. */
+  #snapshot: Promise<void> | undefined;
   /** Who joined while the transport started. */
   #joining: Set<string> | undefined;
   #closing = false;
@@ -306,6 +307,7 @@ export class Service {
     await this.#loop.stop();
     this.#subscribers.close();
     const n = this.#loop.lastBatch;
+    await this.#snapshot;
     if (this.#loop.failure === undefined && n > 0) await this.#takeSnapshot({ n, atUs: this.#parts.clock.nowUs() });
     await this.#snapshot;
   }
@@ -357,20 +359,26 @@ export class Service {
     metrics.gauge("journal", store.backlogBytes);
   }
 
-  /** The records must be durable as far as the snapshot says; writing the snapshot itself holds nobody up. */
+  /**
+   * Called when batch n is carried out and nothing after it is stepped. The records must be durable as far as the snapshot
+   * says, and the copy is taken at once; writing it holds nobody up.
+   */
   async #takeSnapshot({ n, atUs }: { readonly n: number; readonly atUs: number }): Promise<void> {
     const { state, store, log } = this.#parts;
-    await this.#snapshot;
+    // On a slow disk the next one is due too early: to wait would stop the loop, to leave it out lengthens a restart.
+    if (this.#snapshot !== undefined) return log("Warn", "a snapshot was left out: the last is being written", {});
     await state.records.sync();
     const snapshot: ServiceSnapshot = {
       engine: state.engine.snapshot(),
       custody: state.custody.snapshot(),
       records: state.records.position(),
     };
-    this.#snapshot = store.writeSnapshot({ n, atUs, state: snapshot }).then(
-      () => undefined,
-      (error: unknown) => log("Warn", "a snapshot could not be written", { error: String(error) }),
-    );
+    this.#snapshot = store
+      .writeSnapshot({ n, atUs, state: snapshot })
+      .catch((error: unknown) => log("Warn", "a snapshot could not be written", { error: String(error) }))
+      .then(() => {
+        this.#snapshot = undefined;
+      });
   }
 
   async #timed(durable: Promise<void>): Promise<void> {

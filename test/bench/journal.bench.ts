@@ -1,15 +1,16 @@
 /**
  * How many events per second the journal takes with an fsync per batch, and what the time goes to. Batches are appended one
- * after the other (each waits for its own fsync: the floor), and four at a time (as the live loop does: group commit).
+ * after the other (each waits for its own fsync: the floor), and four at a time (as the live loop does: group commit). And how
+ * long a restart takes: with snapshots it must not grow with the journal.
  */
 import { hash } from "node:crypto";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import { replayJournal } from "../../scheduler/live/journal-replay.ts";
 import { digestCommands } from "../../scheduler/live/journal-format.ts";
-import { DEFAULT_JOURNAL_LIMITS, openJournal } from "../../scheduler/live/journal.ts";
+import { DEFAULT_JOURNAL_LIMITS, type JournalOptions, openJournal } from "../../scheduler/live/journal.ts";
 import type { Figure } from "./figure.ts";
 
 const TARGET_EVENTS_PER_SECOND = 50_000;
@@ -113,6 +114,44 @@ async function parts(directory: string) {
   };
 }
 
+/** Six batches fill a segment, so that a journal of one segment and one of twenty end alike. */
+const RESTART_LIMITS = { ...DEFAULT_JOURNAL_LIMITS, maxSegmentBytes: 1_500_000 };
+const BATCHES_PER_SEGMENT = 6;
+
+/** Opens a journal of so many full segments, with snapshots two and four batches before its end, and reads what follows. */
+async function restart(directory: string, segments: number) {
+  const options: JournalOptions = {
+    directory,
+    program: "bench",
+    chainId: "1",
+    config: {},
+    nowUs: 0,
+    limits: RESTART_LIMITS,
+    retainAll: true,
+  };
+  // The last segment keeps room for the marks of opening and closing.
+  const last = segments * BATCHES_PER_SEGMENT - 1;
+  const { journal } = await openJournal(options);
+  for (let n = 1; n <= last; n += 1) {
+    const [events = [], digest = ""] = [batches[n % 10], digests[n % 10]];
+    await journal.append({ n, atUs: n, events, commands: BATCH_EVENTS, digest });
+    if (n === last - 4 || n === last - 2) await journal.writeSnapshot({ n, atUs: n, state: {} });
+  }
+  await journal.close({ atUs: last });
+  const written = (await readdir(directory)).filter((name) => name.startsWith("segment")).length;
+  const times: number[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    const startedMs = performance.now();
+    const opened = await openJournal(options);
+    let found = 0;
+    for await (const batch of opened.recovered?.batches ?? []) found += batch.events.length;
+    times.push(performance.now() - startedMs);
+    if (found !== 2 * BATCH_EVENTS) throw new Error("a restart finds what follows the newest snapshot");
+    await opened.journal.close({ atUs: last });
+  }
+  return { segments: written, events: last * BATCH_EVENTS, fastestMs: round(Math.min(...times)) };
+}
+
 function timed(act: () => void): number {
   const startedMs = performance.now();
   act();
@@ -135,17 +174,32 @@ export async function journalFigures(): Promise<Figure[]> {
     const stepper = { fresh: () => ({ step: () => commands[++at % 10] ?? [] }) };
     const replayed = await replayJournal({ directory: join(directory, "grouped"), stepper, mustBeClosed: true });
     if (replayed.status !== "same") throw new Error("the journal does not read back as it was written");
+    const short = await restart(join(directory, "short"), 1);
+    const long = await restart(join(directory, "long"), 20);
     const bare = 1e6 / costs.writeAndFsyncUs;
     const met = single.eventsPerSecond >= TARGET_EVENTS_PER_SECOND;
     return [
       { name: "journal: events, fsync per batch", value: single.eventsPerSecond, unit: "/s", target: "≥ 50,000", met },
-      { name: "journal: against bare write and fsync of the same bytes", value: single.eventsPerSecond / bare, unit: "×" },
+      {
+        name: "journal: against bare write and fsync of the same bytes",
+        value: single.eventsPerSecond / bare,
+        unit: "×",
+      },
       { name: "journal: events, four batches in flight", value: grouped.eventsPerSecond, unit: "/s" },
       { name: "journal: a batch of 2,048 durable, median", value: single.medianMs, unit: "ms" },
       { name: "journal: JSON per event", value: costs.stringifyUs, unit: "µs" },
       { name: "journal: SHA-256 per event", value: costs.hashUs, unit: "µs" },
       { name: "journal: write and fsync per event", value: costs.writeAndFsyncUs, unit: "µs" },
       { name: "journal: events read back and checked", value: replayed.counts.eventsPerSecond, unit: "/s" },
+      { name: `restart: ${short.segments} segments, ${short.events} events`, value: short.fastestMs, unit: "ms" },
+      { name: `restart: ${long.segments} segments, ${long.events} events`, value: long.fastestMs, unit: "ms" },
+      {
+        name: "restart: long against short",
+        value: long.fastestMs / short.fastestMs,
+        unit: "×",
+        target: "≤ 2",
+        met: long.fastestMs <= 2 * short.fastestMs,
+      },
     ];
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -2,9 +2,10 @@ import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
+import { snapshotFigures } from "./snapshot.bench.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
-const figures = [...engineFigures(), ...(await journalFigures())];
+const figures = [...engineFigures(), ...(await journalFigures()), ...(await snapshotFigures())];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
 else {
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`);
