@@ -1,5 +1,6 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
+import { PipeFailed } from "../index.ts";
 import { DemoRefused, runDemo } from "./demo.ts";
 import { DEMO_LIMITS, type DemoOptions, parsePolicy } from "./demo-options.ts";
 import { TraceError } from "./demo-workload.ts";
@@ -60,6 +61,9 @@ const flags = {
 
 /** Exit code of a program that was interrupted by Ctrl-C. */
 const INTERRUPTED = 130;
+const HUNG_UP = 129;
+/** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
+const SAME_PRESS_MS = 300;
 
 export const demo = Command.make(
   "demo",
@@ -67,7 +71,8 @@ export const demo = Command.make(
   Effect.fn(function* (given) {
     const options = optionsOf(given);
     if (typeof options === "string") return refuse(options);
-    yield* Effect.promise(() => runUntilInterrupted(options));
+    // Interruption is its own affair: it still has a summary to print and a folder to remove.
+    yield* Effect.uninterruptible(Effect.promise(() => runUntilInterrupted(options)));
   }),
 ).pipe(Command.withDescription("Run the whole race on this machine: nodes, users, blocks; then a summary"));
 
@@ -99,23 +104,35 @@ function optionsOf(given: Given): DemoOptions | string {
 async function runUntilInterrupted(options: DemoOptions): Promise<void> {
   const interrupted = new AbortController();
   // The first Ctrl-C ends the run with its summary, a second one ends it at once.
+  let firstMs = Number.POSITIVE_INFINITY;
   const onSignal = (): void => {
-    if (interrupted.signal.aborted) process.exit(INTERRUPTED);
+    if (performance.now() - firstMs > SAME_PRESS_MS) process.exit(INTERRUPTED);
+    firstMs = Math.min(firstMs, performance.now());
     interrupted.abort();
   };
+  // The terminal is gone: nobody reads a summary.
+  const onHangUp = (): void => process.exit(HUNG_UP);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  process.on("SIGHUP", onHangUp);
   try {
     const balanced = await runDemo(options, interrupted.signal);
     process.exitCode = interrupted.signal.aborted ? INTERRUPTED : balanced ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof DemoRefused || error instanceof TraceError)) throw error;
-    refuse(error.message);
+    if (error instanceof DemoRefused || error instanceof TraceError) refuse(error.message);
+    else if (error instanceof PipeFailed) fail(error.message);
+    else throw error;
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+    process.off("SIGHUP", onHangUp);
   }
 }
 
 function refuse(message: string): void {
   process.stderr.write(`pipe demo: ${message}\n`);
   process.exitCode = 2;
+}
+
+function fail(message: string): void {
+  process.stderr.write(`pipe demo: the scheduler stopped: ${message}\n`);
+  process.exitCode = 1;
 }
