@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPipe, defaultFleet, type EmbeddedNode, type Pipe, startBlockProducer } from "../index.ts";
+import { createPipe, defaultFleet, type EmbeddedNode, OpenFailed, type Pipe, startBlockProducer } from "../index.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { type DemoScreen, screenOn } from "./demo-screen.ts";
 import { type DemoSummary, formatSummary, summarise } from "./demo-summary.ts";
@@ -27,16 +28,23 @@ export class DemoRefused extends Error {
 export async function runDemo(options: DemoOptions, interrupted: AbortSignal): Promise<boolean> {
   const arrivals = await arrivalsOf(options);
   const { directory, temporary } = await directoryOf(options);
+  // Also when the process is ended in the middle by a second Ctrl-C.
+  const leave = (): void => {
+    if (temporary) rmSync(directory, { recursive: true, force: true });
+  };
+  process.once("exit", leave);
   const note = (text: string): void => void process.stderr.write(`${text}\n`);
   try {
     introduce(options, note);
     const summary = await run(options, arrivals, { directory, interrupted });
     if (options.json) console.log(JSON.stringify(summary));
+    else if (summary.blocks === 0) note("Interrupted before the first block.");
     else console.log(`\n${formatSummary(summary)}`);
     if (options.out !== undefined) note(advice(options.out));
     return summary.ledgerBalanced;
   } finally {
-    if (temporary) await rm(directory, { recursive: true, force: true });
+    process.off("exit", leave);
+    leave();
   }
 }
 
@@ -86,8 +94,11 @@ async function run(
     policy: options.policy,
     engine: { seed: options.seed },
     logger: "error",
+  }).catch((error) => {
+    if (!(error instanceof OpenFailed)) throw error;
+    throw new DemoRefused(`${directory} cannot be used: ${error.message}.`, { cause: error });
   });
-  const screen = screenOn(process.stderr);
+  const screen = screenOn(process.stderr, process.env["TERM"]);
   try {
     const tally = new DemoTally();
     void follow(pipe, tally);
@@ -122,6 +133,7 @@ async function produce(options: DemoOptions, stage: Stage): Promise<number[]> {
   const sealDelaysMs: number[] = [];
   const done = Promise.withResolvers<void>();
   interrupted.addEventListener("abort", () => done.resolve(), { once: true });
+  if (interrupted.aborted) done.resolve();
   const producer = startBlockProducer({
     pipe: {
       ...pipe,
@@ -137,31 +149,51 @@ async function produce(options: DemoOptions, stage: Stage): Promise<number[]> {
     confirmations: 1,
     onSealed: ({ header: { height, sealedUs } }) => {
       sealDelaysMs.push(sealedUs / 1_000 - (cutOffs.get(height) ?? 0));
-      void showProgress(options, stage, height);
+      showProgress(options, stage, height).catch(done.reject);
       if (height >= options.blocks) done.resolve();
     },
     onTrouble: (error) => done.reject(error),
   });
-  const submitting = submitAll(options, stage, users, () => sealDelaysMs.length);
-  await done.promise.finally(() => producer.stop());
-  const next = await producer.stop();
-  await submitting;
-  await finish(pipe, next);
+  const over = new AbortController();
+  const submitting = submitAll(options, stage, {
+    users,
+    sealed: () => sealDelaysMs.length,
+    over: over.signal,
+    onTrouble: done.reject,
+  });
+  await done.promise.finally(async () => {
+    over.abort();
+    await producer.stop();
+    await submitting;
+  });
+  await finish(pipe, await producer.stop());
   return sealDelaysMs;
 }
 
-async function submitAll(options: DemoOptions, stage: Stage, users: Users, sealed: () => number): Promise<void> {
-  const { pipe, tally, arrivals, interrupted } = stage;
+interface Submitting {
+  readonly users: Users;
+  /** Blocks sealed so far. */
+  readonly sealed: () => number;
+  readonly over: AbortSignal;
+  readonly onTrouble: (error: Error) => void;
+}
+
+/** Submits what arrives until it is over. Does not reject. */
+async function submitAll(
+  options: DemoOptions,
+  { pipe, tally, arrivals }: Stage,
+  { users, sealed, over, onTrouble }: Submitting,
+): Promise<void> {
   const startedMs = performance.now();
   const outcomes: Promise<void>[] = [];
   for (const arrival of arrivals) {
     const waitMs = startedMs + arrival.atMs - performance.now();
-    if (waitMs > 1) await sleep(waitMs, undefined, { signal: interrupted }).catch(() => undefined);
-    if (interrupted.aborted || sealed() >= options.blocks) break;
+    if (waitMs > 1) await sleep(waitMs, undefined, { signal: over }).catch(() => undefined);
+    if (over.aborted) break;
     // Nobody waits for longer than the demonstration lasts.
     const ttlBlocks = Math.max(1, Math.min(arrival.ttlBlocks, options.blocks - sealed()));
     const submitted = users.submit(arrival, ttlBlocks, pipe);
-    outcomes.push(submitted.then((outcome) => tally.outcome(outcome.ok ? undefined : outcome.problem)));
+    outcomes.push(submitted.then((outcome) => tally.outcome(outcome.ok ? undefined : outcome.problem), onTrouble));
   }
   await Promise.all(outcomes);
 }
