@@ -49,6 +49,8 @@ export interface DemoSummary {
   /** Σ paid + Σ refunded + Σ held = Σ escrowed, added up again from what the engine reports. */
   readonly ledgerBalanced: boolean;
   readonly quarantines: number;
+  /** Events that came faster than they could be counted. Where there are some, counts of copies are too low. */
+  readonly missedEvents: number;
   /** Where journal, receipts and latencies are; null when they were not kept. */
   readonly out: string | null;
 }
@@ -63,10 +65,17 @@ const VERIFIER_WORDS = new Set([
   "bad-signature",
 ]);
 
+/** What of the scheduler's statistics is summed up. */
+export interface SummedStatistics {
+  readonly counters: Pick<ServiceStatistics["counters"], "workUs" | "speculativeWorkUs" | "proofsRejected">;
+  readonly sizes: Pick<ServiceStatistics["sizes"], "pending">;
+  readonly ledger: ServiceStatistics["ledger"];
+}
+
 export function summarise(parts: {
   options: DemoOptions;
   tally: DemoTally;
-  statistics: ServiceStatistics;
+  statistics: SummedStatistics;
   latency: (name: "job" | "verification" | "seal") => LatencySummary;
   sealDelaysMs: readonly number[];
 }): DemoSummary {
@@ -93,11 +102,15 @@ export function summarise(parts: {
       pending: sizes.pending,
     },
     blocksAdded: { p50: percentile(tally.blocksWaited, 0.5), p99: percentile(tally.blocksWaited, 0.99) },
-    latencyMs: { job: latency("job"), verification: latency("verification"), admissionToSeal: latency("seal") },
+    latencyMs: {
+      job: belowMax(latency("job")),
+      verification: belowMax(latency("verification")),
+      admissionToSeal: belowMax(latency("seal")),
+    },
     sealDelayMs: {
-      p50: percentile(sealDelaysMs, 0.5),
-      p99: percentile(sealDelaysMs, 0.99),
-      max: percentile(sealDelaysMs, 1),
+      p50: thousandths(percentile(sealDelaysMs, 0.5)),
+      p99: thousandths(percentile(sealDelaysMs, 0.99)),
+      max: thousandths(percentile(sealDelaysMs, 1)),
     },
     copies: {
       launched: tally.launched,
@@ -112,9 +125,9 @@ export function summarise(parts: {
       rejectedBecause: pick(tally.lost, isVerdict),
     },
     work: {
-      primaryS: primaryUs / 1e6,
-      speculativeS: counters.speculativeWorkUs / 1e6,
-      extraPercent: primaryUs === 0 ? 0 : (100 * counters.speculativeWorkUs) / primaryUs,
+      primaryS: thousandths(primaryUs / 1e6),
+      speculativeS: thousandths(counters.speculativeWorkUs / 1e6),
+      extraPercent: primaryUs === 0 ? 0 : thousandths((100 * counters.speculativeWorkUs) / primaryUs),
     },
     fees: {
       escrowedGwei: ledger.escrowedGwei,
@@ -124,6 +137,7 @@ export function summarise(parts: {
     },
     ledgerBalanced: ledger.paidGwei + ledger.refundedGwei + ledger.heldGwei === ledger.escrowedGwei,
     quarantines: tally.quarantines,
+    missedEvents: tally.missedEvents,
     out: options.out ?? null,
   };
 }
@@ -132,45 +146,61 @@ function pick(counts: ReadonlyMap<string, number>, wanted: (key: string) => bool
   return Object.fromEntries([...counts].filter(([key]) => wanted(key)));
 }
 
+/** A histogram answers with the upper end of a bucket, which may lie above the greatest value. */
+function belowMax({ count, p50Ms, p99Ms, maxMs }: LatencySummary): LatencySummary {
+  return { count, p50Ms: Math.min(p50Ms, maxMs), p99Ms: Math.min(p99Ms, maxMs), maxMs };
+}
+
+function thousandths(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
 /** Smallest value that at least this share of the values does not exceed; 0 for none. */
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }
 
-/** The summary for people. */
+/** The summary for people, within 80 columns unless there is much to list. */
 export function formatSummary(s: DemoSummary): string {
   const t = s.transactions;
   const ms = (value: number) => `${value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US")} ms`;
   const gwei = (value: number) => `${value.toLocaleString("en-US")} gwei`;
   const { job, verification, admissionToSeal } = s.latencyMs;
   const rows: [string, string][] = [
-    ["transactions submitted", `${t.submitted} (${t.accepted} accepted${listed(t.refused, ", refused: ")})`],
+    ["transactions submitted", `${t.submitted}`],
+    ["  accepted", `${t.accepted}`],
+    ["  refused", `${total(t.refused)}${listed(t.refused, ": ")}`],
     ["  sealed", `${t.sealed} (${t.sealedWithInference} with inference)`],
     ["  of these in the slow lane", `${t.slowLane}`],
     ["  refunded", `${t.refunded}${listed(t.refundedBecause, ": ")}`],
-    ["blocks sealed", `${s.blocks}; p99 ${ms(s.sealDelayMs.p99)} after the cut-off`],
+    ["blocks sealed", `${s.blocks}, after the cut-off by p50 ${ms(s.sealDelayMs.p50)}, p99 ${ms(s.sealDelayMs.p99)}`],
     ["blocks added by inference", `p50 ${s.blocksAdded.p50}, p99 ${s.blocksAdded.p99}`],
-    ["job latency", `p50 ${ms(job.p50Ms)}, p99 ${ms(job.p99Ms)}, max ${ms(job.maxMs)} (${job.count} jobs)`],
+    ["job latency", `p50 ${ms(job.p50Ms)}, p99 ${ms(job.p99Ms)}, max ${ms(job.maxMs)}`],
     ["admission to seal", `p50 ${ms(admissionToSeal.p50Ms)}, p99 ${ms(admissionToSeal.p99Ms)}`],
     ["verification", `p50 ${ms(verification.p50Ms)}, p99 ${ms(verification.p99Ms)}`],
     ["copies launched", `${s.copies.launched}, of these ${s.copies.speculative} speculative`],
     ["wins by speculative copies", `${s.copies.speculativeWins}`],
     ["stragglers cancelled", `${s.copies.stragglersCancelled}`],
-    ["copies lost", listed(s.copies.lost, "") || "none"],
+    ["copies lost", `${total(s.copies.lost)}${listed(s.copies.lost, ": ")}`],
     ["proofs rejected", `${s.proofs.rejected}${listed(s.proofs.rejectedBecause, ": ")}`],
+    ["quarantines of nodes", `${s.quarantines}`],
     [
       "extra work",
-      `${s.work.extraPercent.toFixed(1)} % (${s.work.speculativeS.toFixed(1)} s on ${s.work.primaryS.toFixed(1)} s)`,
+      `${s.work.extraPercent.toFixed(1)} % (${s.work.speculativeS.toFixed(1)} s speculative on ${s.work.primaryS.toFixed(1)} s)`,
     ],
-    ["fees paid", gwei(s.fees.paidGwei)],
-    ["  refunded", gwei(s.fees.refundedGwei)],
-    [
-      "ledger",
-      s.ledgerBalanced ? `balanced: paid + refunded + held (${gwei(s.fees.heldGwei)}) = escrowed` : "DOES NOT ADD UP",
-    ],
+    ["fees escrowed", gwei(s.fees.escrowedGwei)],
+    ["  paid to nodes", gwei(s.fees.paidGwei)],
+    ["  refunded to users", gwei(s.fees.refundedGwei)],
+    ["  still held", gwei(s.fees.heldGwei)],
+    ["ledger", s.ledgerBalanced ? "balanced: paid + refunded + held = escrowed" : "DOES NOT ADD UP"],
   ];
+  if (s.missedEvents > 0) rows.push(["not counted", `${s.missedEvents} events, which came too fast`]);
   return rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join("\n");
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((all, count) => all + count, 0);
 }
 
 function listed(counts: Readonly<Record<string, number>>, lead: string): string {
