@@ -1,11 +1,12 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { PROGRAM } from "../live/program.ts";
+import { isHashHex } from "../proofs/digest.ts";
 import { auditOrder } from "./order.ts";
 import { formatReport, type VerifyReport, verifyReceipts } from "./receipts.ts";
 import { replayStepper, runReplay } from "./replay.ts";
 
-const directory = Argument.Path("DIR", { pathType: "directory", mustExist: true }).pipe(
+const directory = Argument.Path("DIR").pipe(
   Argument.withDescription("the records of a scheduler, as --out of the demonstration writes them"),
 );
 const json = Flag.Boolean("json").pipe(
@@ -28,6 +29,11 @@ const verify = Command.make(
   },
   Effect.fn(function* (flags) {
     const key = Option.getOrUndefined(flags.key);
+    if (key !== undefined && !isHashHex(key)) {
+      process.stderr.write(`pipe receipts verify: --key is not 64 lower-case hexadecimal digits: ${key}\n`);
+      process.exitCode = 2;
+      return;
+    }
     show(yield* Effect.promise(() => verifyReceipts(flags.directory, { key })), flags.json);
   }),
 ).pipe(

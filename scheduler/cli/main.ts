@@ -15,4 +15,16 @@ const pipe = Command.make("pipe").pipe(
   Command.withSubcommands([demo, sim, receipts, order, replay]),
 );
 
-Command.run(pipe, { version: PROGRAM_VERSION }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain);
+/** What was asked makes no sense. 1 is for an audit that found something. */
+const MISUSED = 2;
+
+Command.run(pipe, { version: PROGRAM_VERSION }).pipe(
+  // It has been shown by now, with the help.
+  Effect.catchTag("ShowHelp", ({ errors }) =>
+    Effect.sync(() => {
+      if (errors.length > 0) process.exitCode = MISUSED;
+    }),
+  ),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain,
+);
