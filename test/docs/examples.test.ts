@@ -41,6 +41,16 @@ test("the program of docs/EMBEDDING.md runs and says what it says", { timeout: 4
   ]);
 });
 
+test("the example with Effect seals one answer, finds its directory locked, and leaves it whole", {
+  timeout: 40_000,
+}, async () => {
+  expect(await output(await readFile(join(root, "docs", "examples", "with-effect.ts"), "utf8"))).toEqual([
+    "sealed 1 answer, held 0 gwei",
+    "second: journal locked",
+    "closed: true",
+  ]);
+});
+
 test("the example block producer seals, meets a reorg, and pays each answer once", { timeout: 40_000 }, async () => {
   const lines = await output(await readFile(join(root, "docs", "examples", "block-producer.ts"), "utf8"));
   const answers = lines.filter((line) => line.startsWith("block "));
