@@ -12,9 +12,12 @@ export interface SimulateOptions {
   readonly readFile?: (path: string) => string;
 }
 
+/** One reader for all replications, since what was parsed of a file is remembered by its reader. */
+const readText = (path: string): string => readFileSync(path, "utf8");
+
 /** Runs one replication of an experiment. The same arguments give the same result, but for `elapsedMs`. */
 export function simulate(experiment: Experiment, replication: number, options: SimulateOptions): ReplicationResult {
-  const files = options.readFile ?? ((path: string) => readFileSync(path, "utf8"));
+  const files = options.readFile ?? readText;
   const stream = (purpose: string) => streamFor(experiment.seed, replication, purpose);
   const parts = {
     experiment,

@@ -2,10 +2,18 @@ import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
+import { simKernelFigures } from "./sim-kernel.bench.ts";
+import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
-const figures = [...engineFigures(), ...(await journalFigures()), ...(await snapshotFigures())];
+const figures = [
+  ...engineFigures(),
+  ...(await journalFigures()),
+  ...(await snapshotFigures()),
+  ...(await simKernelFigures()),
+  ...simWorldFigures(),
+];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
 else {
   console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`);
