@@ -122,24 +122,27 @@ function flagTrouble(given: Given): string | undefined {
 
 /** The first Ctrl-C ends the work with what is finished, a second one ends it at once. */
 function untilInterrupted(given: Given, work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
-  return Effect.promise(async () => {
-    const trouble = flagTrouble(given);
-    if (trouble !== undefined) return refuse(trouble);
-    const interrupted = new AbortController();
-    const onSignal = (): void => {
-      if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
-      interrupted.abort();
-    };
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-    try {
-      process.exitCode = await work(interrupted.signal);
-    } catch (error) {
-      if (!(error instanceof SimRefused)) throw error;
-      refuse(error.message);
-    } finally {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-    }
-  });
+  const trouble = flagTrouble(given);
+  if (trouble !== undefined) return Effect.sync(() => refuse(trouble));
+  // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.
+  return Effect.uninterruptible(Effect.promise(() => heedingSignals(work)));
+}
+
+async function heedingSignals(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => {
+    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    interrupted.abort();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  try {
+    process.exitCode = await work(interrupted.signal);
+  } catch (error) {
+    if (!(error instanceof SimRefused)) throw error;
+    refuse(error.message);
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  }
 }
 
 function refuse(message: string): void {
