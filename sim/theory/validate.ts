@@ -39,15 +39,20 @@ type Outcome = readonly ValidationRow[] | "interrupted";
 
 /** Holds the simulator against closed forms. Rejects with `ReplicationFailed`. */
 export async function validate({ seed, ...run }: ValidationOptions): Promise<Outcome> {
-  const cases = theoryCases(seed);
+  const rows = await validateCases(theoryCases(seed), run);
+  if (rows === "interrupted") return rows;
+  const forks = await singleForkRows(seed, run.signal);
+  return forks === "interrupted" ? forks : [...rows, ...forks];
+}
+
+/** The rows of some cases, those that were doubtful measured again. */
+export async function validateCases(cases: readonly Case[], run: Omit<RunOptions, "samples">): Promise<Outcome> {
   const first = await measure(cases, 1, run);
   if (first === "interrupted") return first;
   const doubtful = cases.filter((_, index) => !holds(first[index]));
   const second = await measure(doubtful.map(again), 2, run);
   if (second === "interrupted") return second;
-  const decided = cases.flatMap((one, index) => second[doubtful.indexOf(one)] ?? first[index] ?? []);
-  const forks = await singleForkRows(seed, run.signal);
-  return forks === "interrupted" ? forks : [...decided, ...forks];
+  return cases.flatMap((one, index) => second[doubtful.indexOf(one)] ?? first[index] ?? []);
 }
 
 function holds(rows: readonly ValidationRow[] | undefined): boolean {
