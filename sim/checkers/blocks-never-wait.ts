@@ -8,21 +8,31 @@ import type { Agreement, Checker, Report } from "./checker.ts";
  */
 export function blocksNeverWait(books: Books, agreement: Agreement, report: Report): Checker {
   let answers = 0;
+  /** The request is for the last block, which was sealed before: its producer missed the answer. */
+  let missed = false;
+  let given = false;
+  /** Heights of blocks whose seal the chain is known to have heard of. */
+  const committed = new Set<number>();
   const ready = new Set<string>();
 
   return {
     promise: "P7",
-    event() {
+    event(event) {
       answers = 0;
+      given = false;
+      missed = event.kind === "seal-requested" && event.height === lastSealed(books) && !committed.has(event.height);
       ready.clear();
     },
     command(command) {
+      if (command.kind === "committed") committed.add(command.height);
+      else if (command.kind === "reverted") committed.delete(command.height);
       if (command.kind === "sealed") answers++;
       else if (command.kind === "sealRefused") answers++;
       else if (command.kind === "accepted" || command.kind === "notify") {
         if (command.transaction.state === "ready") ready.add(command.transaction.hash);
       }
       if (command.kind === "sealed" && books.sealedAgain) {
+        given = true;
         const { height, transactions } = command.block;
         const same = transactions.map(({ hash }) => hash).join() === books.blocks.get(height)?.join();
         if (!same) report(`block ${height} was sealed again with other transactions`);
@@ -34,6 +44,7 @@ export function blocksNeverWait(books: Books, agreement: Agreement, report: Repo
     stepped(event) {
       if (event.kind === "seal-requested") {
         if (answers !== 1) report(`seal request for ${event.height} got ${answers} answers`);
+        if (missed && !given) report(`block ${event.height} was sealed before, and is not given again`);
       } else if (answers !== 0) report(`${answers} seals on ${event.kind}`);
       if (event.kind === "submitted" && event.transaction.calls?.length === 0) {
         const record = books.transactions.get(event.transaction.hash);
@@ -43,4 +54,11 @@ export function blocksNeverWait(books: Books, agreement: Agreement, report: Repo
       }
     },
   };
+}
+
+/** The highest block that is sealed and was not taken back; −1 for none. */
+function lastSealed(books: Books): number {
+  let last = -1;
+  for (const height of books.blocks.keys()) last = Math.max(last, height);
+  return last;
 }

@@ -12,6 +12,7 @@ import { money } from "./money.ts";
 import { noStarvation } from "./no-starvation.ts";
 import { oneWinner } from "./one-winner.ts";
 import { openOrder } from "./open-order.ts";
+import { resumed } from "./resumed.ts";
 import { stragglersTold } from "./stragglers-told.ts";
 import { verified } from "./verified.ts";
 import { workBudget } from "./work-budget.ts";
@@ -30,6 +31,7 @@ export class Audit {
         this.report(promise, message);
     this.#checkers = [
       oneWinner(books, as("P1")),
+      resumed(books, as("P1")),
       verified(books, as("P2")),
       bound(books, as("P3")),
       errorsCostNodes(books, agreement, as("P4")),

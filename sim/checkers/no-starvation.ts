@@ -25,7 +25,9 @@ export function noStarvation(books: Books, report: Report): Checker {
     },
     ended() {
       overdue();
-      for (const record of books.pending()) report(`${record.hash} is still pending at the end`);
+      for (const { hash, stage } of books.transactions.values()) {
+        if (stage === "pending" || stage === "sealed") report(`${hash} is still ${stage} at the end`);
+      }
     },
   };
 }

@@ -189,7 +189,7 @@ class Harness {
         this.#system.faults.count("fleet-change");
         return this.#system.step(this.#system.world.leave(node));
       case "stray":
-        return this.#stray(action.what, action.pick, node);
+        return this.#stray(action.what, this.#copyBefore(action.pick), node);
       case "report":
         return this.#system.step({ kind: "node-reported", node, running: draw.slots, queued: 0, warm: ["m0"] });
       case "node-crash":
@@ -203,10 +203,20 @@ class Harness {
     }
   }
 
-  #stray(what: "answered" | "accepted" | "failed" | "progressed", copy: number, node: string): void {
+  /** Handle of the copy launched so many copies ago; one that was never given out if there are not so many. */
+  #copyBefore(count: number): number {
+    return [...this.#audit.books.copies.keys()].at(-1 - count) ?? count;
+  }
+
+  #stray(what: (Action & { do: "stray" })["what"], copy: number, node: string): void {
     if (what === "accepted") return this.#system.step({ kind: "copy-accepted", copy, node });
     if (what === "progressed") return this.#system.step({ kind: "copy-progressed", copy, node, tokens: 1 });
     if (what === "failed") return this.#system.step({ kind: "copy-failed", copy, node, reason: "drained" });
+    if (what === "verdict") {
+      // About an answer that the verifier was never shown.
+      if (this.#audit.books.copies.get(copy)?.asked !== undefined) return;
+      return this.#system.step({ kind: "verdict", copy, accepted: true, reason: "valid" });
+    }
     // In somebody else's name only: in the copy's own it would be that node's answer.
     if (this.#system.world.copySent(copy)?.node.id === node) return;
     this.#system.step({ kind: "copy-answered", copy, node, outputHash: "stray", answerHash: "stray" });

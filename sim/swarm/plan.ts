@@ -74,8 +74,8 @@ const TROUBLES: readonly ((dice: Dice, nodes: number) => Action)[] = [
   (dice, nodes) => ({ do: "report", node: dice.between(0, nodes) }),
   (dice, nodes) => ({
     do: "stray",
-    what: dice.pick("answered" as const, "accepted" as const, "failed" as const, "progressed" as const),
-    pick: dice.between(0, 4_000),
+    what: dice.pick("answered" as const, "accepted" as const, "failed" as const, "progressed" as const, "verdict"),
+    pick: dice.between(0, 30),
     node: dice.between(0, nodes),
   }),
 ];

@@ -126,7 +126,8 @@ export type Action =
   /** Somebody says something about a copy that exists, ended, or never was. */
   | {
       readonly do: "stray";
-      readonly what: "answered" | "accepted" | "failed" | "progressed";
+      readonly what: "answered" | "accepted" | "failed" | "progressed" | "verdict";
+      /** Which copy, counted back from the one launched last. */
       readonly pick: number;
       readonly node: number;
     };

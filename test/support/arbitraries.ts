@@ -104,7 +104,7 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   }),
   fc.record({
     do: fc.constant("stray" as const),
-    what: fc.constantFrom("answered" as const, "accepted" as const, "failed" as const, "progressed" as const),
+    what: fc.constantFrom("answered", "accepted", "failed", "progressed", "verdict"),
     pick: fc.nat(40),
     node: fc.nat(5),
   }),

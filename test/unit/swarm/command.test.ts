@@ -37,7 +37,10 @@ describe("a broken promise", () => {
 
 describe("pipe sim swarm", () => {
   const pipe = (...flags: string[]) =>
-    spawnSync(process.execPath, ["scheduler/cli/main.ts", "sim", "swarm", ...flags], { encoding: "utf8" });
+    spawnSync(process.execPath, ["scheduler/cli/main.ts", "sim", "swarm", ...flags], {
+      encoding: "utf8",
+      maxBuffer: 2 ** 27,
+    });
 
   it("prints a report that a program can read", { timeout: 60_000 }, () => {
     const { status, stdout } = pipe("--seeds", "20..21", "--jobs", "1", "--json");
