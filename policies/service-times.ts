@@ -15,6 +15,8 @@ const REFRESH_AFTER = 32;
 export interface ServiceTimes {
   /** Observations that weigh in, censored ones included. */
   readonly weight: number;
+  /** Whether anything is known: some copy came to its end. */
+  readonly known: boolean;
   /** P(T > t); 0 when nothing is known (optimistic, so that a cold start admits). */
   survival(tUs: number): number;
   /** Smallest t with P(T ≤ t) ≥ p; `undefined` when the data do not reach that far. */
@@ -26,6 +28,7 @@ export interface ServiceTimes {
 /** What is known before the first observation. */
 export const NOTHING_KNOWN: ServiceTimes = {
   weight: 0,
+  known: false,
   survival: () => 0,
   quantileUs: () => undefined,
   meanUs: () => 0,
@@ -46,6 +49,12 @@ export class KaplanMeier implements ServiceTimes {
   #sinceHalving = 0;
   #sinceRefresh = 0;
   #known = false;
+  /** The last bucket with an observation when the curve was computed: beyond it nothing is known. */
+  #lastBucket = 0;
+
+  get known(): boolean {
+    return this.#known;
+  }
 
   get weight(): number {
     return this.#weight;
@@ -86,9 +95,8 @@ export class KaplanMeier implements ServiceTimes {
   meanUs(): number {
     if (!this.#known) return 0;
     let area = upperEdgeUs(0);
-    for (let index = 0; index + 1 < BUCKETS; index++) {
+    for (let index = 0; index < this.#lastBucket; index++) {
       const survives = this.#curve[index] as number;
-      if (survives === 0) break;
       area += survives * (upperEdgeUs(index + 1) - upperEdgeUs(index));
     }
     return area;
@@ -122,6 +130,7 @@ export class KaplanMeier implements ServiceTimes {
     let anyEnded = false;
     for (let index = 0; index < BUCKETS; index++) {
       const ended = this.#ended[index] as number;
+      if (ended > 0 || (this.#censored[index] as number) > 0) this.#lastBucket = index;
       if (ended > 0 && atRisk > 0) {
         survives *= Math.max(0, 1 - ended / atRisk);
         anyEnded = true;
@@ -140,6 +149,7 @@ export class KaplanMeier implements ServiceTimes {
       sinceHalving: this.#sinceHalving,
       sinceRefresh: this.#sinceRefresh,
       weight: this.#weight,
+      lastBucket: this.#lastBucket,
     };
   }
 
@@ -147,6 +157,7 @@ export class KaplanMeier implements ServiceTimes {
     for (const [index, count] of snapshot.ended) this.#ended[index] = count;
     for (const [index, count] of snapshot.censored) this.#censored[index] = count;
     this.#weight = snapshot.weight;
+    this.#lastBucket = snapshot.lastBucket;
     this.#sinceHalving = snapshot.sinceHalving;
     this.#sinceRefresh = snapshot.sinceRefresh;
     this.#known = snapshot.curve.length > 0;
@@ -161,6 +172,7 @@ export interface KaplanMeierSnapshot {
   readonly sinceHalving: number;
   readonly sinceRefresh: number;
   readonly weight: number;
+  readonly lastBucket: number;
 }
 
 function bucketOf(durationUs: number): number {

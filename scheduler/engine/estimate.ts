@@ -13,7 +13,7 @@ import type { Copy, Race } from "./race.ts";
 export function probabilityUnlaunched(served: FleetClass, availableUs: number): number {
   if (served.nodes.length === 0) return 0;
   const { times } = served;
-  if (times.weight === 0) return 1;
+  if (!times.known) return 1;
   const runUs = availableUs - queueingUs(served);
   if (runUs <= 0) return 0;
   const copies = Math.min(2, served.domains);
@@ -42,7 +42,7 @@ function probabilityOfCopy(copy: Copy, nowUs: number, availableUs: number): numb
   const honest = (answered + 1) / (answered + rejected + failed + 2);
   if (copy.state === "verifying") return honest;
   const { times } = copy.race.served;
-  if (times.weight === 0) return 1;
+  if (!times.known) return 1;
   if (availableUs <= 0) return 0;
   const elapsedUs = nowUs - copy.launchedUs;
   const survivedSoFar = times.survival(elapsedUs);

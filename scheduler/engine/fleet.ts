@@ -18,6 +18,8 @@ export class FleetNode implements Candidate, Timed {
   /** Copies that it reports beyond those: cancelled ones that it still runs, or others' work. */
   foreign = 0;
   load = 0;
+  /** Copies of open races that ran, or run, on it: as long as there are any, it must not be forgotten. */
+  remembered = 0;
   readonly warm = new Set<string>();
   /** Classes that it serves. */
   classes: FleetClass[] = [];
@@ -212,7 +214,7 @@ export class Fleet {
   /** Forgets a node that left, if there is one without copies or a rest to serve. */
   #forgetOne(): boolean {
     for (const node of this.#nodes.values()) {
-      if (node.present || node.quarantined || node.outstanding > 0) continue;
+      if (node.present || node.quarantined || node.remembered > 0) continue;
       return this.#nodes.delete(node.id);
     }
     return false;

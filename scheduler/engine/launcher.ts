@@ -94,6 +94,7 @@ export class Launcher {
     race.live++;
     race.launched++;
     node.take();
+    node.remembered++;
     if (race.launched === 1) this.#order.write("launched", race, nowUs, out);
     this.#counters.copiesLaunched++;
     if (speculative) this.#counters.speculativeCopies++;
@@ -121,5 +122,6 @@ export class Launcher {
 function forgetOneEnded(race: Race): void {
   const index = race.copies.findIndex((copy) => !copy.live);
   assert(index >= 0, "a race has more live copies than it may remember");
-  race.copies.splice(index, 1);
+  const [ended] = race.copies.splice(index, 1);
+  if (ended !== undefined) ended.node.remembered--;
 }

@@ -85,7 +85,7 @@ export class Races {
     out: Commands,
   ): Race {
     const { served, deadlineUs } = fields;
-    const usualUs = served.times.weight === 0 ? 0 : (served.times.quantileUs(0.05) ?? 0);
+    const usualUs = served.times.quantileUs(0.05) ?? 0;
     // Field by field: a spread costs as much here as the rest of the opening.
     const race = new Race({
       tx: fields.tx,
@@ -315,6 +315,7 @@ export class Races {
 
   #remove(race: Race): void {
     this.#timers.disarm(race);
+    for (const copy of race.copies) copy.node.remembered--;
     this.races.remove(race);
     race.served.races--;
   }
@@ -476,8 +477,6 @@ export class Races {
       if (race.queued) race.served.enqueue(race);
     }
   }
-
-  // ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #copyOf(id: number, node: string): Copy | undefined {
     const copy = this.copies.get(id);
