@@ -67,6 +67,7 @@ afterAll(() => rmSync(workshop, { recursive: true, force: true }));
 const OFFERED: Record<string, readonly string[]> = {
   ".": ["createPipe"],
   "./policies": ["policyOf", "placementOf", "KaplanMeier", "WorkBudget"],
+  "./sim": ["parseExperimentFile", "runExperiment", "validate"],
 };
 
 describe("the packed package", () => {
