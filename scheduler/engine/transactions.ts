@@ -71,7 +71,7 @@ export class Transactions implements RaceListener, BlockListener {
     const replaced = known?.queue[terms.nonce - known.nextNonce];
     if (replaced !== undefined) this.#leave(replaced, "replaced", nowUs, out);
     // Made, or made again: an account is forgotten with the last that it was good for.
-    const account = this.#pool.openAccount(terms.sender);
+    const account = replaced === undefined && known !== undefined ? known : this.#pool.openAccount(terms.sender);
     assert(account !== undefined, "admission without an account; refusal should have been the answer");
     const tx = this.#pool.admit(terms, account, nowUs, this.#blocks.height);
     this.#counters.accepted++;

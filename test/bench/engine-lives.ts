@@ -2,7 +2,7 @@ import type { Commands, CopyView, TransactionView } from "../../scheduler/engine
 import { DEFAULT_CONFIG, type EngineConfig } from "../../scheduler/engine/config.ts";
 import { Engine } from "../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
-import type { CallTerms } from "../../scheduler/shared/vocabulary.ts";
+import type { CallTerms, TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
 
 /** A sink that keeps handles only, as the simulator's does: nothing is allocated per command. */
 export class HandleSink implements Commands {
@@ -50,6 +50,12 @@ export const LIVES_CONFIG: EngineConfig = {
   budget: "unlimited",
 };
 
+/** The first copy of a race, and its node. */
+export interface Launched {
+  readonly first: number;
+  readonly node: string;
+}
+
 /** Drives whole job lives through an engine: submission, two copies accepted, an answer, its verdict, stitching, sealing. */
 export class LifeDriver {
   readonly engine: Engine;
@@ -62,6 +68,7 @@ export class LifeDriver {
   #lastSender: number;
   #sender = 0;
   readonly #nonces: number[];
+  readonly #senders: string[];
 
   constructor(options: { nodes: number; senders: number; config?: EngineConfig }) {
     this.engine = new Engine(options.config ?? LIVES_CONFIG);
@@ -85,6 +92,7 @@ export class LifeDriver {
     }
     this.#lastSender = options.senders - 1;
     this.#nonces = new Array(options.senders).fill(0);
+    this.#senders = Array.from({ length: options.senders }, (_, index) => `sender-${index}`);
   }
 
   /** From now on only these senders submit; transactions of the others may stay pending without blocking them. */
@@ -123,40 +131,43 @@ export class LifeDriver {
     this.#step({ kind: "block-committed", height: this.height++ });
   }
 
-  /** Submits one transaction with one call; its race opens with two copies, both accepted. Returns the handles. */
-  launch(ttlBlocks = 1_000): { first: number; second: number; node: string; tx: number } {
-    const { sink } = this;
-    const index = this.#next++;
-    const hash = `tx-${index}`;
-    const call = callOf(hash);
-    const sender = this.#nextSender();
-    const nonce = this.#nonces[sender] as number;
-    this.#nonces[sender] = nonce + 1;
-    this.#step({
-      kind: "submitted",
-      transaction: {
+  /** The next transactions as the edge hands them over: its work, strings and records, is not the engine's. */
+  prepare(count: number): TransactionTerms[] {
+    return Array.from({ length: count }, () => {
+      const index = this.#next++;
+      const sender = this.#nextSender();
+      const nonce = this.#nonces[sender] as number;
+      this.#nonces[sender] = nonce + 1;
+      const hash = `tx-${index}`;
+      return {
         hash,
-        sender: `sender-${sender}`,
+        sender: this.#senders[sender] as string,
         nonce,
         gasPriceGwei: 1 + (index % 97),
-        ttlBlocks,
+        ttlBlocks: 1_000,
         escrowGwei: 20,
-        calls: [call],
-      },
+        calls: [callOf(hash)],
+      };
     });
+  }
+
+  /** Submits a transaction with one call; its race opens with two copies, both accepted. Returns the handles. */
+  launch(transaction: TransactionTerms): Launched {
+    const { sink } = this;
+    this.#step({ kind: "submitted", transaction });
     const asked = sink.preExecutions.pop();
-    if (asked === undefined) throw new Error(`transaction ${index} was not admitted`);
-    this.#step({ kind: "calls-discovered", tx: asked.id, round: asked.round, calls: [call] });
+    if (asked === undefined) throw new Error(`${transaction.hash} was not admitted`);
+    this.#step({ kind: "calls-discovered", tx: asked.id, round: asked.round, calls: transaction.calls ?? [] });
     const second = sink.dispatched.pop();
     const first = sink.dispatched.pop();
-    if (first === undefined || second === undefined) throw new Error(`transaction ${index} did not race`);
+    if (first === undefined || second === undefined) throw new Error(`${transaction.hash} did not race`);
     this.#step({ kind: "copy-accepted", copy: first.id, node: first.node });
     this.#step({ kind: "copy-accepted", copy: second.id, node: second.node });
-    return { first: first.id, second: second.id, node: first.node, tx: asked.id };
+    return { first: first.id, node: first.node };
   }
 
   /** The first copy answers, is verified and wins; the transaction becomes ready. */
-  finish(launched: { first: number; node: string }): void {
+  finish(launched: Launched): void {
     const { sink } = this;
     this.#step({ kind: "copy-answered", copy: launched.first, node: launched.node, outputHash: "o", answerHash: "a" });
     const copy = sink.toVerify.pop() as number;

@@ -21,7 +21,7 @@ function livesPerSecond(): Figure[] {
   let events = 0;
   for (let round = 0; round < 150; round++) {
     const before = driver.events;
-    const seconds = timed(() => liveRound(driver));
+    const seconds = liveRound(driver);
     events += driver.events - before;
     rates.push(ROUND / seconds);
   }
@@ -33,12 +33,15 @@ function livesPerSecond(): Figure[] {
   ];
 }
 
-function liveRound(driver: LifeDriver): void {
-  const launched: ReturnType<LifeDriver["launch"]>[] = [];
-  for (let index = 0; index < ROUND; index++) launched.push(driver.launch());
-  for (const one of launched) driver.finish(one);
-  driver.sealAndCommit();
-  driver.openBlock();
+/** Seconds of one round of lives, without what the edge does to prepare the transactions. */
+function liveRound(driver: LifeDriver): number {
+  const transactions = driver.prepare(ROUND);
+  return timed(() => {
+    const launched = transactions.map((transaction) => driver.launch(transaction));
+    for (const one of launched) driver.finish(one);
+    driver.sealAndCommit();
+    driver.openBlock();
+  });
 }
 
 function heapPerPendingJob(): Figure[] {
@@ -47,7 +50,7 @@ function heapPerPendingJob(): Figure[] {
   driver.openBlock();
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
-  for (let index = 0; index < pending; index++) driver.launch();
+  for (const transaction of driver.prepare(pending)) driver.launch(transaction);
   collectGarbage();
   const bytes = (process.memoryUsage().heapUsed - before) / pending;
   if (driver.engine.sizes.pending !== pending) throw new Error("not all are pending");
@@ -75,7 +78,7 @@ function costAtPending(): Figure[] {
 
 function timedRound(driver: LifeDriver): number {
   const before = driver.events;
-  const seconds = timed(() => liveRound(driver));
+  const seconds = liveRound(driver);
   return seconds / (driver.events - before);
 }
 
@@ -107,8 +110,7 @@ function sealAtPending(): Figure[] {
 }
 
 function sealRound(driver: LifeDriver): number {
-  const launched: ReturnType<LifeDriver["launch"]>[] = [];
-  for (let index = 0; index < ROUND; index++) launched.push(driver.launch());
+  const launched = driver.prepare(ROUND).map((transaction) => driver.launch(transaction));
   for (const one of launched) driver.finish(one);
   const before = driver.sink.sealedTransactions;
   const seconds = timed(() => driver.seal());
@@ -123,7 +125,7 @@ function driverWithPending(pending: number): LifeDriver {
   const driver = new LifeDriver({ nodes: NODES, senders: 4_000 });
   driver.openBlock();
   driver.useSenders(0, 1_999);
-  for (let index = 0; index < pending; index++) driver.launch(1_000);
+  for (const transaction of driver.prepare(pending)) driver.launch(transaction);
   driver.useSenders(2_000, 3_999);
   return driver;
 }
