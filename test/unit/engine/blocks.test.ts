@@ -175,6 +175,23 @@ describe("a reorg", () => {
     expect(bench.engine.ledger).toMatchObject({ paidGwei: 10, heldGwei: 0 });
   });
 
+  it("leaves of a call's cap the fee once paid, since the rest was refunded: no dearer node may race it again", () => {
+    const bench = new Bench({ races: { redundancyFloor: 1 } });
+    bench.ready({}, { maxFeeGwei: 25, validityBlocks: 1 });
+    bench.seal(1);
+    bench.commit(1);
+    bench.join("dear", { offers: [{ model: "m", mode: "vanilla", priceGwei: 20 }] });
+    for (const id of ["a", "b", "c"]) bench.leave(id);
+    bench.revert(1);
+    bench.complete("alice/0");
+    bench.openBlock(3);
+    const commands = bench.seal(3);
+    expect(bench.engine.status("alice/0")?.state).toBe("racing");
+    expect(dispatched([...commands, ...bench.wait(300)])).toEqual([]);
+    bench.join("a");
+    expect(new Set(dispatched(bench.wait(300)).map(({ node }) => node.id))).toEqual(new Set(["a"]));
+  });
+
   it("takes back every later block, too, latest first", () => {
     const bench = new Bench();
     for (const height of [1, 2, 3]) {

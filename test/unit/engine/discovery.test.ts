@@ -137,6 +137,16 @@ describe("a restart", () => {
     expect(bench.engine.counters.copiesLaunched).toBe(2);
   });
 
+  it("expects that a copy given again is accepted again", () => {
+    const { bench, running } = busy();
+    bench.tell({ kind: "restarted" });
+    bench.accept(running);
+    expect(bench.wait(2_000)).toEqual([]);
+    bench.tell({ kind: "restarted" });
+    const silent = said(bench.wait(1_000), "lost").map(({ copy, reason }) => [copy.id, reason]);
+    expect(silent).toEqual([[running.id, "not-accepted"]]);
+  });
+
   it("ends copies whose lease ran out meanwhile, and replaces them", () => {
     const { bench, running } = busy();
     bench.nowUs = running.leaseUs;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CopyView } from "../../../scheduler/engine/commands.ts";
-import { Bench, call } from "./bench.ts";
+import { Bench, call, dispatched } from "./bench.ts";
 
 const SUBMITTED = {
   hash: "question",
@@ -96,6 +96,19 @@ describe("the probability of sealing by a block (P14)", () => {
     const one = probabilities(bench, SUBMITTED);
     const two = probabilities(bench, { ...SUBMITTED, calls: [call("d"), call("e")] });
     expect(two[3]).toBeCloseTo((one[3] as number) ** 2, 9);
+  });
+
+  it("of calls that race is the product of theirs", () => {
+    const bench = alone();
+    const calls = [call("d"), call("e")];
+    bench.submit({ calls });
+    const copies = dispatched(bench.discover("alice/0", calls));
+    // Each answer is of a node of which nothing is known: one half.
+    for (const [index, copy] of copies.entries()) {
+      bench.answer(copy);
+      expect(probabilities(bench, "alice/0")[0]).toBe(0.5 ** (index + 1));
+    }
+    expect(copies).toHaveLength(2);
   });
 
   it("is less for those who wait behind others", () => {
