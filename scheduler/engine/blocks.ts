@@ -90,7 +90,9 @@ export class Blocks {
     }
     if (!this.#open || height !== this.#openHeight) {
       out.sealRefused({ reason: "not-open", height, openHeight: this.#openHeight });
-    } else if (!(maxTransactions >= 0 && maxTransactions <= limits.maxTransactionsPerBlock)) {
+    } else if (
+      !(Number.isInteger(maxTransactions) && maxTransactions >= 0 && maxTransactions <= limits.maxTransactionsPerBlock)
+    ) {
       out.sealRefused({ reason: "bad-limit", height, maxTransactions });
     } else if (this.#uncommitted >= limits.maxReorgDepth) {
       out.sealRefused({ reason: "too-many-uncommitted", height, limit: limits.maxReorgDepth });

@@ -58,8 +58,9 @@ export class Latencies {
     if (total === undefined || total.totalCount === 0) return { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
     return {
       count: total.totalCount,
-      p50Ms: total.getValueAtPercentile(50) / 1000,
-      p99Ms: total.getValueAtPercentile(99) / 1000,
+      // A percentile is the upper end of its bucket, which may lie above the largest value in it.
+      p50Ms: Math.min(total.maxValue, total.getValueAtPercentile(50)) / 1000,
+      p99Ms: Math.min(total.maxValue, total.getValueAtPercentile(99)) / 1000,
       maxMs: total.maxValue / 1000,
     };
   }

@@ -56,7 +56,12 @@ export function formatReport(report: AuditReport): string {
   );
   const hidden = report.findingsTotal - report.findings.length;
   const more = hidden > 0 ? `  and ${hidden} more\n` : "";
-  const verdict = report.exitCode === 0 ? "all is well" : `${report.findingsTotal} findings`;
+  const verdict =
+    report.exitCode === 0
+      ? "all is well"
+      : report.findingsTotal === 1
+        ? "1 finding"
+        : `${report.findingsTotal} findings`;
   return `${report.audit}: ${verdict} in ${report.directory}\n${counts.join("")}${manifest}${findings.join("")}${more}`;
 }
 

@@ -327,6 +327,7 @@ export class Service {
   }
 
   #read<A>(look: (engine: Engine, nowUs: number) => A): Promise<A> {
+    if (this.#closing) return Promise.reject(new ServiceFailed("closed", "the service is closed"));
     return this.#loop.read(look);
   }
 

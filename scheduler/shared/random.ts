@@ -5,7 +5,10 @@ export class Random {
   #generator: ReturnType<typeof xoroshiro128plus>;
 
   constructor(seed: number) {
-    this.#generator = xoroshiro128plus(seed);
+    const generator = xoroshiro128plus(seed);
+    // A small seed leaves most bits of the state equal, and the first numbers show it; far along the sequence nothing does.
+    generator.jump();
+    this.#generator = generator;
   }
 
   /** Uniform integer in [0, bound). Taken from the high bits, since this generator's lowest bit is its weakest. */

@@ -61,7 +61,7 @@ describe("sealing", () => {
   it("is refused for a block that is not open, for a bad limit, and beyond the depth of a reorg", () => {
     const bench = new Bench({ limits: { maxReorgDepth: 2, maxTransactionsPerBlock: 50 } });
     expect(refusal(bench.seal(2))).toEqual({ reason: "not-open", height: 2, openHeight: 1 });
-    for (const maxTransactions of [-1, 51, Number.NaN])
+    for (const maxTransactions of [-1, 51, 1.5, Number.NaN])
       expect(refusal(bench.seal(1, { maxTransactions }))).toEqual({ reason: "bad-limit", height: 1, maxTransactions });
     for (const height of [1, 2]) {
       bench.openBlock(height);
