@@ -5,6 +5,7 @@ import {
   type RefundReason,
   type SlowReason,
   type TransactionState,
+  type TransactionTerms,
 } from "../scheduler/shared/vocabulary.ts";
 import type { CallResult, CallView, TransactionView } from "../scheduler/engine/commands.ts";
 
@@ -61,40 +62,33 @@ export class PendingTransaction implements TransactionView {
   round = 0;
   /** Pre-executions since it was last ready: bounds a fixpoint that is never reached. */
   turns = 0;
-  calls: CallSlot[] = [];
+  calls: CallSlot[] = NO_CALLS;
   /** Calls without a result. */
   missing = 0;
   /** What was missing when the pre-execution under way was asked for. */
   missingAtRun = 0;
   /** Number of the state's latest change when that pre-execution was asked for. */
   changeAtRun = 0;
-  readSet: readonly string[] = [];
+  readSet: readonly string[] = NO_KEYS;
   /** Whether it stands in the heap of sealable transactions. */
   inSealable = false;
   sealedHeight = NEVER;
 
-  constructor(fields: {
-    id: number;
-    hash: string;
-    account: Account;
-    nonce: number;
-    gasPriceGwei: number;
-    seq: number;
-    admittedUs: number;
-    admittedHeight: number;
-    expiryHeight: number;
-    escrowGwei: number;
-  }) {
-    this.id = fields.id;
-    this.hash = fields.hash;
-    this.account = fields.account;
-    this.nonce = fields.nonce;
-    this.gasPriceGwei = fields.gasPriceGwei;
-    this.seq = fields.seq;
-    this.admittedUs = fields.admittedUs;
-    this.admittedHeight = fields.admittedHeight;
-    this.expiryHeight = fields.expiryHeight;
-    this.escrowGwei = fields.escrowGwei;
+  constructor(
+    terms: Omit<TransactionTerms, "sender" | "calls">,
+    account: Account,
+    origin: { readonly id: number; readonly seq: number; readonly admittedUs: number; readonly admittedHeight: number },
+  ) {
+    this.id = origin.id;
+    this.hash = terms.hash;
+    this.account = account;
+    this.nonce = terms.nonce;
+    this.gasPriceGwei = terms.gasPriceGwei;
+    this.seq = origin.seq;
+    this.admittedUs = origin.admittedUs;
+    this.admittedHeight = origin.admittedHeight;
+    this.expiryHeight = origin.admittedHeight + terms.ttlBlocks - 1;
+    this.escrowGwei = terms.escrowGwei;
   }
 
   get sender(): string {
@@ -112,3 +106,7 @@ export class PendingTransaction implements TransactionView {
     return "";
   }
 }
+
+/** Replaced, never written to. */
+const NO_CALLS: CallSlot[] = [];
+const NO_KEYS: readonly string[] = [];

@@ -99,18 +99,8 @@ export class Pool {
 
   /** Takes a transaction that `refusal` has nothing against. */
   admit(terms: TransactionTerms, account: Account, nowUs: number, height: number): PendingTransaction {
-    const tx = new PendingTransaction({
-      id: this.transactions.nextId(),
-      hash: terms.hash,
-      account,
-      nonce: terms.nonce,
-      gasPriceGwei: terms.gasPriceGwei,
-      seq: this.#nextSeq++,
-      admittedUs: nowUs,
-      admittedHeight: height,
-      expiryHeight: height + terms.ttlBlocks - 1,
-      escrowGwei: terms.escrowGwei,
-    });
+    const origin = { id: this.transactions.nextId(), seq: this.#nextSeq++, admittedUs: nowUs, admittedHeight: height };
+    const tx = new PendingTransaction(terms, account, origin);
     this.transactions.put(tx);
     this.#byHash.set(tx.hash, tx);
     const place = tx.nonce - account.nextNonce;
@@ -257,7 +247,8 @@ export class Pool {
   #revive(plain: PlainTransaction): PendingTransaction {
     const account = this.#accounts.get(plain.sender);
     assert(account !== undefined, "snapshot: a transaction without its account");
-    const tx = new PendingTransaction({ ...plain, account });
+    const ttlBlocks = plain.expiryHeight - plain.admittedHeight + 1;
+    const tx = new PendingTransaction({ ...plain, ttlBlocks }, account, plain);
     const {
       heldGwei,
       state,

@@ -55,11 +55,12 @@ export class Launcher {
       candidates = served.nodes.filter((_, index) => (served.prices[index] as number) <= capGwei);
     }
     const taken = this.#taken;
-    taken.length = 0;
+    // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
+    while (taken.length > 0) taken.pop();
     for (const copy of race.copies) taken.push(copy.node);
     let index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
     if (index < 0 && race.lost > 0) {
-      taken.length = 0;
+      while (taken.length > 0) taken.pop();
       for (const copy of race.copies) if (copy.live) taken.push(copy.node);
       index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
     }

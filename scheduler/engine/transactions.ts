@@ -150,7 +150,11 @@ export class Transactions implements RaceListener, BlockListener {
   /** Calls whose digest is the same keep their race or result; others are new, and what they asked before is dropped. */
   #adoptCalls(tx: PendingTransaction, calls: readonly CallTerms[], nowUs: number, out: Commands): void {
     const before = tx.calls;
-    tx.calls = calls.map((terms) => before.find((old) => old.terms.digest === terms.digest) ?? new CallSlot(terms));
+    tx.calls = new Array<CallSlot>(calls.length);
+    for (let index = 0; index < calls.length; index++) {
+      const terms = calls[index] as CallTerms;
+      tx.calls[index] = sameQuestion(before, terms) ?? new CallSlot(terms);
+    }
     for (const old of before) if (old.race !== NONE && !tx.calls.includes(old)) this.#races.close(old.race, nowUs, out);
     tx.missing = 0;
     for (const slot of tx.calls) if (slot.result === undefined) tx.missing++;
@@ -294,6 +298,11 @@ export class Transactions implements RaceListener, BlockListener {
     out.notify(tx);
     // The next nonce may be free now only for a new transaction; those behind it wait for one (as on the chain).
   }
+}
+
+function sameQuestion(slots: readonly CallSlot[], { digest }: CallTerms): CallSlot | undefined {
+  for (const slot of slots) if (slot.terms.digest === digest) return slot;
+  return undefined;
 }
 
 const NO_KEYS: readonly string[] = [];

@@ -174,7 +174,7 @@ export class LifeDriver {
     this.#step({ kind: "verdict", copy, accepted: true, reason: "" });
     const again = sink.preExecutions.pop();
     if (again === undefined) throw new Error("no further pre-execution");
-    this.#step({ kind: "pre-executed", tx: again.id, round: again.round, readSet: [] });
+    this.#step({ kind: "pre-executed", tx: again.id, round: again.round, readSet: NO_KEYS });
   }
 }
 
@@ -187,7 +187,10 @@ function callOf(hash: string): CallTerms {
     tokensIn: 100,
     tokensOut: 100,
     maxFeeGwei: 20,
-    conflict: { kind: "first-valid" },
+    conflict: FIRST_VALID,
     validityBlocks: 1_000,
   };
 }
+
+const FIRST_VALID = { kind: "first-valid" } as const;
+const NO_KEYS: readonly string[] = [];

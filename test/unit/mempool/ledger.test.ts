@@ -23,7 +23,7 @@ class Bank {
   /** A transaction whose escrow is not taken yet. */
   draft(escrowGwei: number): PendingTransaction {
     const tx = this.#drive.admit({ nonce: this.#nonce++ });
-    return new PendingTransaction({ ...tx, account: this.alice, hash: `t${tx.nonce}`, escrowGwei });
+    return new PendingTransaction({ ...tx, ttlBlocks: 10, hash: `t${tx.nonce}`, escrowGwei }, this.alice, tx);
   }
 
   escrow(escrowGwei: number): PendingTransaction {
