@@ -249,35 +249,11 @@ export class Pool {
     assert(account !== undefined, "snapshot: a transaction without its account");
     const ttlBlocks = plain.expiryHeight - plain.admittedHeight + 1;
     const tx = new PendingTransaction({ ...plain, ttlBlocks }, account, plain);
-    const {
-      heldGwei,
-      state,
-      lane,
-      round,
-      turns,
-      missing,
-      missingAtRun,
-      changeAtRun,
-      readSet,
-      inSealable,
-      sealedHeight,
-    } = plain;
-    Object.assign(tx, {
-      heldGwei,
-      state,
-      lane,
-      round,
-      turns,
-      missing,
-      missingAtRun,
-      changeAtRun,
-      readSet,
-      inSealable,
-      sealedHeight,
-    });
-    tx.slowReason = plain.slowReason ?? undefined;
-    tx.refundReason = plain.refundReason ?? undefined;
-    tx.calls = plain.calls.map(({ terms, capGwei, result, race }) => {
+    const { sender: _, calls, slowReason, refundReason, ...fields } = plain;
+    Object.assign(tx, fields);
+    tx.slowReason = slowReason ?? undefined;
+    tx.refundReason = refundReason ?? undefined;
+    tx.calls = calls.map(({ terms, capGwei, result, race }) => {
       const slot = new CallSlot(terms);
       slot.capGwei = capGwei;
       slot.result = result ?? undefined;

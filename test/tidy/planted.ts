@@ -107,7 +107,7 @@ export const VIOLATIONS: readonly Planted[] = [
   ...plant(
     "noMachinePaths",
     "docs/planted.md",
-    "See /work/main/README.md.",
+    `See ${"/"}work/main/README.md.`,
     "`cat /root/.profile`",
     'const log = "/tmp/pipe.log";',
     "file:///tmp/pipe.log",
