@@ -65,9 +65,7 @@ export class PendingTransaction implements TransactionView {
   calls: CallSlot[] = NO_CALLS;
   /** Calls without a result. */
   missing = 0;
-  /** What was missing when the pre-execution under way was asked for. */
-  missingAtRun = 0;
-  /** Number of the state's latest change when that pre-execution was asked for. */
+  /** Number of the state's latest change when the pre-execution under way was asked for. */
   changeAtRun = 0;
   readSet: readonly string[] = NO_KEYS;
   /** Whether it stands in the heap of sealable transactions. */

@@ -32,7 +32,6 @@ export const TRANSACTION_STATES: Transitions<TransactionState, TransactionEvent>
   },
   racing: {
     results: "discovering",
-    outdated: "discovering",
     refund: "refunded",
     replace: "replaced",
     withdraw: "withdrawn",

@@ -117,7 +117,6 @@ export class Transactions implements RaceListener, BlockListener {
 
   #preExecute(tx: PendingTransaction, nowUs: number, out: Commands): void {
     if (++tx.turns > this.#pool.limits.maxRounds) return this.#leave(tx, "pre-execution-failed", nowUs, out);
-    tx.missingAtRun = tx.missing;
     tx.changeAtRun = this.#readSets.changes;
     tx.round++;
     out.preExecute(tx);
@@ -137,14 +136,11 @@ export class Transactions implements RaceListener, BlockListener {
     this.#adoptCalls(tx, calls, nowUs, out);
     const failed = calls.length > this.#pool.limits.maxCallsPerTransaction || !this.#affordable(tx);
     if (failed) return this.#leave(tx, "pre-execution-failed", nowUs, out);
-    if (tx.missing > 0) {
-      this.#pool.move(tx, "calls");
-      out.notify(tx);
-      this.#openRaces(tx, nowUs, out);
-    } else if (tx.missingAtRun > 0) {
-      // Results came while it ran: it asks for what is already there.
-      this.#preExecute(tx, nowUs, out);
-    } else this.#leave(tx, "pre-execution-failed", nowUs, out);
+    // It asks for nothing that it was not given: it would ask for ever.
+    if (tx.missing === 0) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    this.#pool.move(tx, "calls");
+    out.notify(tx);
+    this.#openRaces(tx, nowUs, out);
   }
 
   /** Calls whose digest is the same keep their race or result; others are new, and what they asked before is dropped. */
@@ -184,10 +180,6 @@ export class Transactions implements RaceListener, BlockListener {
     if (tx === undefined) return;
     if (readSet.length > this.#pool.limits.maxReadSet) return this.#leave(tx, "pre-execution-failed", nowUs, out);
     if (this.#readSets.changedSince(tx.changeAtRun, readSet)) return this.#runAgain(tx, nowUs, out);
-    // It came to its end without the calls that still race: this state does not ask for them.
-    for (const slot of tx.calls) if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
-    if (tx.missing > 0) tx.calls = tx.calls.filter(({ result }) => result !== undefined);
-    tx.missing = 0;
     this.#becomeReady(tx, readSet, out);
   }
 
@@ -234,8 +226,7 @@ export class Transactions implements RaceListener, BlockListener {
     slot.result = result;
     slot.race = NONE;
     tx.missing--;
-    // While a pre-execution is under way its answer will find the result here.
-    if (tx.missing > 0 || tx.state !== "racing") return;
+    if (tx.missing > 0) return;
     this.#pool.move(tx, "results");
     this.#preExecute(tx, nowUs, out);
   }
