@@ -1,24 +1,15 @@
 import type { Experiment } from "../../sim/experiment/types.ts";
 import { simulate } from "../../sim/world/simulate.ts";
+import { REDUNDANCY_2 } from "../support/experiments.ts";
 import type { Figure } from "./figure.ts";
 
 /** The hedge model of the kernel's benchmark: 16 exponential FIFO servers at utilisation 0.6, two copies on two of them. */
 const HEDGE_MODEL: Experiment = {
-  seed: 1,
-  replications: 1,
+  ...REDUNDANCY_2,
   jobs: 150_000,
   warmup: 10_000,
   arrivals: { kind: "poisson", ratePerS: 9.6 },
-  service: { kind: "exponential", meanMs: 1_000 },
-  correlation: 0,
-  fleet: { nodes: 16, slots: 1, queue: "fifo", speeds: [1], operators: 16, deadFraction: 0 },
-  network: { oneWayMs: 0 },
-  verification: { ms: 0 },
-  blocks: "none",
-  deadlineMs: undefined,
-  policy: { kind: "fixed", copies: 2 },
-  placement: { kind: "random" },
-  budget: "unlimited",
+  fleet: { ...REDUNDANCY_2.fleet, nodes: 16, operators: 16 },
 };
 /** With mempool, fees, blocks and receipts on. */
 const WITH_BLOCKS: Experiment = { ...HEDGE_MODEL, blocks: { intervalMs: 500, ttlBlocks: 64 } };

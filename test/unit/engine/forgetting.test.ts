@@ -4,24 +4,9 @@ import { DEFAULT_CONFIG } from "../../../scheduler/engine/config.ts";
 import { Engine } from "../../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../../scheduler/engine/events.ts";
 import { Recorder } from "../../../scheduler/engine/recorder.ts";
-import type { CallTerms, NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
+import { call, node } from "./bench.ts";
 
-const CALL: CallTerms = {
-  model: "m",
-  mode: "vanilla",
-  digest: "d",
-  inputHash: "i",
-  tokensIn: 1,
-  tokensOut: 1,
-  maxFeeGwei: 10,
-  conflict: { kind: "first-valid" },
-  validityBlocks: 8,
-};
-
-function nodeTerms(id: string): NodeTerms {
-  const offers = [{ model: "m", mode: "vanilla", priceGwei: 10 }] as const;
-  return { id, operator: id, key: "", region: "r", hardware: "h", slots: 4, queueLimit: 0, offers };
-}
+const CALL = call("d");
 
 function transaction(hash: string): EngineEvent {
   const terms = { hash, sender: "alice", nonce: 0, gasPriceGwei: 0, ttlBlocks: 10, escrowGwei: 10, calls: [CALL] };
@@ -37,7 +22,7 @@ function engineWith(events: readonly EngineEvent[]) {
 }
 
 const RACING: readonly EngineEvent[] = [
-  { kind: "node-joined", node: nodeTerms("a") },
+  { kind: "node-joined", node: node("a") },
   { kind: "deposited", account: "alice", amountGwei: 100 },
   transaction("t"),
   { kind: "calls-discovered", tx: 0, round: 1, calls: [CALL] },
@@ -49,7 +34,7 @@ describe("a node that left", () => {
       ...RACING,
       { kind: "copy-answered", copy: 0, node: "a", outputHash: "o", answerHash: "h" },
       { kind: "node-left", node: "a" },
-      { kind: "node-joined", node: nodeTerms("b") },
+      { kind: "node-joined", node: node("b") },
     ]);
     expect(recorder.take()).toContainEqual({ kind: "alarm", alarm: { kind: "fleet-full", node: "b", limit: 1 } });
     const restored = Engine.restore(engine.config, JSON.parse(JSON.stringify(engine.snapshot())));
@@ -61,7 +46,7 @@ describe("a node that left", () => {
       ...RACING,
       { kind: "node-left", node: "a" },
       { kind: "withdrawn", hash: "t" },
-      { kind: "node-joined", node: nodeTerms("b") },
+      { kind: "node-joined", node: node("b") },
     ]);
     expect(engine.snapshot().fleet.nodes.map(({ id }) => id)).toEqual(["b"]);
   });

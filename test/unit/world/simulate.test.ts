@@ -1,24 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Experiment } from "../../../sim/experiment/types.ts";
 import { simulate } from "../../../sim/world/simulate.ts";
+import { REDUNDANCY_2 } from "../../support/experiments.ts";
 
-const BASE: Experiment = {
-  seed: 1,
-  replications: 1,
-  jobs: 20_000,
-  warmup: 2_000,
-  arrivals: { kind: "poisson", ratePerS: 7 },
-  service: { kind: "exponential", meanMs: 1_000 },
-  correlation: 0,
-  fleet: { nodes: 10, slots: 1, queue: "fifo", speeds: [1], operators: 10, deadFraction: 0 },
-  network: { oneWayMs: 0 },
-  verification: { ms: 0 },
-  blocks: "none",
-  deadlineMs: undefined,
-  policy: { kind: "fixed", copies: 2 },
-  placement: { kind: "random" },
-  budget: "unlimited",
-};
+const BASE = REDUNDANCY_2;
 const NO_QUEUES: Experiment = { ...BASE, fleet: { ...BASE.fleet, slots: "unlimited" } };
 
 function meanMs(experiment: Experiment): number {
