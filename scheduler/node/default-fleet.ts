@@ -3,9 +3,9 @@ import { deriveSeed } from "../proofs/keys.ts";
 import { assert } from "../shared/assert.ts";
 import type { Offer } from "../shared/vocabulary.ts";
 import type { EmbeddedNode } from "./embedded-node.ts";
-import type { Fault } from "./faults.ts";
-import type { Latency, LatencyProfile } from "./latency-profile.ts";
-import { CHAT_70B_ON_A100, CHAT_70B_ON_H100, SMALL_CLASSIFIER } from "./latency-profile.ts";
+import type { Fault } from "./behaviour/faults.ts";
+import type { Latency, LatencyProfile } from "./behaviour/latency-profile.ts";
+import { CHAT_70B_ON_A100, CHAT_70B_ON_H100, SMALL_CLASSIFIER } from "./behaviour/latency-profile.ts";
 
 export interface FleetOptions {
   /** 1 to 64 nodes; each is a thread of about 100 MB. */

@@ -2,8 +2,8 @@ import { isHashHex } from "../proofs/digest.ts";
 import { signingKeyFromSeed } from "../proofs/keys.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import type { NodeTerms, Offer } from "../shared/vocabulary.ts";
-import type { Fault } from "./faults.ts";
-import type { Latency } from "./latency-profile.ts";
+import type { Fault } from "./behaviour/faults.ts";
+import type { Latency } from "./behaviour/latency-profile.ts";
 import { NODE_LIMITS } from "./limits.ts";
 
 /** An inference node that lives in a worker thread of its host. Plain data, so that a thread can be given it. */

@@ -5,12 +5,12 @@ import { encodeStatement } from "../proofs/statement.ts";
 import type { FailureReason, NodeTerms } from "../shared/vocabulary.ts";
 import { assignmentFault } from "./assignment-check.ts";
 import { CopyMemory } from "./copy-memory.ts";
-import type { Behaviour } from "./faults.ts";
-import type { Delay, Latency } from "./latency-profile.ts";
-import { drawDelay, tokensAfter } from "./latency-profile.ts";
+import type { Behaviour } from "./behaviour/faults.ts";
+import type { Delay, Latency } from "./behaviour/latency-profile.ts";
+import { drawDelay, tokensAfter } from "./behaviour/latency-profile.ts";
 import { NODE_LIMITS } from "./limits.ts";
 import type { ModelRunner } from "./model-runner.ts";
-import type { Uniform } from "./random.ts";
+import type { Uniform } from "./behaviour/random.ts";
 
 /** What a node is made of. Whoever hosts it (a worker thread, a process) carries its messages. */
 export interface NodeParts {

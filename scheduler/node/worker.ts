@@ -4,10 +4,10 @@ import { sha256Hex } from "../proofs/digest.ts";
 import { assert } from "../shared/assert.ts";
 import type { EmbeddedNode } from "./embedded-node.ts";
 import { embeddedNodeTerms, embeddedSigningKey } from "./embedded-node.ts";
-import { behaviourOf } from "./faults.ts";
+import { behaviourOf } from "./behaviour/faults.ts";
 import { InferenceNode } from "./inference-node.ts";
 import { loadModelRunner } from "./model-runner.ts";
-import { seededUniform } from "./random.ts";
+import { seededUniform } from "./behaviour/random.ts";
 import type { HostMessage, WorkerData } from "./worker-messages.ts";
 
 assert(parentPort !== null, "worker.ts runs in a worker thread");

@@ -25,6 +25,8 @@ const COMMANDS = "scheduler/engine/commands.ts";
 const TRANSPORT = "scheduler/live/transport.ts";
 const CORE = ["scheduler/shared", "mempool", "policies", "scheduler/engine", COMMANDS];
 const EDGE = [...CORE, "scheduler/proofs"];
+/** How long nodes take and how they fail, as formulas: what nodes in threads and modelled ones have in common. */
+const BEHAVIOUR = "scheduler/node/behaviour";
 
 /** The direction of imports. A file belongs to the longest part that contains it. */
 export const LAYERS: readonly Layer[] = [
@@ -35,24 +37,25 @@ export const LAYERS: readonly Layer[] = [
   { part: COMMANDS, uses: ["scheduler/shared"], usesTypes: ["mempool", "policies"], packages: "pure" },
   { part: "scheduler/engine", uses: CORE, usesTypes: [], packages: "pure" },
   { part: "scheduler/proofs", uses: CORE, usesTypes: [TRANSPORT], packages: "quiet" },
-  { part: "scheduler/node", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
+  { part: BEHAVIOUR, uses: EDGE, usesTypes: [], packages: "quiet" },
+  { part: "scheduler/node", uses: [...EDGE, BEHAVIOUR], usesTypes: [TRANSPORT], packages: "quiet" },
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {
     part: "scheduler/live",
-    uses: [...EDGE, TRANSPORT, "scheduler/node", "mempool/evm"],
+    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "mempool/evm"],
     usesTypes: [],
     packages: "live",
   },
-  { part: "sim", uses: EDGE, usesTypes: [], packages: "quiet" },
+  { part: "sim", uses: [...EDGE, BEHAVIOUR], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
-    uses: [...EDGE, "scheduler/node", "scheduler/live", TRANSPORT],
+    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/live", TRANSPORT],
     usesTypes: [],
     packages: "live",
   },
   {
     part: "scheduler/cli",
-    uses: [...EDGE, "scheduler", "scheduler/node", "scheduler/live", TRANSPORT, "mempool/evm", "sim"],
+    uses: [...EDGE, "scheduler", "scheduler/node", BEHAVIOUR, "scheduler/live", TRANSPORT, "mempool/evm", "sim"],
     usesTypes: [],
     packages: "live",
   },

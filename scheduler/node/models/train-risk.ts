@@ -1,4 +1,4 @@
-import type { Uniform } from "../random.ts";
+import type { Uniform } from "../behaviour/random.ts";
 import type { Layer } from "./onnx-format.ts";
 
 const FEATURES = 16;

@@ -1,11 +1,11 @@
 import type { Assignment, NodeMessage } from "../../../scheduler/live/transport.ts";
-import type { Fault } from "../../../scheduler/node/faults.ts";
-import { behaviourOf } from "../../../scheduler/node/faults.ts";
+import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
+import { behaviourOf } from "../../../scheduler/node/behaviour/faults.ts";
 import { InferenceNode } from "../../../scheduler/node/inference-node.ts";
-import type { Latency } from "../../../scheduler/node/latency-profile.ts";
+import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { encodeTensor } from "../../../scheduler/node/model-runner.ts";
-import { seededUniform } from "../../../scheduler/node/random.ts";
+import { seededUniform } from "../../../scheduler/node/behaviour/random.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";

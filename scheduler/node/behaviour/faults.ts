@@ -1,5 +1,5 @@
-import type { Statement } from "../proofs/statement.ts";
-import { unreachable } from "../shared/assert.ts";
+import type { Statement } from "../../proofs/statement.ts";
+import { unreachable } from "../../shared/assert.ts";
 import type { Uniform } from "./random.ts";
 
 /** How a node misbehaves. Demonstrations and tests choose; an honest node has `none`. */
