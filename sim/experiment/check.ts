@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection } from "./fields.ts";
 import { allowed, isSection } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./format.ts";
+import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { nearest } from "./nearest.ts";
 
 /** Where in a file: keys and list positions from the top. */
