@@ -2,6 +2,8 @@ import { isHashHex } from "../proofs/digest.ts";
 import { signingKeyFromSeed } from "../proofs/keys.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import type { NodeTerms, Offer } from "../shared/vocabulary.ts";
+import type { Temperament } from "./behaviour/fate.ts";
+import { luckHexOf } from "./behaviour/fate.ts";
 import type { Fault } from "./behaviour/faults.ts";
 import type { Latency } from "./behaviour/latency-profile.ts";
 import { NODE_LIMITS } from "./limits.ts";
@@ -61,4 +63,9 @@ export function embeddedSigningKey(node: EmbeddedNode): SigningKey {
 export function embeddedNodeTerms(node: EmbeddedNode): NodeTerms {
   const { id, operator, region, hardware, slots, queueLimit, offers } = node;
   return { id, key: embeddedSigningKey(node).publicKeyHex, operator, region, hardware, slots, queueLimit, offers };
+}
+
+/** How it will behave: what a simulated twin of it needs to know. */
+export function temperamentOf({ latency, speed, fault, seedHex }: EmbeddedNode): Temperament {
+  return { latency, speed, fault, luckHex: luckHexOf(seedHex) };
 }
