@@ -46,7 +46,7 @@ function chatMini(): Perceptron {
 }
 
 function riskSmall(): Perceptron {
-  const { layers, heldOutAccuracy } = trainRiskClassifier(seededUniform(16_321));
+  const { layers, heldOutAccuracy } = trainRiskClassifier({ features: 16, hidden: 32 }, seededUniform(16_321));
   return {
     name: "risk-small",
     description:
