@@ -1,7 +1,7 @@
 /** Entry point of a node's thread: one inference node, its messages carried by the parent port. */
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../shared/assert.ts";
-import { embeddedNodeTerms, embeddedSigningKey, temperamentOf } from "./embedded-node.ts";
+import { embeddedNodeTerms, embeddedSigningKey } from "./embedded-node.ts";
 import { InferenceNode } from "./inference-node.ts";
 import { loadModelRunner } from "./model-runner.ts";
 import type { HostMessage, WorkerData } from "./worker-messages.ts";
@@ -18,7 +18,7 @@ const inferenceNode = new InferenceNode({
   terms: embeddedNodeTerms(node),
   signingKey: embeddedSigningKey(node),
   runner,
-  temperament: temperamentOf(node),
+  temperament: node,
   say: (message) => port.postMessage(message),
 });
 

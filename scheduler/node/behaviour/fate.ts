@@ -13,7 +13,7 @@ export interface Temperament {
   /** 1 is the profiles' reference hardware; 2 takes half the time. */
   readonly speed: number;
   readonly fault: Fault;
-  /** What its draws depend on: 64 hexadecimal digits. */
+  /** Seed of its delays and errors, 64 hexadecimal digits. No secret: who knows it only knows how long copies will take. */
   readonly luckHex: string;
 }
 
@@ -53,9 +53,4 @@ function luckOf(luckHex: string, { txHash, callIndex, ordinal }: CopyName): Unif
   const word = (index: number): number => Number.parseInt(digest.slice(8 * index, 8 * index + 8), 16) | 0;
   const generator = xoroshiro128plusFromState([word(0), word(1), word(2), word(3)]);
   return () => uniformFloat64(generator);
-}
-
-/** The luck of a node with this secret seed; tells nothing about the seed. */
-export function luckHexOf(seedHex: string): string {
-  return sha256Hex(Buffer.from(`${seedHex}/luck`));
 }

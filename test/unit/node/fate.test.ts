@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Temperament } from "../../../scheduler/node/behaviour/fate.ts";
-import { fateOf, luckHexOf } from "../../../scheduler/node/behaviour/fate.ts";
+import { fateOf } from "../../../scheduler/node/behaviour/fate.ts";
 import { meanDelayMs, SMALL_CLASSIFIER } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import { CallOrdinals } from "../../../scheduler/node/call-ordinals.ts";
 
@@ -8,7 +8,7 @@ const NODE: Temperament = {
   latency: { kind: "modelled", profiles: { small: SMALL_CLASSIFIER } },
   speed: 1,
   fault: { kind: "erroring", fraction: 0.3 },
-  luckHex: luckHexOf("01".repeat(32)),
+  luckHex: "01".repeat(32),
 };
 const COPY = { txHash: "ab".repeat(32), callIndex: 0, ordinal: 0 };
 const ASKED = { model: "small", tokensOut: 8 };
@@ -30,7 +30,7 @@ describe("the fate of a copy", () => {
       totalMs(NODE, { ...COPY, ordinal: 1 }),
       totalMs(NODE, { ...COPY, callIndex: 1 }),
       totalMs(NODE, { ...COPY, txHash: "ac".repeat(32) }),
-      totalMs({ ...NODE, luckHex: luckHexOf("02".repeat(32)) }, COPY),
+      totalMs({ ...NODE, luckHex: "02".repeat(32) }, COPY),
     ];
     expect(new Set([totalMs(NODE, COPY), ...others]).size).toBe(5);
   });
