@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { EXPERIMENT_LIMITS } from "../../sim/experiment/limits.ts";
+import { report } from "./command-report.ts";
 import { swarm } from "./command-swarm.ts";
 import { EXIT, SimRefused, simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
 
@@ -88,7 +89,7 @@ const validate = Command.make(
 
 export const sim = Command.make("sim").pipe(
   Command.withDescription("Study redundancy: the production engine in a simulated world"),
-  Command.withSubcommands([run, sweep, compare, validate, swarm]),
+  Command.withSubcommands([run, sweep, report, compare, validate, swarm]),
 );
 
 interface Given {
