@@ -83,10 +83,11 @@ class RecordedWorld {
 
   // ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Not before that time: a moment between two microseconds is the later one, since at the earlier a timer is not due. */
   #at(us: number, priority: number, act: () => void): () => void {
     const payload = this.#freeActs.pop() ?? this.#acts.length;
     this.#acts[payload] = act;
-    const handle = this.#heap.schedule(Math.max(Math.round(us), this.#heap.timeUs), priority, payload);
+    const handle = this.#heap.schedule(Math.max(Math.ceil(us), this.#heap.timeUs), priority, payload);
     return () => {
       if (this.#heap.cancel(handle)) this.#forget(payload);
     };
