@@ -6,6 +6,7 @@ import { nitroFigures } from "./nitro.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
+import { zkmlFigures } from "./zkml.bench.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
 const figures = [
@@ -13,6 +14,7 @@ const figures = [
   ...(await journalFigures()),
   ...(await snapshotFigures()),
   ...nitroFigures(),
+  ...(await zkmlFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
 ];

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { limbsOf } from "../../../proofs/zkml/public-inputs.ts";
 import type { QuantisedPerceptron } from "../perceptron.ts";
 import { perceptronDigest, widthsOf } from "../perceptron.ts";
@@ -50,7 +50,7 @@ export function compileCircuit(perceptron: QuantisedPerceptron): CompiledCircuit
   try {
     copyFileSync(new URL("perceptron.circom", import.meta.url), join(folder, "perceptron.circom"));
     writeFileSync(join(folder, "main.circom"), circuitSource(perceptron));
-    const compiler = createRequire(import.meta.url).resolve("circom2/cli.js");
+    const compiler = fileURLToPath(import.meta.resolve("circom2/cli.js"));
     // O1 only merges signals that are equal; anything more would leave constraints that nobody wrote.
     const options = ["main.circom", "--r1cs", "--sym", "--wasm", "--O1"];
     const done = spawnSync(process.execPath, [compiler, ...options], { cwd: folder, encoding: "utf8" });
