@@ -127,7 +127,7 @@ function valueText(value: unknown): string {
 }
 
 /** Columns aligned, text to the left, figures to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const cells = (column: number): string[] => rows.map((row) => row[column] ?? "");
   const widths = Array.from({ length: columns }, (_, column) => Math.max(...cells(column).map((cell) => cell.length)));
