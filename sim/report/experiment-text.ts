@@ -3,18 +3,15 @@ import type { Plain, PlainSection } from "../experiment/fields.ts";
 import type { Sweep } from "./points.ts";
 
 /** An experiment file with which the sweep can be measured again: what the points share, and each point's own part. */
-export function experimentText({ comparison, points }: Sweep): string {
-  const { common, differing } = comparison;
-  const records = points.map(({ record }) => record);
-  const own = differing.filter((values) => Object.keys(values).length > 0);
-  if (records.length === 1 || own.length === 0) return yaml(common);
-  // What a file's points do not all have cannot stand in its base, from which no point could take it away.
-  const everywhere = (path: string): boolean => differing.every((values) => Object.hasOwn(values, path));
-  const [first = {}] = differing;
-  const base = Object.entries(first).filter(([path]) => everywhere(path));
-  let whole = common;
-  for (const [path, value] of base) whole = withValue(whole, path.split("."), value);
-  return yaml({ ...whole, sweep: { list: differing } });
+export function experimentText({ common, points }: Sweep): string {
+  const own = points.map((point) => point.own);
+  const [first = {}] = own;
+  if (points.length === 1 || own.every((values) => Object.keys(values).length === 0)) return yaml(common);
+  // What not all points have cannot stand in the file's base, from which no point could take it away.
+  const everywhere = Object.keys(first).filter((path) => own.every((values) => Object.hasOwn(values, path)));
+  let base = common;
+  for (const path of everywhere) base = withValue(base, path.split("."), first[path] as Plain);
+  return yaml({ ...base, sweep: { list: own } });
 }
 
 function withValue(section: PlainSection, [key = "", ...rest]: readonly string[], value: Plain): PlainSection {

@@ -2,7 +2,7 @@ import type { Plain, PlainSection } from "../experiment/fields.ts";
 import { isSection } from "../experiment/fields.ts";
 import type { Metric, ResponseMetric } from "../experiment/result.ts";
 import type { PointRecord } from "../experiment/sweep.ts";
-import { type Comparison, compareExperiments } from "./dimensions.ts";
+import { compareExperiments } from "./dimensions.ts";
 import { figure, policyName, valueText } from "./wording.ts";
 
 /**
@@ -10,7 +10,8 @@ import { figure, policyName, valueText } from "./wording.ts";
  * its *load* where the sweep varies it, and its *setting*, which is all else that differs.
  */
 export interface Sweep {
-  readonly comparison: Comparison;
+  /** What all experiments share. */
+  readonly common: PlainSection;
   readonly points: readonly Point[];
   readonly series: readonly string[];
   /** What the loads are measured in; `undefined` where the sweep has no load dimension. */
@@ -34,6 +35,8 @@ export interface Point {
   readonly setting: number;
   /** In words, all that sets it apart. */
   readonly name: string;
+  /** By dotted path, its values where the points differ. */
+  readonly own: PlainSection;
 }
 
 /** A metric as it comes out of a file: without a mean where nothing was measured. */
@@ -56,8 +59,7 @@ const LOADS: Readonly<Record<string, string>> = {
 /** Precondition: there are records. */
 export function sweepOf(records: readonly PointRecord[]): Sweep {
   const experiments = records.map(({ experiment }) => experiment as unknown as PlainSection);
-  const comparison = compareExperiments(experiments);
-  const { paths, differing } = comparison;
+  const { common, paths, differing } = compareExperiments(experiments);
   const loadPath = paths.find((path) => Object.hasOwn(LOADS, path));
   const others = paths.filter((path) => path !== loadPath);
   const policies = others.filter((path) => path === "policy" || path.startsWith("policy."));
@@ -69,15 +71,16 @@ export function sweepOf(records: readonly PointRecord[]): Sweep {
     const values = differing[index] ?? {};
     const series = policies.length > 0 ? policyName(record.experiment.policy) : valuesText(seriesPaths, values);
     const load = loadPath === undefined ? null : numberOf(values[loadPath]);
-    return { record, series: series || "all jobs", load, setting: valuesText(settingPaths, values) };
+    return { record, own: values, series: series || "all jobs", load, setting: valuesText(settingPaths, values) };
   });
-  const series = [...new Set(places.map((place) => place.series))];
+  const series = inOrder(places.map((place) => place.series));
   const loads = [...new Set(places.map((place) => place.load))].sort((a, b) => (a ?? 0) - (b ?? 0));
-  const settings = [...new Set(places.map((place) => place.setting))];
+  const settings = inOrder(places.map((place) => place.setting));
   const loadUnit = loadPath === undefined ? undefined : LOADS[loadPath];
   const points = places
     .map((place) => ({
       record: place.record,
+      own: place.own,
       series: series.indexOf(place.series),
       load: loads.indexOf(place.load),
       setting: settings.indexOf(place.setting),
@@ -86,7 +89,7 @@ export function sweepOf(records: readonly PointRecord[]): Sweep {
     .sort((a, b) => a.setting - b.setting || a.load - b.load || a.series - b.series)
     .map((point, index) => ({ ...point, number: index + 1 }));
   return {
-    comparison,
+    common,
     points,
     series,
     loadUnit,
@@ -96,6 +99,13 @@ export function sweepOf(records: readonly PointRecord[]): Sweep {
     deadlineMs: deadlineOf(records),
   };
 }
+
+/** Each once; numbers in them by size. The order in which points were finished is chance, and gives nobody a colour. */
+function inOrder(names: readonly string[]): string[] {
+  return [...new Set(names)].sort(BY_NUMBERS.compare);
+}
+
+const BY_NUMBERS = new Intl.Collator("en", { numeric: true });
 
 export function loadText(load: number | null, unit: string | undefined): string {
   return load === null || unit === undefined ? "" : `${figure(load)} ${unit}`;

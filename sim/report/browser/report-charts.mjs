@@ -143,7 +143,7 @@ export function tradeoffCharts(data, view, width) {
             stroke: colour,
             strokeWidth: 2,
             ariaDescription: row.point.onFrontier ? "on the frontier" : "behind the frontier",
-            channels: { number: { value: () => row.point.number } },
+            ariaLabel: () => row.point.name,
           }),
         ),
         Plot.tip(rows, Plot.pointer({ x: "x", y: "y", title: (row) => tradeoffText(row.point) })),
