@@ -8,6 +8,9 @@ import { limbsOf } from "../../../proofs/zkml/public-inputs.ts";
 import type { QuantisedPerceptron } from "../perceptron.ts";
 import { perceptronDigest, widthsOf } from "../perceptron.ts";
 
+/** Far below the 254 bits of the field's order, so that no sum wraps, and within what numbers of JavaScript hold exactly. */
+const MAX_BITS = 40;
+
 /** What the compiler makes of the circuit. */
 export interface CompiledCircuit {
   /** Constraints, in the binary form of circom. */
@@ -24,6 +27,7 @@ export function circuitSource(perceptron: QuantisedPerceptron): string {
   const [modelHigh, modelLow] = limbsOf(perceptronDigest(perceptron));
   const { hiddenBits, sumBits } = widthsOf(perceptron);
   if (sumBits < shift + 8) throw new RangeError(`sums of ${sumBits} bits leave no score of 8 bits after ${shift}`);
+  if (Math.max(hiddenBits, sumBits) > MAX_BITS) throw new RangeError(`sums of more than ${MAX_BITS} bits`);
   const parameters = [
     hiddenWeights[0]?.length,
     hiddenWeights.length,
