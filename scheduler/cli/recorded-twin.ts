@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ascending, quantile } from "../../sim/recorded/distance.ts";
 import type { Outcome } from "../../sim/recorded/outcome.ts";
-import { profiledFleet } from "../../sim/recorded/profiled.ts";
+import { acceptancesOf, profiledFleet } from "../../sim/recorded/profiled.ts";
 import type { Recording } from "../../sim/recorded/recording.ts";
 import { jobLatenciesMs, type Likeness, likenessOf } from "../../sim/recorded/replications.ts";
 import { twinText } from "./recorded-tables.ts";
@@ -65,14 +65,14 @@ export async function recordedTwin(options: RecordedOptions, signal: AbortSignal
 
 function reportOf(
   { options }: RunFile,
-  { actual, copies, verificationUs }: Recording,
+  { actual, copies, verifications }: Recording,
   outcomes: readonly Outcome[],
   about: Pick<TwinReport, "directory" | "replications" | "seed" | "page">,
 ): TwinReport {
   const likeness = likenessOf(actual, outcomes);
   const live = ascending(jobLatenciesMs(actual));
   const twin = ascending(outcomes.flatMap(jobLatenciesMs));
-  const acceptedUs = copies.flatMap(({ acceptedUs: us, launchedUs }) => (us === undefined ? [] : [us - launchedUs]));
+  const acceptances = acceptancesOf(copies).map(({ us }) => us);
   return {
     ...about,
     options,
@@ -87,7 +87,7 @@ function reportOf(
       live: of(actual),
       twin: outcomes.reduce((sum, outcome) => sum + of(outcome), 0) / outcomes.length,
     })),
-    measured: { accepted: inMs(acceptedUs), verified: inMs(verificationUs) },
+    measured: { accepted: inMs(acceptances), verified: inMs(verifications.map(({ us }) => us)) },
   };
 }
 

@@ -1,10 +1,12 @@
 import type { CopyView } from "../../scheduler/engine/commands.ts";
 import type { FailureReason } from "../../scheduler/shared/vocabulary.ts";
 import { Heap } from "../../scheduler/shared/heap.ts";
-import { type CopyRecord, RECORDING_LIMITS, RecordingError } from "./recording.ts";
+import { type CopyRecord, RECORDING_LIMITS, RecordingError, type Took } from "./recording.ts";
 
 /** A copy as far as it is known; what is missing is `undefined`. */
 interface ObservedCopy {
+  readonly txHash: string;
+  readonly callIndex: number;
   readonly node: string;
   readonly model: string;
   readonly mode: string;
@@ -20,10 +22,10 @@ interface ObservedCopy {
 /** Follows copies from their dispatch to the last that was heard of them, Cancels and late words included. */
 export class CopyObserver {
   readonly #copies = new Map<number, ObservedCopy>();
-  readonly #verificationUs: number[] = [];
+  readonly #verifications: Took[] = [];
 
-  get verificationUs(): readonly number[] {
-    return this.#verificationUs;
+  get verifications(): readonly Took[] {
+    return this.#verifications;
   }
 
   launched({ id, node, race }: CopyView, atUs: number): void {
@@ -36,6 +38,8 @@ export class CopyObserver {
     }
     const { model, mode, tokensOut } = race.call;
     this.#copies.set(id, {
+      txHash: race.tx.hash,
+      callIndex: race.callIndex,
       node: node.id,
       model,
       mode,
@@ -70,7 +74,7 @@ export class CopyObserver {
   verdict(id: number, accepted: boolean, reason: string, atUs: number): void {
     const copy = this.#copies.get(id);
     if (copy?.end !== "answered" || copy.lastWordUs === undefined) return;
-    this.#verificationUs.push(atUs - copy.lastWordUs);
+    this.#verifications.push({ atUs: copy.lastWordUs, us: atUs - copy.lastWordUs });
     copy.verdict = { accepted, reason };
   }
 

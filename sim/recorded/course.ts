@@ -41,8 +41,11 @@ export interface Manner {
 /** How the nodes of a recorded world behave: fitted to what they did, or as their profiles say. */
 export interface FleetBehaviour {
   manner(node: string): Manner;
-  /** The course of a copy. The same seed and copy give the same course, whatever the policy (common random numbers). */
-  course(copy: NamedCopy, seed: number): Course;
+  /**
+   * The course of a copy that is sent at `nowUs`. What is the node's own depends on seed and copy alone, whatever the policy
+   * (common random numbers).
+   */
+  course(copy: NamedCopy, seed: number, nowUs: number): Course;
   /** Times between a node's reports, and from a change of its load to a report of it. */
   readonly reportIntervalUs: number;
   readonly reportDelayUs: number;

@@ -92,7 +92,7 @@ class FittedFleet implements FleetBehaviour {
       endBackUs: 0,
       runUs: Math.round(ratio * shapeUs(shape, call.tokensOut)),
       end: failed ? "failed" : "answered",
-      verificationUs: drawn(this.#recording.verificationUs, stream.unit()) ?? 0,
+      verificationUs: drawn(this.#recording.verifications, stream.unit())?.us ?? 0,
       rejectedBecause: drawn(rejections, stream.unit()),
     };
   }

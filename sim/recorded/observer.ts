@@ -53,7 +53,7 @@ export class Observer {
       preExecutions: this.#preExecutions,
       copies: this.#copies.records(this.#slots, this.#endedUs),
       nodes: this.#nodes,
-      verificationUs: this.#copies.verificationUs,
+      verifications: this.#copies.verifications,
       actual: this.#book.outcome(this.#engine),
     };
   }

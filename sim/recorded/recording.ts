@@ -17,10 +17,16 @@ export interface Recording {
   readonly copies: readonly CopyRecord[];
   /** Models that each node last said to have loaded; a node that reported once, or never, is quiet. */
   readonly nodes: ReadonlyMap<string, { readonly warm: readonly string[]; readonly reports: number }>;
-  /** Answer in → verdict in, of each verdict, in microseconds. */
-  readonly verificationUs: readonly number[];
+  /** Answer in → verdict in, of each verdict, in order of the verdicts. */
+  readonly verifications: readonly Took[];
   /** What really happened. */
   readonly actual: Outcome;
+}
+
+/** How long something took that began then, in microseconds. */
+export interface Took {
+  readonly atUs: number;
+  readonly us: number;
 }
 
 /** An event that is told again as it was. */
@@ -65,6 +71,8 @@ export interface PreExecutionRecord {
 
 /** Life of one copy as the scheduler saw it. Times in microseconds on the run's clock. */
 export interface CopyRecord {
+  readonly txHash: string;
+  readonly callIndex: number;
   readonly node: string;
   readonly model: string;
   readonly mode: string;

@@ -201,7 +201,7 @@ class RecordedWorld {
     const ordinal = this.#ordinals.get(key) ?? 0;
     this.#ordinals.set(key, ordinal + 1);
     const named = { node: node.id, txHash: race.tx.hash, callIndex, ordinal, call };
-    const course = this.#options.fleet.course(named, this.#options.seed);
+    const course = this.#options.fleet.course(named, this.#options.seed, this.#nowUs);
     const copy: PlacedCopy = { id, course, leaseUs, state: "travelling", forget: () => undefined };
     this.#courses.set(id, copy);
     this.#carry(link, course.thereUs, () => link.node.arrive(copy));
