@@ -7,8 +7,8 @@ const require = createRequire(import.meta.url);
 
 /** Charting libraries as their packages ship them for a `<script>`, and what they say of themselves. */
 const LIBRARIES = [
-  { name: "d3", file: "dist/d3.min.js" },
-  { name: "@observablehq/plot", file: "dist/plot.umd.min.js" },
+  { name: "d3", entry: require.resolve("d3"), file: "dist/d3.min.js" },
+  { name: "@observablehq/plot", entry: require.resolve("@observablehq/plot"), file: "dist/plot.umd.min.js" },
 ] as const;
 
 /** What every page with charts has; its own programs come after `frame.mjs`, by their names in `browser/`. */
@@ -16,14 +16,14 @@ export function readPageParts(programs: readonly string[]): PageParts {
   const ours = (file: string): string => readFileSync(new URL(`./browser/${file}`, import.meta.url), "utf8");
   return {
     style: ours("page.css"),
-    libraries: LIBRARIES.map(({ name, file }) => readFileSync(join(folderOf(name), file), "utf8")),
+    libraries: LIBRARIES.map((library) => readFileSync(join(folderOf(library), library.file), "utf8")),
     programs: ["frame.mjs", ...programs].map(ours),
   };
 }
 
 /** Where a package is installed. Its files need not be among what it exports, so it is found by what it does export. */
-function folderOf(name: string): string {
-  let folder = dirname(require.resolve(name));
+function folderOf({ name, entry }: { readonly name: string; readonly entry: string }): string {
+  let folder = dirname(entry);
   while (manifestName(folder) !== name) {
     const parent = dirname(folder);
     if (parent === folder) throw new Error(`${name} is not where it was resolved to`);
