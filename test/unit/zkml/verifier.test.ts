@@ -125,6 +125,18 @@ describe("a damaged proof", () => {
     );
   });
 
+  it("is refused, not thrown over, whatever stands in its coordinates", () => {
+    const special = fc.constantFrom(0n, 1n, 2n, COORDINATE_ORDER - 1n, COORDINATE_ORDER, 2n ** 256n - 1n);
+    const coordinate = fc.oneof(special, fc.constant(undefined), fc.bigInt({ min: 0n, max: 2n ** 256n - 1n }));
+    fc.assert(
+      fc.property(fc.array(coordinate, { minLength: 8, maxLength: 8 }), (chosen) => {
+        fc.pre(chosen.some((value) => value !== undefined));
+        expect(verdictOn({ proof: withCoordinates((value, i) => chosen[i] ?? value) }).ok).toBe(false);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it("is not proved with a point negated, swapped, or taken from elsewhere in its group", () => {
     const changes: Partial<Groth16Proof>[] = [
       { a: points.a.negate() },
