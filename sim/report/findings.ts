@@ -1,7 +1,7 @@
 import { html, type Markup } from "./markup.ts";
 import { loadText, type Point, type Sweep } from "./points.ts";
 import { type Best, type Group, measured, type Target } from "./target.ts";
-import { duration, estimateText } from "./wording.ts";
+import { duration, estimateText, figure } from "./wording.ts";
 
 /** Sentences at the most; the table has the rest. */
 const MOST = 24;
@@ -19,15 +19,24 @@ export function lede(sweep: Sweep, groups: readonly Group[], target: Target): Ma
   if (winners.size === 1) {
     return html`At all ${groups.length} ${where}, <strong>${name(first.point, sweep)}</strong> answers ${subject}: ${range(found, target)}.`;
   }
-  const wins = [...winners].map((series) => ({
-    name: sweep.series[series] ?? "",
-    times: found.filter(({ point }) => point.series === series).length,
-  }));
-  const listed = wins
-    .toSorted((a, b) => b.times - a.times)
+  const listed = [...winners]
+    .map((series) => found.filter(({ point }) => point.series === series).map(({ point }) => point))
+    .toSorted((a, b) => b.length - a.length)
     .slice(0, 4)
-    .map(({ name: winner, times }, index) => html`${index === 0 ? "" : ", "}<strong>${winner}</strong> at ${times}`);
-  return html`Which one answers ${subject} depends on the load: of ${groups.length} ${where}, ${listed}${wins.length > 4 ? ", others at the rest" : ""}.`;
+    .map(
+      (points, index) =>
+        html`${index === 0 ? "" : ", "}<strong>${name(points[0] as Point, sweep)}</strong> ${placesText(points, sweep)}`,
+    );
+  const unit = sweep.loadUnit === undefined ? "" : ` (${sweep.loadUnit})`;
+  const rest = winners.size > 4 ? ", others at the rest" : "";
+  return html`Which one answers ${subject} depends on the load${unit}: ${listed}${rest}.`;
+}
+
+/** "at 1, 2" where that is short and says all, otherwise "at 12". */
+function placesText(points: readonly Point[], sweep: Sweep): string {
+  if (sweep.settings.length > 1 || points.length > 6) return `at ${points.length}`;
+  const loads = points.map(({ load }) => figure(sweep.loads[load]));
+  return `at ${loads.join(", ")}`;
 }
 
 /** The same load by load. */

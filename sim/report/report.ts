@@ -74,7 +74,7 @@ function tradeoff(sweep: Sweep, { higher }: Target): Markup {
     id: "tradeoff-chart",
     title: "",
     means: `Scatter plot of ${what.text} against machine-time per job; the Pareto frontier is joined by a line. The figures are in the table of all points.`,
-    caption: html`${what} against machine-time per job, all copies counted${alike}. Bars are 95 % intervals over replications. Filled and joined: the Pareto frontier of the means, where nothing reaches as much for less work. Hollow: something does.`,
+    caption: html`${what} against machine-time per job, all copies counted${alike}. Bars are 95 % intervals over replications. Where some points miss many times as many jobs as others, the upright axis is logarithmic in what they miss. Filled and joined: the Pareto frontier of the means, where nothing reaches as much for less work. Hollow: something does.`,
   });
 }
 
@@ -112,7 +112,7 @@ ${
         title: "By which block",
         means:
           "Cumulative share of sealed transactions by the number of blocks after the first that could have carried them.",
-        caption: html`Share of sealed transactions that were in a block by then; block 0 is the first that could have carried them. First replication. Refunded transactions are not among them.`,
+        caption: html`Share of sealed transactions that were in a block by then; block 0 is the first that could have carried them. First replication. Refunded transactions are not among them; 64 stands for 64 and more.`,
       })}
 ${figureOf({
   id: "blocks-chart",

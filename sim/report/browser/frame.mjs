@@ -221,3 +221,37 @@ export function domainOf(values, within) {
   const room = high > low ? (high - low) * 0.08 : Math.abs(high) * 0.1 || 1;
   return [Math.max(within[0], low - room), Math.min(within[1], high + room)];
 }
+
+/** Shares missing to the whole at which a logarithmic axis has its ticks. */
+const MISSES = [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 1e-4, 1e-5, 1e-6];
+
+/**
+ * An axis for shares of a whole, in percent. Where some miss the whole by many times as much as others, what is missing is
+ * drawn on a logarithmic scale, so that 99 and 99.9 % are as far apart as 90 and 99 %; the whole itself is at its edge.
+ *
+ * @param {string} label
+ * @param {readonly (number | null)[]} means
+ * @param {readonly (number | null)[]} ends of their intervals
+ */
+export function shareAxis(label, means, ends) {
+  const missing = means.flatMap((mean) => (mean === null || mean >= 1 ? [] : [1 - mean]));
+  const [least, most] = [Math.min(...missing), Math.max(...missing)];
+  if (missing.length === 0 || most < 8 * least) {
+    const domain = domainOf([...means, ...ends], [0, 1]).map((share) => 100 * share);
+    return {
+      of: (/** @type {number} */ share) => 100 * share,
+      scale: { domain, label, grid: true, ticks: 6 },
+      marks: [],
+    };
+  }
+  const edge = least / 2;
+  const furthest = Math.min(1, Math.max(most, ...ends.map((end) => (end === null ? 0 : 1 - end))) * 1.15);
+  const ticks = MISSES.filter((miss) => miss <= furthest && miss >= edge);
+  const text = (/** @type {number} */ miss) => String(Number((100 * (1 - miss)).toPrecision(8)));
+  return {
+    of: (/** @type {number} */ share) => Math.max(edge, 1 - share),
+    scale: { type: /** @type {const} */ ("log"), domain: [furthest, edge], axis: null },
+    // An axis of a logarithmic scale would leave out the text of some ticks.
+    marks: [Plot.gridY(ticks), Plot.axisY(ticks, { text, label, labelArrow: "up" })],
+  };
+}

@@ -1,5 +1,5 @@
 /** Pictures of a sweep's figures: trade-off, load, response times, blocks. */
-import { domainOf, figureText, legend, lookOf, make, PLAIN, Plot, unitOf } from "./frame.mjs";
+import { domainOf, figureText, legend, lookOf, make, PLAIN, Plot, shareAxis, unitOf } from "./frame.mjs";
 
 /** @import { ReportData, ReportPoint } from "../report-data.ts" */
 /** @typedef {{ load: number, setting: number, shown: Set<number>, measure: string, blocks: string, races: { series: number, order: string, rows: string } }} View */
@@ -55,13 +55,27 @@ export function tradeoffCharts(data, view, width) {
   const works = all.flatMap(({ work }) => [work.mean, work.low, work.high]);
   const gains = all.flatMap(({ gain }) => [gain.mean, gain.low, gain.high]);
   const unit = unitOf(Math.max(0, ...works.map((one) => one ?? 0)));
-  const gainUnit = higher
-    ? { name: "", of: (/** @type {number} */ one) => one }
-    : unitOf(Math.max(0, ...gains.map((one) => one ?? 0)));
+  const gainUnit = unitOf(Math.max(0, ...gains.map((one) => one ?? 0)));
+  const axis = higher
+    ? shareAxis(
+        `${deadlineText(data)}, %`,
+        all.map(({ gain }) => gain.mean),
+        all.flatMap(({ gain }) => [gain.low, gain.high]),
+      )
+    : {
+        of: gainUnit.of,
+        scale: {
+          domain: domainOf(gains, [0, Infinity]).map(gainUnit.of),
+          label: `${data.target.label}, ${gainUnit.name}`,
+          grid: true,
+          ticks: 6,
+        },
+        marks: [],
+      };
   const x = domainOf(works, [0, Infinity]).map(unit.of);
-  const y = domainOf(gains, higher ? [0, 1] : [0, Infinity]).map(gainUnit.of);
   const loads = some(data.loads.map((load, index) => ({ ...load, index })));
-  const columns = Math.min(loads.length, width < 520 ? 1 : width < 860 ? 2 : 3);
+  // Four are two and two, not three and one.
+  const columns = Math.min(loads.length, width < 520 ? 1 : width < 860 || loads.length === 4 ? 2 : 3);
   const each = Math.min(720, (width - (columns - 1) * 20) / columns);
   const charts = loads.map((load) => {
     const here = all.filter(({ point }) => point.load === load.index);
@@ -86,11 +100,11 @@ export function tradeoffCharts(data, view, width) {
     const rows = here.map(({ point, work, gain }) => ({
       point,
       x: unit.of(/** @type {number} */ (work.mean)),
-      y: gainUnit.of(/** @type {number} */ (gain.mean)),
+      y: axis.of(/** @type {number} */ (gain.mean)),
       x1: unit.of(work.low ?? /** @type {number} */ (work.mean)),
       x2: unit.of(work.high ?? /** @type {number} */ (work.mean)),
-      y1: gainUnit.of(gain.low ?? /** @type {number} */ (gain.mean)),
-      y2: gainUnit.of(gain.high ?? /** @type {number} */ (gain.mean)),
+      y1: axis.of(gain.low ?? /** @type {number} */ (gain.mean)),
+      y2: axis.of(gain.high ?? /** @type {number} */ (gain.mean)),
     }));
     const frontier = rows.filter(({ point }) => point.onFrontier).sort((a, b) => a.x - b.x);
     const colour = (/** @type {typeof rows[number]} */ { point }) => lookOf(point.series).colour;
@@ -103,17 +117,10 @@ export function tradeoffCharts(data, view, width) {
       marginLeft: 46,
       marginBottom: 36,
       x: { domain: x, label: `work per job, ${unit.name}`, ticks: 5, nice: true },
-      y: higher
-        ? {
-            domain: y.map((share) => 100 * share),
-            label: `${deadlineText(data)}, %`,
-            percent: true,
-            grid: true,
-            ticks: 6,
-          }
-        : { domain: y, label: `${data.target.label}, ${gainUnit.name}`, grid: true, ticks: 6 },
+      y: axis.scale,
       color: { type: "identity" },
       marks: [
+        ...axis.marks,
         Plot.line(frontier, { x: "x", y: "y", stroke: "var(--faint)", strokeWidth: 1.5, ariaDescription: "frontier" }),
         Plot.ruleX(rows, {
           x: "x",
@@ -192,31 +199,33 @@ function spanText({ low, high }, text) {
  */
 export function loadChart(data, view, width) {
   const { label = view.measure, share = false } = data.measures.find(({ metric }) => metric === view.measure) ?? {};
-  const times = (/** @type {number | null} */ value) => (value !== null && share ? 100 * value : value);
-  const rows = data.points
+  const measured = data.points
     .filter(({ setting, series }) => setting === view.setting && view.shown.has(series))
-    .map((point) => {
-      const { mean, low, high } = measureOf(point, view.measure);
-      return { point, mean: times(mean), low: times(low), high: times(high), x: data.loads[point.load]?.value ?? 0 };
-    })
+    .map((point) => ({ ...measureOf(point, view.measure), x: data.loads[point.load]?.value ?? 0 }))
     .filter(({ mean }) => mean !== null);
-  const marks = [...view.shown].flatMap((series) => {
+  const axis = share
+    ? shareAxis(
+        label,
+        measured.map(({ mean }) => mean),
+        measured.flatMap(({ low, high }) => [low, high]),
+      )
+    : { of: (/** @type {number} */ value) => value, scale: { label, grid: true, nice: true }, marks: [] };
+  const at = (/** @type {number | null} */ value) => (value === null ? null : axis.of(value));
+  const rows = measured.map((one) => ({ ...one, y: at(one.mean), y1: at(one.low), y2: at(one.high) }));
+  const valueText = (/** @type {number | null} */ value) => (share ? percentText(value) : figureText(value));
+  const marks = [...view.shown].flatMap((series, index) => {
     const { colour, dashes, symbol } = lookOf(series);
     const own = rows.filter(({ point }) => point.series === series);
+    // A little beside each other, so that intervals do not hide each other.
+    const dx = 4 * (index - (view.shown.size - 1) / 2);
+    const line = { x: "x", y: "y", dx, stroke: colour, strokeWidth: 2, strokeDasharray: dashes };
     return [
-      Plot.line(own, {
-        x: "x",
-        y: "mean",
-        stroke: colour,
-        strokeWidth: 2,
-        strokeDasharray: dashes,
-        ariaDescription: "series",
-      }),
+      Plot.line(own, { ...line, ariaDescription: "series" }),
       Plot.ruleX(
         own.filter(({ low }) => low !== null),
-        { x: "x", y1: "low", y2: "high", stroke: colour, strokeWidth: 1.5, ariaDescription: "intervals" },
+        { x: "x", y1: "y1", y2: "y2", dx, stroke: colour, strokeWidth: 1.5, ariaDescription: "intervals" },
       ),
-      Plot.dot(own, { x: "x", y: "mean", fill: colour, symbol, r: 4, ariaDescription: "means" }),
+      Plot.dot(own, { x: "x", y: "y", dx, fill: colour, symbol, r: 4, ariaDescription: "means" }),
     ];
   });
   const plot = Plot.plot({
@@ -233,17 +242,18 @@ export function loadChart(data, view, width) {
         data.loads.length <= (width < 520 ? 6 : 12) ? data.loads.map(({ value }) => value ?? 0) : width < 520 ? 5 : 10,
       tickFormat: (/** @type {number} */ load) => String(load),
     },
-    y: { label, grid: true, nice: true },
+    y: axis.scale,
     color: { type: "identity" },
     marks: [
+      ...axis.marks,
       ...marks,
       Plot.tip(
         rows,
         Plot.pointer({
           x: "x",
-          y: "mean",
+          y: "y",
           title: ({ point, mean, low, high }) =>
-            `${point.name}\n${label}: ${figureText(mean)} ${spanText({ low, high }, figureText)}`,
+            `${point.name}\n${label}: ${valueText(mean)} ${spanText({ low, high }, valueText)}`,
         }),
       ),
     ],
@@ -266,7 +276,7 @@ export function responseChart(data, view, width) {
   );
   const middle = Math.min(...points.map(({ metrics }) => metrics["responseMs.p50"]?.[0] ?? Infinity));
   // Where the tail is many times the middle, a linear axis shows only the tail.
-  const wide = largest > 20 * middle && rows.every(({ x }) => x > 0);
+  const wide = largest > 50 * middle && rows.every(({ x }) => x > 0);
   const plot = Plot.plot({
     ...PLAIN,
     width,
@@ -278,7 +288,7 @@ export function responseChart(data, view, width) {
       type: wide ? "log" : "linear",
       label: `response time, ${unit.name}`,
       ticks: width < 520 ? 5 : 10,
-      ...(wide ? {} : { domain: [0, unit.of(largest) * 1.02] }),
+      ...(wide ? { tickFormat: figureText } : { domain: [0, unit.of(largest) * 1.02] }),
     },
     y: {
       type: "log",
