@@ -4,6 +4,7 @@ import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { nitroFigures } from "./nitro.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
+import { simMemoryFigures } from "./sim-memory.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
 import { zkmlFigures } from "./zkml.bench.ts";
@@ -17,6 +18,7 @@ const figures = [
   ...(await zkmlFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
+  ...simMemoryFigures(),
 ];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
 else {
