@@ -38,6 +38,7 @@ export function replayText(report: ReplayReport): string {
   return [
     `${directory}: ${submitted} transactions, ${withCalls} with inference, ${actual.jobs} jobs decided under ${actual.policy}.\n`,
     `${likenessText(likeness)} (${replications} replications of the recorded policy against the real run).\n`,
+    ...(beyondChance(likeness) ? [UNLIKE] : []),
     table([header, ...rows]),
     ...(others.length === 0
       ? ["Name other policies with --policy to see what would have been.\n"]
@@ -66,6 +67,14 @@ export function twinText(report: TwinReport): string {
     ...(verdict === "different" ? [adviceOn(likeness, maxDistance)] : []),
     `Both distributions are drawn in ${page}.\n`,
   ].join("\n");
+}
+
+/** What is said of a replay whose own policy does not give the run again. */
+const UNLIKE =
+  "That is more than chance: the recorded policy is not reproduced, so that other policies' figures tell at best a direction. A longer run tells more of its nodes.\n";
+
+function beyondChance({ distance, byChance }: Likeness): boolean {
+  return byChance !== undefined && distance > byChance.p95;
 }
 
 function likenessText({ distance, byChance }: Likeness): string {

@@ -1,9 +1,7 @@
 import type { Absent, Fields, NumberField, Plain, SectionField } from "./fields.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 
-const { ms: MAX_MS, ratePerS: MAX_RATE, seconds: MAX_SECONDS, shortestS: SHORTEST_S } = EXPERIMENT_LIMITS;
-/** Of shapes and coefficients of variation: beyond it a law is as good as a constant, or has no numbers worth drawing. */
-const MAX_SHAPE = 100;
+const LIMITS = EXPERIMENT_LIMITS;
 
 type NumberOptions = Omit<NumberField, "type" | "whole" | "means">;
 
@@ -20,13 +18,17 @@ export const integer = (means: string, options: NumberOptions): NumberField => (
   ...options,
 });
 export const value = (plain: Plain): Absent => ({ value: plain });
-export const durationMs = (means: string): NumberField => number(means, { above: 0, atMost: MAX_MS });
-export const shape = (means: string): NumberField => number(means, { above: 0, atMost: MAX_SHAPE });
-export const ratePerS = (means: string): NumberField => number(means, { above: 0, atMost: MAX_RATE });
-export const seconds = (means: string): NumberField => number(means, { atLeast: SHORTEST_S, atMost: MAX_SECONDS });
+export const durationMs = (means: string): NumberField =>
+  number(means, { atLeast: LIMITS.shortestMs, atMost: LIMITS.ms });
+export const shape = (means: string): NumberField =>
+  number(means, { atLeast: LIMITS.lowestShape, atMost: LIMITS.shape });
+export const ratePerS = (means: string): NumberField => number(means, { above: 0, atMost: LIMITS.ratePerS });
+export const seconds = (means: string): NumberField =>
+  number(means, { atLeast: LIMITS.shortestS, atMost: LIMITS.seconds });
 /** From the beginning of the run. */
-export const momentS = (means: string): NumberField => number(means, { atLeast: 0, atMost: MAX_SECONDS });
-export const factor = (means: string): NumberField => number(means, { above: 0, atMost: EXPERIMENT_LIMITS.factor });
+export const momentS = (means: string): NumberField => number(means, { atLeast: 0, atMost: LIMITS.seconds });
+export const factor = (means: string): NumberField =>
+  number(means, { atLeast: LIMITS.lowestFactor, atMost: LIMITS.factor });
 export const probability = (means: string): NumberField => number(means, { atLeast: 0, atMost: 1 });
 /** A section that may be left out; `none` says so in variants and sweeps. */
 export const optional = (means: string, fields: Fields): SectionField => ({

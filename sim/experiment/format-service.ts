@@ -1,5 +1,5 @@
 import type { Kind, KindsField } from "./fields.ts";
-import { durationMs, number, shape, value } from "./field-makers.ts";
+import { durationMs, factor, number, shape, value } from "./field-makers.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { ServiceSpec } from "./types.ts";
 
@@ -79,7 +79,7 @@ const SERVICES: { readonly [K in ServiceSpec["kind"]]: Kind } = {
     fields: {
       of: { type: "again", name: "service", field: () => SERVICE, means: "without stragglers" },
       probability: number("of a straggler", { atLeast: 0, atMost: 1 }),
-      factor: number("how many times as long a straggler takes", { above: 0, atMost: 1_000_000 }),
+      factor: factor("how many times as long a straggler takes"),
     },
   },
   tokens: {

@@ -1,11 +1,11 @@
 import type { Fields, SectionField } from "./fields.ts";
-import { durationMs, factor, integer, momentS, number, optional, probability, seconds, value } from "./field-makers.ts";
+import { factor, integer, momentS, number, optional, probability, seconds, value } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 
 const { ms: MAX_MS, nodes: MAX_NODES, sections: MAX_SECTIONS } = EXPERIMENT_LIMITS;
 
-const speed = { above: 0, atMost: 1_000 };
+const speed = { atLeast: EXPERIMENT_LIMITS.lowestSpeed, atMost: EXPERIMENT_LIMITS.speed };
 const name = { type: "name", maxLength: 100 } as const;
 
 /** Nodes, as far as nothing befalls them. */
@@ -171,7 +171,7 @@ export const BLOCKS: SectionField = {
   means: "`none`: races alone, without mempool, fees and blocks",
   absent: value("none"),
   fields: {
-    intervalMs: durationMs("time between blocks"),
+    intervalMs: number("time between blocks", { atLeast: EXPERIMENT_LIMITS.shortestBlockMs, atMost: MAX_MS }),
     ttlBlocks: integer("blocks in which a transaction may be sealed", {
       atLeast: 1,
       atMost: EXPERIMENT_LIMITS.ttlBlocks,

@@ -14,12 +14,25 @@ export const EXPERIMENT_LIMITS = {
   copies: 16,
   // Simulated times are integer microseconds and must stay exact over a whole run: a day for any one of them.
   ms: 86_400_000,
+  // The microsecond that they are counted in: what is shorter would take no time at all.
+  shortestMs: 0.001,
+  // No chain is faster by far, and a run would be nothing but blocks.
+  shortestBlockMs: 1,
   // A year, and the shortest that is not a flood of changes.
   seconds: 31_536_000,
   shortestS: 0.001,
   ratePerS: 1_000_000,
-  // How many times as long, or as fast, something may take.
+  // Bursts without a job between two jobs, on average: each of them costs time.
+  burstsPerJob: 1_000_000,
+  // How many times as long, or as fast, something may take; and its inverse the least.
   factor: 1_000_000,
+  lowestFactor: 0.000_001,
+  // Relative speeds of nodes.
+  speed: 1_000,
+  lowestSpeed: 0.001,
+  // Shapes and coefficients of variation: beyond these a law is as good as a constant, or has no numbers worth drawing.
+  shape: 100,
+  lowestShape: 0.01,
   // The most that a mempool holds on to.
   ttlBlocks: DEFAULT_MEMPOOL_LIMITS.maxTtlBlocks,
   reorgDepth: DEFAULT_MEMPOOL_LIMITS.maxReorgDepth,

@@ -11,6 +11,7 @@ export function relationTroubles(experiment: Experiment): Trouble[] {
   );
   return [
     ...jobTroubles(experiment),
+    ...burstTroubles(experiment),
     ...worldTroubles(experiment),
     ...serviceTroubles(experiment.service, experiment, ["service"]),
     ...ofClasses,
@@ -20,6 +21,14 @@ export function relationTroubles(experiment: Experiment): Trouble[] {
 function jobTroubles({ jobs, warmup }: Experiment): Trouble[] {
   if (jobs + warmup <= EXPERIMENT_LIMITS.jobs) return [];
   return [{ path: ["warmup"], message: `and jobs are more than ${EXPERIMENT_LIMITS.jobs} together` }];
+}
+
+function burstTroubles({ arrivals }: Experiment): Trouble[] {
+  if (arrivals.kind !== "onoff") return [];
+  const jobs = (arrivals.ratePerS * arrivals.onMs) / 1_000;
+  if (jobs * EXPERIMENT_LIMITS.burstsPerJob >= 1) return [];
+  const message = `makes bursts of ${jobs} jobs on average with ratePerS ${arrivals.ratePerS}; one in ${EXPERIMENT_LIMITS.burstsPerJob} must hold a job`;
+  return [{ path: ["arrivals", "onMs"], message }];
 }
 
 function serviceTroubles(service: ServiceSpec, experiment: Experiment, path: Path): Trouble[] {

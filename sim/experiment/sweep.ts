@@ -36,9 +36,9 @@ export class SweepDirectory {
     const text = readFileSync(this.#path, "utf8");
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
     if (whole.length < text.length) truncateSync(this.#path, Buffer.byteLength(whole));
-    for (const line of whole.split("\n")) {
+    for (const [index, line] of whole.split("\n").entries()) {
       if (line === "") continue;
-      const record = JSON.parse(line) as PointRecord;
+      const record = recordOf(line, index + 1);
       this.#records.set(record.key, record);
     }
   }
@@ -53,6 +53,19 @@ export class SweepDirectory {
     appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
     this.#records.set(record.key, record);
   }
+}
+
+/** What a page or a table needs is looked at when it is drawn; here, whether this is a finished point at all. */
+function recordOf(line: string, number: number): PointRecord {
+  const advice = "Remove that line, or sweep into another directory.";
+  let record: Partial<PointRecord> | null;
+  try {
+    record = JSON.parse(line) as Partial<PointRecord> | null;
+  } catch (error) {
+    throw new Error(`line ${number} of ${POINTS_FILE} is no JSON. ${advice}`, { cause: error });
+  }
+  if (typeof record?.key === "string" && record.result?.metrics?.responseMs !== undefined) return record as PointRecord;
+  throw new Error(`line ${number} of ${POINTS_FILE} is no finished point of a sweep. ${advice}`);
 }
 
 /** Measures the points that the directory does not hold yet. The records are in it afterwards. Rejects with `ReplicationFailed`. */

@@ -3,6 +3,7 @@ import type { Distribution } from "../kernel/distributions.ts";
 import { normalCdf } from "../kernel/distributions.ts";
 import type { Stream } from "../kernel/streams.ts";
 import type { JobTable } from "./job-table.ts";
+import { LAST_US } from "./simulation-limit.ts";
 
 export interface DurationParts {
   readonly experiment: Experiment;
@@ -52,6 +53,11 @@ export class Durations {
 
   /** Microseconds that the job's copy of this ordinal, from 0, takes on this node at speed 1. */
   of(job: number, ordinal: number, node: number): number {
+    // The heaviest tails leave the range of numbers.
+    return Math.min(this.#drawn(job, ordinal, node), LAST_US);
+  }
+
+  #drawn(job: number, ordinal: number, node: number): number {
     const drawn = ordinal === 0 ? this.#jobs.first[job] : ordinal === 1 ? this.#jobs.second[job] : undefined;
     const { service, services, extraStream } = this.#parts;
     if (!this.#normals) return drawn ?? 1_000 * service.sample(extraStream, this.#tokensOf(job));

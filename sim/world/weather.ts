@@ -1,3 +1,4 @@
+import { EXPERIMENT_LIMITS as LIMITS } from "../experiment/limits.ts";
 import type { FleetSpec, NetworkSpec } from "../experiment/types.ts";
 import type { EventHeap } from "../kernel/event-heap.ts";
 import type { Stream } from "../kernel/streams.ts";
@@ -173,7 +174,9 @@ export class Weather {
   }
 
   #changed(node: number): void {
-    const factor = this.#slowdowns.reduce((product, one) => product * one, this.#slow[node] as number);
+    const product = this.#slowdowns.reduce((sofar, one) => sofar * one, this.#slow[node] as number);
+    // Many at a time would leave the range of numbers; together they do no more than one of them may.
+    const factor = Math.min(Math.max(product, LIMITS.lowestFactor), LIMITS.factor);
     this.#struck.setCondition(node, this.#hung[node] === 1 ? 0 : 1 / factor);
   }
 

@@ -141,7 +141,7 @@ export abstract class World implements Commands, Struck {
 
   #lookForProgress(): void {
     const { nowUs: us, events, measured } = this;
-    this.#patience.look({ us, events, ended: measured.ended, arrived: this.#arrived >= measured.end });
+    this.#patience.look({ us, events, ended: measured.ended, arrived: Math.min(this.#arrived, measured.end) });
   }
 
   result(replication: number, elapsedMs: number): ReplicationResult {

@@ -155,6 +155,10 @@ describe("a faulty file is refused with its line, what is wrong and what is righ
       changed("ratePerS: 1", "ratePerS: fast"),
       'line 3, arrivals.ratePerS: must be a number above 0, up to 1000000; it is "fast"',
     ],
+    [
+      changed("kind: poisson, ratePerS: 1", "kind: onoff, ratePerS: 0.001, onMs: 0.5, offMs: 1"),
+      "line 3, arrivals.onMs: makes bursts of 5e-7 jobs on average with ratePerS 0.001; one in 1000000 must hold a job",
+    ],
     [changed("poisson", "poison"), 'line 3, arrivals.kind: is not known ("poison"); did you mean poisson?'],
     [changed("kind: poisson, ", ""), "line 3, arrivals.kind: is missing; it is one of poisson, gamma, onoff, trace"],
     [changed("nodes: 4", "nodes: 4.5"), "line 5, fleet.nodes: must be a whole number from 1 to 4096; it is 4.5"],

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -170,6 +170,14 @@ describe("a sweep's directory", () => {
     expect(copies).toEqual([1, 2, 3]);
     expect(directory.record(file.experiment)?.samples).toHaveLength(3);
   });
+
+  it.each(["null", "{}", '{"key":"a"}', '{"key":"a","result":{}}', "{"])(
+    "says which line is none of its own: %s",
+    (line) => {
+      writeFileSync(join(place, POINTS_FILE), `\n${line}\n`);
+      expect(() => new SweepDirectory(place)).toThrow(/^line 2 of points\.jsonl is no .*Remove that line/);
+    },
+  );
 
   it("measures a point again when anything about it changed", () => {
     const directory = new SweepDirectory(place);

@@ -87,6 +87,28 @@ it.each<[string, PlainSection, RegExp]>([
     { ...SMALL, jobs: 10, arrivals: { kind: "poisson", ratePerS: 1e-300 }, fleet: { nodes: 4 } },
     /140 simulated years/,
   ],
+  [
+    "weather without end while nobody comes says so",
+    {
+      ...SMALL,
+      jobs: 5,
+      arrivals: { kind: "poisson", ratePerS: 1e-6 },
+      fleet: { nodes: 4, stragglers: { everyS: 0.001, lastsS: 0.001, factor: 2 } },
+    },
+    /in 200000 events, and no further one arrived: raise arrivals\.ratePerS/,
+  ],
+  [
+    "durations beyond all numbers are no other matter",
+    {
+      ...SMALL,
+      jobs: 1,
+      warmup: 0,
+      arrivals: { kind: "poisson", ratePerS: 1e-9 },
+      service: { kind: "pareto", scaleMs: 86_400_000, shape: 0.01 },
+      fleet: { nodes: 4 },
+    },
+    /140 simulated years/,
+  ],
 ])("%s", { timeout: 60_000 }, (_, section, message) => {
   const run = (): unknown => {
     try {
@@ -98,6 +120,18 @@ it.each<[string, PlainSection, RegExp]>([
   const error = run();
   expect(error).toBeInstanceOf(SimulationLimit);
   expect((error as Error).message).toMatch(message);
+});
+
+it.each([1e6, 1e-6])("slowdowns by %d that multiply leave times finite", (factor) => {
+  const slowdowns = Array.from({ length: 64 }, () => ({ atS: 0, forS: 31_536_000, factor }));
+  const arrivals = { kind: "poisson", ratePerS: 1e-5 };
+  const experiment = experimentOf({ ...SMALL, jobs: 50, warmup: 0, arrivals, fleet: { nodes: 50, slowdowns } });
+  const { decided, responseSumUs } = simulate(experiment, 0, { samples: 0 });
+  expect(decided).toBe(50);
+  // As much as one slowdown alone may do; a copy that takes no time at all ends in the microsecond in which it begins.
+  const [least, most] = factor > 1 ? [0.99e11, 1.01e11] : [0, 1];
+  expect(responseSumUs / 50).toBeGreaterThanOrEqual(least);
+  expect(responseSumUs / 50).toBeLessThanOrEqual(most);
 });
 
 it("a load that cannot be served says so, before engine and heap are full", () => {
