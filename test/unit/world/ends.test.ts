@@ -125,7 +125,7 @@ it.each<[string, PlainSection, RegExp]>([
 it.each([1e6, 1e-6])("slowdowns by %d that multiply leave times finite", (factor) => {
   const slowdowns = Array.from({ length: 64 }, () => ({ atS: 0, forS: 31_536_000, factor }));
   const arrivals = { kind: "poisson", ratePerS: 1e-5 };
-  const experiment = experimentOf({ ...SMALL, jobs: 50, warmup: 0, arrivals, fleet: { nodes: 50, slowdowns } });
+  const experiment = experimentOf({ ...SMALL, jobs: 50, warmup: 0, arrivals, fleet: { nodes: 50, slots: "unlimited", slowdowns } });
   const { decided, responseSumUs } = simulate(experiment, 0, { samples: 0 });
   expect(decided).toBe(50);
   // As much as one slowdown alone may do; a copy that takes no time at all ends in the microsecond in which it begins.
