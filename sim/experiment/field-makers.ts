@@ -22,6 +22,8 @@ export const durationMs = (means: string): NumberField =>
   number(means, { atLeast: LIMITS.shortestMs, atMost: LIMITS.ms });
 export const shape = (means: string): NumberField =>
   number(means, { atLeast: LIMITS.lowestShape, atMost: LIMITS.shape });
+export const variation = (means: string): NumberField =>
+  number(means, { atLeast: LIMITS.lowestCv, atMost: LIMITS.shape });
 export const ratePerS = (means: string): NumberField => number(means, { above: 0, atMost: LIMITS.ratePerS });
 export const seconds = (means: string): NumberField =>
   number(means, { atLeast: LIMITS.shortestS, atMost: LIMITS.seconds });

@@ -1,5 +1,5 @@
 import type { Kind, KindsField } from "./fields.ts";
-import { durationMs, factor, number, shape, value } from "./field-makers.ts";
+import { durationMs, factor, number, shape, value, variation } from "./field-makers.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { ServiceSpec } from "./types.ts";
 
@@ -12,7 +12,7 @@ const SERVICES: { readonly [K in ServiceSpec["kind"]]: Kind } = {
     means: "by mean and coefficient of variation, by median and 95th percentile, or by mean and 95th percentile",
     fields: {
       meanMs: durationMs("mean"),
-      cv: shape("coefficient of variation"),
+      cv: variation("coefficient of variation"),
       p50Ms: durationMs("median"),
       p95Ms: durationMs("95th percentile"),
     },

@@ -2,7 +2,7 @@ import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
 import type { Fields, Kind } from "./fields.ts";
-import { durationMs, integer, number, ratePerS, shape, value } from "./field-makers.ts";
+import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
@@ -17,7 +17,7 @@ const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
   },
   gamma: {
     means: "a renewal process with gamma distributed times between arrivals",
-    fields: { ratePerS: ratePerS("jobs per second"), cv: shape("coefficient of variation of those times") },
+    fields: { ratePerS: ratePerS("jobs per second"), cv: variation("coefficient of variation of those times") },
   },
   onoff: {
     means: "bursts: Poisson for an exponential time, then silence for an exponential time",

@@ -33,6 +33,7 @@ export const EXPERIMENT_LIMITS = {
   // Shapes and coefficients of variation: beyond these a law is as good as a constant, or has no numbers worth drawing.
   shape: 100,
   lowestShape: 0.01,
+  lowestCv: 0.001,
   // The most that a mempool holds on to.
   ttlBlocks: DEFAULT_MEMPOOL_LIMITS.maxTtlBlocks,
   reorgDepth: DEFAULT_MEMPOOL_LIMITS.maxReorgDepth,
