@@ -14,11 +14,16 @@ describe("batching", () => {
 
   it("without slowdown is a queue without batching, to the microsecond", () => {
     const service = { kind: "exponential", meanMs: 300 };
-    // Raced, so that copies are also taken off before their end.
+    // Raced, so that copies are also taken off before their end, and without a limit some sixty of them at a time.
     const keys = { service, jobs: 2_000, policy: { kind: "fixed", copies: 2 } };
-    for (const slots of [1, 3, "unlimited"]) {
-      const { elapsedMs: _, ...batched } = play(keys, { ...batching(0), nodes: 4, slots });
-      const { elapsedMs: __, ...plain } = play(keys, { nodes: 4, slots });
+    for (const [slots, ratePerS] of [
+      [1, 5],
+      [3, 15],
+      ["unlimited", 300],
+    ] as const) {
+      const arrivals = { kind: "poisson", ratePerS };
+      const { elapsedMs: _, ...batched } = play({ ...keys, arrivals }, { ...batching(0), nodes: 3, slots });
+      const { elapsedMs: __, ...plain } = play({ ...keys, arrivals }, { nodes: 3, slots });
       expect(batched).toEqual(plain);
     }
   });
