@@ -1,7 +1,15 @@
 import type { FailureReason, Mode, NodeTerms } from "../shared/vocabulary.ts";
 
-/** What makes an answer checkable, by mode. */
-export type Proof = { readonly kind: "vanilla"; readonly signature: string };
+/**
+ * What makes an answer checkable, by mode; hexadecimal throughout. `signature` is over the encoded statement: the registered
+ * key's, in mode `tee` the attested enclave key's. `attestation` is the SHA-256 of the document under which the node is
+ * registered, `proof` a zero-knowledge proof of the model's proof system.
+ */
+export type Proof =
+  | { readonly kind: "vanilla"; readonly signature: string }
+  | { readonly kind: "optimistic"; readonly signature: string }
+  | { readonly kind: "tee"; readonly signature: string; readonly attestation: string }
+  | { readonly kind: "zkml"; readonly signature: string; readonly proof: string };
 
 /** One copy, as a node receives it. Hexadecimal strings are lower case without prefix. */
 export interface Assignment {
@@ -24,7 +32,8 @@ export interface Assignment {
 
 /** What nodes say. Bounded by the transport; a node can only speak in its own name. */
 export type NodeMessage =
-  | { readonly kind: "joined"; readonly terms: NodeTerms }
+  /** `attestation`: the document that its terms name, for nodes that have an enclave. */
+  | { readonly kind: "joined"; readonly terms: NodeTerms; readonly attestation?: Uint8Array }
   | { readonly kind: "left"; readonly node: string }
   | {
       readonly kind: "reported";
