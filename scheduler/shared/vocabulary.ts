@@ -66,8 +66,11 @@ export interface Offer {
   readonly model: string;
   readonly mode: Mode;
   readonly priceGwei: number;
-  /** Nodes of which the same input makes the same output bear the same label; given by the model registry, never by the node. */
-  readonly equivalence: string;
+  /**
+   * Nodes of which the same input makes the same output bear the same label; given by the model registry, never by the node.
+   * Missing where every node does.
+   */
+  readonly equivalence?: string;
 }
 
 /** The attestation document under which an enclave's key is registered, and the registration epoch whose nonce it answers. */
