@@ -121,6 +121,8 @@ export class Engine {
       case "policy-changed":
         this.#races.policy = policyOf(event.policy);
         return;
+      case "registry-changed":
+        return;
       case "restarted":
         this.#transactions.restarted(out);
         return this.#races.restarted(now, out);

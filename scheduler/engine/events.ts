@@ -67,6 +67,11 @@ export type EngineEvent =
   | { readonly kind: "challenged"; readonly txHash: string; readonly callIndex: number }
   // Operation.
   | { readonly kind: "policy-changed"; readonly policy: PolicySpec }
+  /**
+   * The model registry is another from now on; `hash` names the text of its rules. The engine knows of rules only what the nodes'
+   * terms carry, so it does nothing: the event is for the journal, which makes it certain which rules an answer was judged by.
+   */
+  | { readonly kind: "registry-changed"; readonly hash: string }
   /** The shell came back from a crash: commands that may have been lost are given again. Receivers know them by their ids. */
   | { readonly kind: "restarted" }
   | { readonly kind: "woken" };
