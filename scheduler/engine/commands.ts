@@ -60,6 +60,11 @@ export interface TransactionView {
   readonly lane: Lane;
   readonly slowReason: SlowReason | undefined;
   readonly refundReason: RefundReason | undefined;
+  /**
+   * Once it is sealed: after the block of this height, reorgs apart, nothing about it can change. Later than its own block
+   * where results can be challenged: that is the trust gap.
+   */
+  readonly finalHeight: number;
   /** Pre-execution round under way or last done. */
   readonly round: number;
   readonly calls: readonly CallView[];

@@ -1,4 +1,5 @@
 import { assertLimits } from "../../mempool/limits.ts";
+import { Bonds } from "../../mempool/bonds.ts";
 import { Ledger } from "../../mempool/ledger.ts";
 import { firstHole, Pool } from "../../mempool/pool.ts";
 import { ReadSets } from "../../mempool/read-sets.ts";
@@ -18,6 +19,7 @@ import { policyOf } from "../../policies/index.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
+import { Settlement } from "./settlement.ts";
 import { Transactions } from "./transactions.ts";
 
 /**
@@ -33,6 +35,8 @@ export class Engine {
   readonly #races: Races;
   readonly #pool: Pool;
   readonly #ledger = new Ledger();
+  readonly #bonds: Bonds;
+  readonly #settlement: Settlement;
   readonly #readSets = new ReadSets();
   readonly #blocks: Blocks;
   readonly #transactions: Transactions;
@@ -41,7 +45,11 @@ export class Engine {
   constructor(config: EngineConfig) {
     assertLimits(config.limits);
     this.config = config;
-    const { races: raceConfig, policy, placement, budget, limits } = config;
+    assert(
+      2 * config.optimistic.challengeBlocks < config.limits.maxReorgDepth,
+      "a result must be known for as long as it can be challenged",
+    );
+    const { races: raceConfig, policy, placement, budget, limits, optimistic } = config;
     const { counters } = this;
     const timers = this.#timers;
     this.#random = new Random(config.seed);
@@ -49,17 +57,21 @@ export class Engine {
     const fleet = this.#fleet;
     const random = this.#random;
     const order = new OrderWriter();
-    this.#races = new Races({ config: raceConfig, policy, placement, budget, timers, random, fleet, counters, order });
+    this.#bonds = new Bonds(raceConfig.maxNodes);
+    const bonds = this.#bonds;
+    const about = { config: raceConfig, policy, placement, budget, optimistic };
+    this.#races = new Races({ ...about, timers, random, fleet, counters, order, bonds });
     this.#pool = new Pool(limits);
-    this.#blocks = new Blocks({ pool: this.#pool, ledger: this.#ledger, counters, intervalUs: config.blockIntervalUs });
+    const parts = { pool: this.#pool, ledger: this.#ledger, races: this.#races, counters };
+    this.#settlement = new Settlement({ ...parts, config: optimistic, bonds });
+    const settlement = this.#settlement;
+    this.#blocks = new Blocks({ pool: this.#pool, settlement, counters, intervalUs: config.blockIntervalUs });
     this.#transactions = new Transactions({
-      pool: this.#pool,
-      ledger: this.#ledger,
-      races: this.#races,
+      ...parts,
       blocks: this.#blocks,
       readSets: this.#readSets,
-      counters,
       order,
+      settlement,
       verificationUs: raceConfig.verificationUs,
     });
     this.#races.listener = this.#transactions;
@@ -81,7 +93,7 @@ export class Engine {
       case "copy-progressed":
         return this.#races.progressed(event.copy, event.node);
       case "copy-answered":
-        return this.#races.answered(event.copy, event.node, event.outputHash, event.answerHash, now, out);
+        return this.#races.answered(event, now, out);
       case "copy-failed":
         return this.#races.failed(event.copy, event.node, event.reason, now, out);
       case "verdict":
@@ -107,16 +119,21 @@ export class Engine {
       case "node-reported":
         return this.#fleetChanged(event, now, out);
       case "block-opened":
-        if (this.#blocks.open(event.height, event.sealAtUs)) this.#transactions.expire(event.height, now, out);
+        if (this.#blocks.open(event.height, event.sealAtUs, now, out)) this.#transactions.expire(event.height, now, out);
         else this.counters.lateEvents++;
         return;
       case "seal-requested":
         return this.#blocks.seal(event, now, out);
       case "block-committed":
-        if (!this.#blocks.commit(event.height, out)) this.counters.lateEvents++;
+        if (!this.#blocks.commit(event.height, now, out)) this.counters.lateEvents++;
         return;
       case "block-reverted":
         if (!this.#blocks.revert(event.height, now, out)) this.counters.lateEvents++;
+        return;
+      case "bond-changed":
+        return this.#bondChanged(event.node, event.bondGwei, now, out);
+      case "challenged":
+        if (!this.#settlement.challenge(event.txHash, event.callIndex, now, out)) this.counters.lateEvents++;
         return;
       case "policy-changed":
         this.#races.policy = policyOf(event.policy);
@@ -143,12 +160,24 @@ export class Engine {
 
   #deposited(account: string, amountGwei: number, out: Commands): void {
     const valid = Number.isSafeInteger(amountGwei) && amountGwei > 0;
+    const { depositedGwei, bondedGwei } = this.#ledger;
     const opened =
-      valid && this.#ledger.depositedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
+      valid && depositedGwei + bondedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
         ? this.#pool.openAccount(account)
         : undefined;
     if (opened === undefined) this.counters.depositsRefused++;
     else this.#ledger.deposit(opened, amountGwei, out);
+  }
+
+  #bondChanged(node: string, bondGwei: number, now: number, out: Commands): void {
+    const { depositedGwei, bondedGwei } = this.#ledger;
+    const valid = Number.isSafeInteger(bondGwei) && bondGwei >= 0;
+    const fits = valid && depositedGwei + bondedGwei + bondGwei <= Number.MAX_SAFE_INTEGER;
+    const changeGwei = fits ? this.#bonds.set(node, bondGwei) : undefined;
+    if (changeGwei === undefined) this.counters.bondsRefused++;
+    else if (changeGwei !== 0) this.#ledger.bond(node, changeGwei, out);
+    const known = this.#fleet.node(node);
+    if (known !== undefined) this.#races.roomOn(known, now, out);
   }
 
   #fleetChanged(event: EngineEvent & { kind: `node-${string}` }, now: number, out: Commands): void {
@@ -221,6 +250,11 @@ export class Engine {
     return this.#ledger.snapshot();
   }
 
+  /** What a node has put up, and how much of that nothing holds. */
+  bond(node: string): { readonly bondGwei: number; readonly freeGwei: number } {
+    return { bondGwei: this.#bonds.bondGwei(node), freeGwei: this.#bonds.freeGwei(node) };
+  }
+
   /** Sizes of what is held, for metrics and limits (P11). */
   get sizes(): EngineSizes {
     let waiting = 0;
@@ -252,6 +286,8 @@ export class Engine {
       fleet: this.#fleet.snapshot(),
       pool: this.#pool.snapshot(),
       ledger: this.#ledger.snapshot(),
+      bonds: this.#bonds.snapshot(),
+      settlement: this.#settlement.snapshot(),
       races: this.#races.snapshot(),
       blocks: this.#blocks.snapshot(),
       readSets: this.#readSets.snapshot(),
@@ -273,6 +309,8 @@ export class Engine {
       assert(tx !== undefined, "snapshot: a race without its transaction");
       return tx;
     });
+    engine.#bonds.restore(snapshot.bonds);
+    engine.#settlement.restore(snapshot.settlement);
     engine.#blocks.restore(snapshot.blocks);
     engine.#readSets.restore(snapshot.readSets, engine.#pool.transactions.values());
     engine.#timers.restore(snapshot.timerSeq, [...engine.#races.races.values(), ...engine.#fleet.nodes()]);
@@ -309,6 +347,8 @@ export interface EngineSnapshot {
   readonly fleet: ReturnType<Fleet["snapshot"]>;
   readonly pool: ReturnType<Pool["snapshot"]>;
   readonly ledger: ReturnType<Ledger["snapshot"]>;
+  readonly bonds: ReturnType<Bonds["snapshot"]>;
+  readonly settlement: ReturnType<Settlement["snapshot"]>;
   readonly races: ReturnType<Races["snapshot"]>;
   readonly blocks: ReturnType<Blocks["snapshot"]>;
   readonly readSets: ReturnType<ReadSets["snapshot"]>;

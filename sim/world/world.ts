@@ -358,6 +358,7 @@ export abstract class World implements Commands {
   reverted(): void {}
   notify(_transaction: unknown): void {}
   evidence(): void {}
+  challengeEnded(_outcome: unknown): void {}
   alarm(): void {}
 }
 
