@@ -1,5 +1,6 @@
 import { sha256Hex } from "../proofs/digest.ts";
 import { encodeFields } from "../proofs/encoding.ts";
+import { isProof } from "../proofs/proof.ts";
 import type { Proof } from "./transport.ts";
 
 /** What a node sent for one assignment. */
@@ -8,19 +9,27 @@ export interface Answer {
   readonly proof: Proof;
 }
 
-const ANSWER_DOMAIN = "pipe/answer/v1";
+const ANSWER_DOMAIN = "pipe/answer/v2";
 
 /** The bytes whose SHA-256 is the `answerHash`: canonical, so that equal answers have equal hashes. */
 export function encodeAnswer({ output, proof }: Answer): Uint8Array {
-  return encodeFields(ANSWER_DOMAIN, [output, proof.kind, proof.signature]);
+  return encodeFields(ANSWER_DOMAIN, [output, proof.kind, proof.signature, ...furtherMembers(proof)]);
 }
 
-/** The answer that `encodeAnswer` made these bytes of; `undefined` when it did not. */
+function furtherMembers(proof: Proof): readonly string[] {
+  if (proof.kind === "tee") return [proof.attestation];
+  return proof.kind === "zkml" ? [proof.proof] : [];
+}
+
+/** The answer that `encodeAnswer` made these bytes of; `undefined` when it did not. Never throws. */
 export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
-  const [domain, output, kind, signature, ...rest] = splitFields(bytes) ?? [];
-  if (domain === undefined || output === undefined || kind === undefined || signature === undefined) return undefined;
-  if (text(domain) !== ANSWER_DOMAIN || text(kind) !== "vanilla" || rest.length > 0) return undefined;
-  return { output, proof: { kind: "vanilla", signature: text(signature) } };
+  const [domain, output, ...members] = splitFields(bytes) ?? [];
+  if (domain === undefined || output === undefined || text(domain) !== ANSWER_DOMAIN) return undefined;
+  const [kind, signature, third, ...rest] = members.map(text);
+  const more = third === undefined ? {} : kind === "tee" ? { attestation: third } : { proof: third };
+  const proof: unknown = { kind, signature, ...more };
+  // A proof's members are hexadecimal, which has one encoding only: these bytes are the canonical ones.
+  return rest.length === 0 && isProof(proof) ? { output, proof } : undefined;
 }
 
 export function answerHash(answer: Answer): string {
@@ -34,7 +43,7 @@ function splitFields(bytes: Uint8Array): Uint8Array[] | undefined {
   const fields: Uint8Array[] = [];
   let at = 0;
   while (at < bytes.length) {
-    if (at + LENGTH_BYTES > bytes.length) return undefined;
+    if (at + LENGTH_BYTES > bytes.length || fields.length === MAX_FIELDS) return undefined;
     const end = at + LENGTH_BYTES + view.getUint32(at);
     if (end > bytes.length) return undefined;
     fields.push(bytes.slice(at + LENGTH_BYTES, end));
@@ -42,6 +51,9 @@ function splitFields(bytes: Uint8Array): Uint8Array[] | undefined {
   }
   return fields;
 }
+
+/** Domain, output, kind, signature, and what the modes `tee` and `zkml` add. */
+const MAX_FIELDS = 5;
 
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("utf8");
