@@ -11,6 +11,7 @@ export type { PointRecord } from "./experiment/sweep.ts";
 export { POINTS_FILE, runSweep, SweepDirectory } from "./experiment/sweep.ts";
 export type {
   ArrivalSpec,
+  BlockSeries,
   BlocksSpec,
   Experiment,
   FleetSpec,

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { EXPERIMENT_LIMITS } from "../../sim/experiment/format.ts";
+import { EXPERIMENT_LIMITS } from "../../sim/experiment/limits.ts";
 import { swarm } from "./command-swarm.ts";
 import { EXIT, SimRefused, simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
 

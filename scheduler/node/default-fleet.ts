@@ -3,14 +3,17 @@ import { deriveSeed } from "../proofs/keys.ts";
 import { assert } from "../shared/assert.ts";
 import type { Offer } from "../shared/vocabulary.ts";
 import type { EmbeddedNode } from "./embedded-node.ts";
-import type { Fault } from "./faults.ts";
-import type { Latency, LatencyProfile } from "./latency-profile.ts";
-import { CHAT_70B_ON_A100, CHAT_70B_ON_H100, SMALL_CLASSIFIER } from "./latency-profile.ts";
+import type { Fault } from "./behaviour/faults.ts";
+import type { Latency, LatencyProfile } from "./behaviour/latency-profile.ts";
+import { CHAT_70B_ON_A100, CHAT_70B_ON_H100, SMALL_CLASSIFIER } from "./behaviour/latency-profile.ts";
 
 export interface FleetOptions {
   /** 1 to 64 nodes; each is a thread of about 100 MB. */
   readonly count: number;
-  /** Secret of the whole fleet, 32 bytes in lower-case hexadecimal; each node's seed is derived from it and the node's id. */
+  /**
+   * Secret of the whole fleet, 32 bytes in lower-case hexadecimal; from it and the node's id each node's seeds are derived,
+   * that of its key and that of its luck.
+   */
   readonly seedHex: string;
   /** `modelled`: as on the hardware that the node claims. `none`: as fast as the models compute. */
   readonly latency: "modelled" | "none";
@@ -84,9 +87,14 @@ function nodeAt(at: Site, ordinal: number, options: FleetOptions): EmbeddedNode 
     offers: offersAt(at),
     speed: at.speed,
     fault: options.faults === "some" ? at.fault : { kind: "none" },
-    seedHex: Buffer.from(deriveSeed(Buffer.from(options.seedHex, "hex"), `node/${id}`)).toString("hex"),
+    seedHex: derivedHex(options.seedHex, `node/${id}`),
+    luckHex: derivedHex(options.seedHex, `luck/${id}`),
     latency: options.latency === "none" ? { kind: "none" } : latencyOn(at.hardware),
   };
+}
+
+function derivedHex(seedHex: string, purpose: string): string {
+  return Buffer.from(deriveSeed(Buffer.from(seedHex, "hex"), purpose)).toString("hex");
 }
 
 function offersAt(at: Site): readonly Offer[] {

@@ -2,12 +2,14 @@ import { isHashHex } from "../proofs/digest.ts";
 import { signingKeyFromSeed } from "../proofs/keys.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import type { NodeTerms, Offer } from "../shared/vocabulary.ts";
-import type { Fault } from "./faults.ts";
-import type { Latency } from "./latency-profile.ts";
+import type { Temperament } from "./behaviour/fate.ts";
 import { NODE_LIMITS } from "./limits.ts";
 
-/** An inference node that lives in a worker thread of its host. Plain data, so that a thread can be given it. */
-export interface EmbeddedNode {
+/**
+ * An inference node that lives in a worker thread of its host. Plain data, so that a thread can be given it. With latency
+ * `none` there is no delay that a `slow` fault could stretch.
+ */
+export interface EmbeddedNode extends Temperament {
   readonly id: string;
   readonly operator: string;
   readonly region: string;
@@ -18,19 +20,15 @@ export interface EmbeddedNode {
   readonly queueLimit: number;
   /** Models of the catalogue, in mode `vanilla`. */
   readonly offers: readonly Offer[];
-  /** 1 is the latency profiles' reference hardware; 2 takes half the time. */
-  readonly speed: number;
-  readonly fault: Fault;
-  /** Seed of its Ed25519 key, 32 bytes in hexadecimal. Secret. Its delays and faults are drawn from it too. */
+  /** Seed of its Ed25519 key, 32 bytes in hexadecimal. Secret. */
   readonly seedHex: string;
-  /** With `none` there is no delay that a `slow` fault could stretch. */
-  readonly latency: Latency;
 }
 
 /** What is wrong with the description, or `undefined`. */
 export function embeddedNodeProblem(node: EmbeddedNode): string | undefined {
   if (node.id.length === 0) return "an id is empty";
   if (!isHashHex(node.seedHex)) return `${node.id}: seedHex is not 64 lower-case hexadecimal digits`;
+  if (!isHashHex(node.luckHex)) return `${node.id}: luckHex is not 64 lower-case hexadecimal digits`;
   if (!isWithin(node.slots, 1, NODE_LIMITS.maxSlots)) return `${node.id}: slots not within 1..${NODE_LIMITS.maxSlots}`;
   if (!isWithin(node.queueLimit, 0, NODE_LIMITS.maxQueue)) {
     return `${node.id}: queueLimit not within 0..${NODE_LIMITS.maxQueue}`;

@@ -5,30 +5,29 @@ import { encodeStatement } from "../proofs/statement.ts";
 import type { FailureReason, NodeTerms } from "../shared/vocabulary.ts";
 import { assignmentFault } from "./assignment-check.ts";
 import { CopyMemory } from "./copy-memory.ts";
-import type { Behaviour } from "./faults.ts";
-import type { Delay, Latency } from "./latency-profile.ts";
-import { drawDelay, tokensAfter } from "./latency-profile.ts";
+import type { CopyFate, Temperament } from "./behaviour/fate.ts";
+import { fateOf } from "./behaviour/fate.ts";
+import type { Behaviour } from "./behaviour/faults.ts";
+import { behaviourOf } from "./behaviour/faults.ts";
+import type { Delay } from "./behaviour/latency-profile.ts";
+import { tokensAfter } from "./behaviour/latency-profile.ts";
+import { CallOrdinals } from "./call-ordinals.ts";
 import { NODE_LIMITS } from "./limits.ts";
 import type { ModelRunner } from "./model-runner.ts";
-import type { Uniform } from "./random.ts";
 
 /** What a node is made of. Whoever hosts it (a worker thread, a process) carries its messages. */
 export interface NodeParts {
   readonly terms: NodeTerms;
   readonly signingKey: SigningKey;
   readonly runner: ModelRunner;
-  readonly latency: Latency;
-  /** 1 is the profiles' reference hardware; 2 takes half the time. */
-  readonly speed: number;
-  readonly behaviour: Behaviour;
-  /** Draws the delays. */
-  readonly uniform: Uniform;
+  readonly temperament: Temperament;
   readonly say: (message: NodeMessage) => void;
 }
 
 /** A copy that waits or runs. */
 interface LiveCopy {
   readonly assignment: Assignment;
+  readonly fate: CopyFate;
   running: boolean;
   startedMs: number;
   progressedTokens: number;
@@ -48,6 +47,8 @@ interface LiveCopy {
  */
 export class InferenceNode {
   readonly #parts: NodeParts;
+  readonly #behaviour: Behaviour;
+  readonly #ordinals = new CallOrdinals(NODE_LIMITS.maxRememberedCopies);
   readonly #live = new Map<number, LiveCopy>();
   readonly #queue: LiveCopy[] = [];
   readonly #ended = new CopyMemory(NODE_LIMITS.maxRememberedCopies);
@@ -58,19 +59,20 @@ export class InferenceNode {
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
+    this.#behaviour = behaviourOf(parts.temperament.fault);
   }
 
   /** Says `joined`, and from then on reports its load. */
   join(): void {
     this.#parts.say({ kind: "joined", terms: this.#parts.terms });
     this.#report();
-    if (!this.#parts.behaviour.responds) return;
+    if (!this.#behaviour.responds) return;
     this.#reports = setInterval(() => this.#report(), NODE_LIMITS.reportIntervalMs);
   }
 
   assign(assignment: Assignment): void {
     const { copy, nonce } = assignment;
-    if (!this.#parts.behaviour.responds) return;
+    if (!this.#behaviour.responds) return;
     if (this.#live.has(copy)) return this.#accept(copy);
     const known = this.#ended.recall(copy, nonce);
     if (known === "cancelled") return this.#refuse(assignment, "cancelled");
@@ -82,7 +84,7 @@ export class InferenceNode {
 
   /** A copy that is not known yet is remembered: the Cancel may have overtaken the assignment. */
   cancel(copy: number): void {
-    if (!this.#parts.behaviour.responds || !this.#parts.behaviour.stops) return;
+    if (!this.#behaviour.responds || !this.#behaviour.stops) return;
     const live = this.#live.get(copy);
     if (live === undefined) this.#ended.rememberCancel(copy);
     else this.#fail(live, "cancelled");
@@ -114,8 +116,10 @@ export class InferenceNode {
   }
 
   #take(assignment: Assignment): void {
+    const ordinal = this.#ordinals.next(assignment);
     const copy: LiveCopy = {
       assignment,
+      fate: fateOf(this.#parts.temperament, { ...assignment, ordinal }, assignment),
       running: false,
       startedMs: 0,
       progressedTokens: 0,
@@ -123,7 +127,7 @@ export class InferenceNode {
       work: undefined,
     };
     this.#live.set(assignment.copy, copy);
-    if (this.#parts.behaviour.stops) {
+    if (this.#behaviour.stops) {
       const leaseMs = Math.min(assignment.leaseMs, NODE_LIMITS.maxLeaseMs);
       copy.lease = setTimeout(() => this.#fail(copy, "cancelled"), leaseMs);
     }
@@ -145,16 +149,9 @@ export class InferenceNode {
     this.#running += 1;
     copy.running = true;
     copy.startedMs = performance.now();
-    const delay = this.#drawDelay(copy.assignment);
-    if (this.#parts.behaviour.fails()) copy.work = setTimeout(() => this.#fail(copy, "error"), delay.firstTokenMs);
+    const { delay, fails } = copy.fate;
+    if (fails) copy.work = setTimeout(() => this.#fail(copy, "error"), delay.firstTokenMs);
     else void this.#execute(copy, delay);
-  }
-
-  #drawDelay({ model, tokensOut }: Assignment): Delay {
-    const { latency, speed, behaviour, uniform } = this.#parts;
-    const profile = latency.kind === "none" ? undefined : latency.profiles[model];
-    if (profile === undefined) return { totalMs: 0, firstTokenMs: 0, tokens: tokensOut };
-    return drawDelay(profile, { tokens: tokensOut, speed: speed / behaviour.delayFactor }, uniform);
   }
 
   async #execute(copy: LiveCopy, delay: Delay): Promise<void> {
@@ -181,7 +178,8 @@ export class InferenceNode {
 
   #answer(copy: LiveCopy, output: Uint8Array): void {
     const { chainId, txHash, callIndex, model, inputHash, mode, nonce } = copy.assignment;
-    const { terms, behaviour, signingKey } = this.#parts;
+    const { terms, signingKey } = this.#parts;
+    const behaviour = this.#behaviour;
     const outputHash = sha256Hex(output);
     const honest = { chainId, txHash, callIndex, model, inputHash, mode, node: terms.id, nonce, outputHash };
     const signature = behaviour.signature(signingKey.sign(encodeStatement(behaviour.statement(honest))));

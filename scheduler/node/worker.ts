@@ -1,23 +1,14 @@
 /** Entry point of a node's thread: one inference node, its messages carried by the parent port. */
 import { parentPort, workerData } from "node:worker_threads";
-import { sha256Hex } from "../proofs/digest.ts";
 import { assert } from "../shared/assert.ts";
-import type { EmbeddedNode } from "./embedded-node.ts";
 import { embeddedNodeTerms, embeddedSigningKey } from "./embedded-node.ts";
-import { behaviourOf } from "./faults.ts";
 import { InferenceNode } from "./inference-node.ts";
 import { loadModelRunner } from "./model-runner.ts";
-import { seededUniform } from "./random.ts";
 import type { HostMessage, WorkerData } from "./worker-messages.ts";
 
 assert(parentPort !== null, "worker.ts runs in a worker thread");
 const port = parentPort;
 const { node, wasmBinary } = workerData as WorkerData;
-
-/** A stream of its own for each purpose, so that drawing more of one does not shift the other. */
-function streamSeed(embedded: EmbeddedNode, purpose: string): number {
-  return Number.parseInt(sha256Hex(Buffer.from(`${embedded.seedHex}/${purpose}`)).slice(0, 8), 16);
-}
 
 const runner = await loadModelRunner(
   node.offers.map((offer) => offer.model),
@@ -27,10 +18,7 @@ const inferenceNode = new InferenceNode({
   terms: embeddedNodeTerms(node),
   signingKey: embeddedSigningKey(node),
   runner,
-  latency: node.latency,
-  speed: node.speed,
-  behaviour: behaviourOf(node.fault, seededUniform(streamSeed(node, "faults"))),
-  uniform: seededUniform(streamSeed(node, "delays")),
+  temperament: node,
   say: (message) => port.postMessage(message),
 });
 

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Path } from "../../scheduler/files/yaml.ts";
 import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection } from "./fields.ts";
 import { allowed, isSection } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./format.ts";
+import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { nearest } from "./nearest.ts";
 
 /** Something wrong with a file, for the one who wrote it. */

@@ -1,5 +1,5 @@
 import type { Trouble } from "./check.ts";
-import { EXPERIMENT_LIMITS } from "./format.ts";
+import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { Experiment, ServiceSpec } from "./types.ts";
 
 /** What is wrong between keys that are right one by one. */

@@ -1,7 +1,7 @@
 import { decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { estimate } from "./statistics.ts";
-import type { Experiment, RaceSample, ReplicationResult } from "./types.ts";
+import type { BlockSeries, Experiment, RaceSample, ReplicationResult } from "./types.ts";
 
 /** What an experiment measured over its replications: what `--json` prints. `null` where nothing was measured. */
 export interface ExperimentResult {
@@ -45,6 +45,8 @@ export interface MeasuredExperiment {
   /** Response times in microseconds of all replications, HDR, base64 of its compressed encoding. */
   readonly responseHistogram: string;
   readonly samples: readonly RaceSample[];
+  /** Of the first replication; `null` without blocks. */
+  readonly blockSeries: BlockSeries | null;
   readonly replications: readonly ReplicationResult[];
 }
 
@@ -67,6 +69,7 @@ export function measured(
     },
     responseHistogram: encodeIntoCompressedBase64(histogram),
     samples: ordered.flatMap((one) => one.samples),
+    blockSeries: ordered[0]?.blockSeries ?? null,
     replications: ordered,
   };
 }

@@ -3,7 +3,7 @@ import type { Place } from "./check.ts";
 import { inside, trouble } from "./check.ts";
 import type { Plain, PlainSection } from "./fields.ts";
 import { isSection } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./format.ts";
+import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { nearest } from "./nearest.ts";
 
 /** Changes to an experiment file: dotted paths such as `arrivals.ratePerS`, and what stands there instead. */

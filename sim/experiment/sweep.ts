@@ -6,7 +6,7 @@ import type { ExperimentResult, MeasuredExperiment } from "./result.ts";
 import type { RunOptions } from "./run.ts";
 import { runInOrder } from "./run.ts";
 import type { Overrides } from "./sweep-points.ts";
-import type { Experiment, RaceSample } from "./types.ts";
+import type { BlockSeries, Experiment, RaceSample } from "./types.ts";
 
 /** One line of `points.jsonl` in a sweep's directory: a finished point with all that a report needs. */
 export interface PointRecord {
@@ -17,6 +17,8 @@ export interface PointRecord {
   readonly result: ExperimentResult;
   readonly responseHistogram: string;
   readonly samples: readonly RaceSample[];
+  /** Absent where an earlier version measured the point. */
+  readonly blockSeries?: BlockSeries | null;
 }
 
 export const POINTS_FILE = "points.jsonl";
@@ -45,8 +47,9 @@ export class SweepDirectory {
     return this.#records.get(keyOf(experiment));
   }
 
-  append({ overrides, experiment }: SweepPoint, { result, responseHistogram, samples }: MeasuredExperiment): void {
-    const record = { key: keyOf(experiment), overrides, experiment, result, responseHistogram, samples };
+  append({ overrides, experiment }: SweepPoint, measured: MeasuredExperiment): void {
+    const { result, responseHistogram, samples, blockSeries } = measured;
+    const record = { key: keyOf(experiment), overrides, experiment, result, responseHistogram, samples, blockSeries };
     appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
     this.#records.set(record.key, record);
   }

@@ -111,6 +111,21 @@ export interface ReplicationResult {
   readonly elapsedMs: number;
   /** Races of a few jobs in full, for the timeline picture; empty unless asked for. */
   readonly samples: readonly RaceSample[];
+  /** `null` without blocks. */
+  readonly blockSeries: BlockSeries | null;
+}
+
+/** What blocks carried, warm-up included, by stretch of simulated time; a few hundred stretches whatever the run's length. */
+export interface BlockSeries {
+  readonly stretchUs: number;
+  /** Blocks sealed per stretch; likewise the following. */
+  readonly blocks: readonly number[];
+  readonly sealed: readonly number[];
+  /** Σ over sealed transactions of blocks after the first possible one. */
+  readonly blocksLate: readonly number[];
+  readonly refunded: readonly number[];
+  /** Counted transactions by how many blocks late they were sealed: 0, 1, …, and 64 or more. */
+  readonly lateness: readonly number[];
 }
 
 export interface RaceSample {

@@ -1,4 +1,6 @@
+import type { PlainSection } from "../experiment/fields.ts";
 import { lognormalFromMeanAndP95 } from "../experiment/lognormal.ts";
+import { parseExperiment } from "../experiment/parse.ts";
 import { histogramOf, PER_REPLICATION } from "../experiment/result.ts";
 import type { Experiment, ReplicationResult, ServiceSpec } from "../experiment/types.ts";
 import { assert } from "../../scheduler/shared/assert.ts";
@@ -22,31 +24,23 @@ export interface Quantity {
   readonly read: (one: ReplicationResult) => number;
 }
 
-type Setup = Pick<Experiment, "jobs" | "service" | "arrivals" | "policy"> & {
+interface Setup extends Pick<Experiment, "jobs" | "service" | "arrivals" | "policy"> {
   readonly nodes: number;
   readonly slots: number | "unlimited";
   readonly deadlineMs?: number;
-};
+}
 
 /** Twenty replications: enough for Student's interval to hold for skewed means, few enough that each is long. */
 const REPLICATIONS = 20;
 
-function bare({ nodes, slots, deadlineMs, ...rest }: Setup): Experiment {
-  return {
-    ...rest,
-    seed: 1,
-    replications: REPLICATIONS,
-    // Queues at these loads forget their empty start within a few thousand jobs.
-    warmup: slots === "unlimited" ? 100 : Math.max(5_000, Math.ceil(rest.jobs / 10)),
-    correlation: 0,
-    fleet: { nodes, slots, queue: "fifo", speeds: [1], operators: nodes, deadFraction: 0 },
-    network: { oneWayMs: 0 },
-    verification: { ms: 0 },
-    blocks: "none",
-    deadlineMs,
-    placement: { kind: "random" },
-    budget: "unlimited",
-  };
+/** Races alone. What a setup does not name is off, as in a file that leaves it out. */
+function bare({ nodes, slots, ...rest }: Setup): Experiment {
+  // Queues at these loads forget their empty start within a few thousand jobs.
+  const warmup = slots === "unlimited" ? 100 : Math.max(5_000, Math.ceil(rest.jobs / 10));
+  const section = { ...rest, replications: REPLICATIONS, warmup, fleet: { nodes, slots } };
+  const parsed = parseExperiment(section as unknown as PlainSection, "");
+  assert(parsed.ok, "a case of theory is an experiment");
+  return parsed.value;
 }
 
 const poisson = (ratePerS: number) => ({ kind: "poisson", ratePerS }) as const;

@@ -153,18 +153,25 @@ export class ChainWorld extends World {
   protected won(): void {}
 
   override sealed(block: SealedBlock): void {
+    const { measured, nowUs } = this;
+    measured.blocks?.block(nowUs);
     for (const tx of block.transactions) {
       const job = this.#jobOfTx(tx);
+      const late = block.height - (this.#admittedHeight[job] as number);
       this.#nonces[job] = (this.#nonces[job] as number) + 1;
+      measured.blocks?.sealed(nowUs, late);
       const counted = this.#over(job);
       if (!counted) continue;
-      this.measured.sealed++;
-      this.measured.blocksLate += block.height - (this.#admittedHeight[job] as number);
+      measured.sealed++;
+      measured.blocksLate += late;
+      measured.blocks?.counted(late);
     }
   }
 
   override notify(tx: TransactionView): void {
-    if (tx.state === "refunded" && this.#over(this.#jobOfTx(tx))) this.measured.refunded++;
+    if (tx.state !== "refunded") return;
+    this.measured.blocks?.refunded(this.nowUs);
+    if (this.#over(this.#jobOfTx(tx))) this.measured.refunded++;
   }
 
   override rejected(hash: string): void {

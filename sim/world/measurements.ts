@@ -1,5 +1,6 @@
 import { build, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
-import type { RaceSample, ReplicationResult } from "../experiment/types.ts";
+import type { BlocksSpec, RaceSample, ReplicationResult } from "../experiment/types.ts";
+import { BlockRecorder } from "./block-series.ts";
 
 /** One hour: longer response times are counted as this long in percentiles, in full in the mean. */
 const HIGHEST_US = 3_600_000_000;
@@ -22,8 +23,12 @@ export class Measurements {
   sealed = 0;
   refunded = 0;
   readonly samples: RaceSample[] = [];
+  /** `undefined` without blocks. */
+  readonly blocks: BlockRecorder | undefined;
 
-  constructor(options: { warmup: number; jobs: number; deadlineMs: number | undefined }) {
+  constructor(options: { warmup: number; jobs: number; deadlineMs: number | undefined; blocks: BlocksSpec | "none" }) {
+    const { blocks } = options;
+    this.blocks = blocks === "none" ? undefined : new BlockRecorder(Math.round(blocks.intervalMs * 1_000));
     this.#warmup = options.warmup;
     this.#end = options.warmup + options.jobs;
     this.#deadlineUs = options.deadlineMs === undefined ? -1 : Math.round(options.deadlineMs * 1_000);
@@ -73,6 +78,7 @@ export class Measurements {
       refunded,
     };
     const responseHistogram = encodeIntoCompressedBase64(this.#histogram);
-    return { ...about, jobs: this.#end - this.#warmup, responseHistogram, ...counted, samples };
+    const blockSeries = this.blocks?.result() ?? null;
+    return { ...about, jobs: this.#end - this.#warmup, responseHistogram, ...counted, samples, blockSeries };
   }
 }

@@ -268,6 +268,7 @@ describe("the in-process transport", () => {
     const refused = (changes: Partial<EmbeddedNode>) => () =>
       createInProcessTransport({ nodes: [{ ...first, ...changes }] });
     expect(refused({ seedHex: "short" })).toThrow("seedHex");
+    expect(refused({ luckHex: "short" })).toThrow("luckHex");
     expect(refused({ slots: 0 })).toThrow("slots");
     expect(refused({ queueLimit: 1e9 })).toThrow("queueLimit");
     expect(refused({ speed: 0 })).toThrow("speed");

@@ -1,20 +1,21 @@
+import type { PlainSection } from "../../sim/experiment/fields.ts";
+import { parseExperiment } from "../../sim/experiment/parse.ts";
 import type { Experiment } from "../../sim/experiment/types.ts";
 
+/** An experiment as a file with these keys would give it. */
+export function experimentOf(section: PlainSection): Experiment {
+  const parsed = parseExperiment(section, "");
+  if (!parsed.ok) throw new Error(parsed.troubles.join("\n"));
+  return parsed.value;
+}
+
 /** Ten exponential FIFO servers of mean one second at utilisation 0.7, two copies of each job, races alone. */
-export const REDUNDANCY_2: Experiment = {
-  seed: 1,
+export const REDUNDANCY_2: Experiment = experimentOf({
   replications: 1,
   jobs: 20_000,
   warmup: 2_000,
   arrivals: { kind: "poisson", ratePerS: 7 },
   service: { kind: "exponential", meanMs: 1_000 },
-  correlation: 0,
-  fleet: { nodes: 10, slots: 1, queue: "fifo", speeds: [1], operators: 10, deadFraction: 0 },
-  network: { oneWayMs: 0 },
-  verification: { ms: 0 },
-  blocks: "none",
-  deadlineMs: undefined,
+  fleet: { nodes: 10 },
   policy: { kind: "fixed", copies: 2 },
-  placement: { kind: "random" },
-  budget: "unlimited",
-};
+});

@@ -25,6 +25,8 @@ const COMMANDS = "scheduler/engine/commands.ts";
 const TRANSPORT = "scheduler/live/transport.ts";
 const CORE = ["scheduler/shared", "mempool", "policies", "scheduler/engine", COMMANDS];
 const EDGE = [...CORE, "scheduler/proofs"];
+/** How long nodes take and how they fail, as formulas: what nodes in threads and modelled ones have in common. */
+const BEHAVIOUR = "scheduler/node/behaviour";
 
 /** The direction of imports. A file belongs to the longest part that contains it. */
 export const LAYERS: readonly Layer[] = [
@@ -42,18 +44,19 @@ export const LAYERS: readonly Layer[] = [
     usesTypes: [],
     packages: "quiet",
   },
-  { part: "scheduler/node", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
+  { part: BEHAVIOUR, uses: EDGE, usesTypes: [], packages: "quiet" },
+  { part: "scheduler/node", uses: [...EDGE, BEHAVIOUR], usesTypes: [TRANSPORT], packages: "quiet" },
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {
     part: "scheduler/live",
-    uses: [...EDGE, TRANSPORT, "scheduler/node", "scheduler/registry", "mempool/evm"],
+    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "scheduler/registry", "mempool/evm"],
     usesTypes: [],
     packages: "live",
   },
-  { part: "sim", uses: [...EDGE, "scheduler/files"], usesTypes: [], packages: "quiet" },
+  { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/files"], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
-    uses: [...EDGE, "scheduler/node", "scheduler/registry", "scheduler/live", TRANSPORT],
+    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/live", TRANSPORT],
     usesTypes: [],
     packages: "live",
   },
@@ -63,6 +66,7 @@ export const LAYERS: readonly Layer[] = [
       ...EDGE,
       "scheduler",
       "scheduler/node",
+      BEHAVIOUR,
       "scheduler/registry",
       "scheduler/live",
       TRANSPORT,

@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
-import { seededUniform } from "../random.ts";
-import type { Uniform } from "../random.ts";
+import { seededUniform } from "../behaviour/random.ts";
+import type { Uniform } from "../behaviour/random.ts";
 import type { Manifest, ManifestEntry } from "./catalogue.ts";
 import { encodeOnnx } from "./onnx-format.ts";
 import type { Layer, Perceptron } from "./onnx-format.ts";
@@ -46,7 +46,7 @@ function chatMini(): Perceptron {
 }
 
 function riskSmall(): Perceptron {
-  const { layers, heldOutAccuracy } = trainRiskClassifier(seededUniform(16_321));
+  const { layers, heldOutAccuracy } = trainRiskClassifier({ features: 16, hidden: 32 }, seededUniform(16_321));
   return {
     name: "risk-small",
     description:

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { NodeMessage } from "../../../scheduler/live/transport.ts";
-import type { Fault } from "../../../scheduler/node/faults.ts";
-import type { Latency } from "../../../scheduler/node/latency-profile.ts";
+import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
+import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import { loadModelRunner } from "../../../scheduler/node/model-runner.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { readWasmBinary } from "../../../scheduler/node/wasm-binary.ts";

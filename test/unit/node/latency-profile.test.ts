@@ -6,9 +6,9 @@ import {
   drawDelay,
   meanDelayMs,
   tokensAfter,
-} from "../../../scheduler/node/latency-profile.ts";
-import type { LatencyProfile } from "../../../scheduler/node/latency-profile.ts";
-import { seededUniform, standardNormal } from "../../../scheduler/node/random.ts";
+} from "../../../scheduler/node/behaviour/latency-profile.ts";
+import type { LatencyProfile } from "../../../scheduler/node/behaviour/latency-profile.ts";
+import { seededUniform, standardNormal } from "../../../scheduler/node/behaviour/random.ts";
 
 const DRAWS = 50_000;
 const QUIET = { noiseSigma: 0, stragglerProbability: 0, stragglerFactor: 1 };

@@ -5,7 +5,7 @@ import { makeModels } from "../../../scheduler/node/models/make-models.ts";
 import { readInitializers } from "../../../scheduler/node/models/onnx-format.ts";
 import { decodeTensor, encodeTensor, loadModelRunner } from "../../../scheduler/node/model-runner.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
-import { seededUniform } from "../../../scheduler/node/random.ts";
+import { seededUniform } from "../../../scheduler/node/behaviour/random.ts";
 import { readWasmBinary } from "../../../scheduler/node/wasm-binary.ts";
 import { forwardPass } from "./forward-pass.ts";
 

@@ -1,11 +1,9 @@
 import type { Assignment, NodeMessage } from "../../../scheduler/live/transport.ts";
-import type { Fault } from "../../../scheduler/node/faults.ts";
-import { behaviourOf } from "../../../scheduler/node/faults.ts";
+import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
 import { InferenceNode } from "../../../scheduler/node/inference-node.ts";
-import type { Latency } from "../../../scheduler/node/latency-profile.ts";
+import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { encodeTensor } from "../../../scheduler/node/model-runner.ts";
-import { seededUniform } from "../../../scheduler/node/random.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
@@ -51,10 +49,7 @@ export function makeNode(options: {
     terms,
     signingKey: KEY,
     runner: options.runner,
-    latency: options.latency,
-    speed: 1,
-    behaviour: behaviourOf(options.fault, seededUniform(1)),
-    uniform: seededUniform(2),
+    temperament: { latency: options.latency, speed: 1, fault: options.fault, luckHex: "00".repeat(32) },
     say(message) {
       heard.push(message);
       for (const listener of listeners) listener();

@@ -1,6 +1,5 @@
-import type { Statement } from "../proofs/statement.ts";
-import { unreachable } from "../shared/assert.ts";
-import type { Uniform } from "./random.ts";
+import type { Statement } from "../../proofs/statement.ts";
+import { unreachable } from "../../shared/assert.ts";
 
 /** How a node misbehaves. Demonstrations and tests choose; an honest node has `none`. */
 export type Fault =
@@ -24,9 +23,6 @@ export interface Behaviour {
   readonly responds: boolean;
   /** Whether it stops when told so or when the lease ends. */
   readonly stops: boolean;
-  readonly delayFactor: number;
-  /** Whether the copy that starts now is to fail. */
-  fails(): boolean;
   /** The statement that it signs instead of this one. */
   statement(honest: Statement): Statement;
   /** The signature that it sends instead of this one. */
@@ -36,23 +32,25 @@ export interface Behaviour {
 const HONEST: Behaviour = {
   responds: true,
   stops: true,
-  delayFactor: 1,
-  fails: () => false,
   statement: (honest) => honest,
   signature: (honest) => honest,
 };
 
-/** The behaviour of a fault; `uniform` decides which copies an erroring node fails. */
-export function behaviourOf(fault: Fault, uniform: Uniform): Behaviour {
+/** How many times as long a node with this fault takes. */
+export function delayFactorOf(fault: Fault): number {
+  return fault.kind === "slow" ? fault.factor : 1;
+}
+
+/** What a fault changes besides the fates of copies. */
+export function behaviourOf(fault: Fault): Behaviour {
   switch (fault.kind) {
+    // How long copies take and which of them fail is in their fates.
     case "none":
-      return HONEST;
     case "slow":
-      return { ...HONEST, delayFactor: fault.factor };
+    case "erroring":
+      return HONEST;
     case "dead":
       return { ...HONEST, responds: false };
-    case "erroring":
-      return { ...HONEST, fails: () => uniform() < fault.fraction };
     case "wrong-signature":
       return { ...HONEST, signature: flipFirstDigit };
     case "wrong-job":
