@@ -87,4 +87,8 @@ export class Bonds {
   }
 }
 
-export type BondsSnapshot = readonly { readonly node: string; readonly bondGwei: number; readonly lockedGwei: number }[];
+export type BondsSnapshot = readonly {
+  readonly node: string;
+  readonly bondGwei: number;
+  readonly lockedGwei: number;
+}[];

@@ -24,8 +24,9 @@ export class CallSlot implements CallView {
   label = "";
   /** What of the winner's bond its result holds. */
   bondGwei = 0;
-  /** The race that challenges its result. */
+  /** The race that challenges its result, and whether there was one since it was sealed. */
   challenge = NONE;
+  challenged = false;
   /** Since its block was committed: nothing more will happen to its fee, which was `paid`, or else given back. */
   settled = false;
   paid = false;

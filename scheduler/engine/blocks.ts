@@ -74,7 +74,6 @@ export class Blocks {
     this.#sealAtUs = sealAtUs;
     this.#open = true;
     for (const block of this.#sealed) this.#settle(block, nowUs, out);
-    this.#finalise();
     return true;
   }
 
@@ -117,10 +116,10 @@ export class Blocks {
     this.#openHeight = height + 1;
     this.#sealAtUs += this.#intervalUs;
     this.#counters.sealed += transactions.length;
+    for (const tx of transactions) this.#settlement.sealed(tx, height);
     out.sealed(block);
     for (const tx of transactions) {
       if (tx.lane === "slow") this.#counters.sealedSlow++;
-      this.#settlement.sealed(tx, height);
       this.#listener?.left(tx, nowUs, out);
       out.notify(tx);
     }

@@ -119,7 +119,8 @@ export class Engine {
       case "node-reported":
         return this.#fleetChanged(event, now, out);
       case "block-opened":
-        if (this.#blocks.open(event.height, event.sealAtUs, now, out)) this.#transactions.expire(event.height, now, out);
+        if (this.#blocks.open(event.height, event.sealAtUs, now, out))
+          this.#transactions.expire(event.height, now, out);
         else this.counters.lateEvents++;
         return;
       case "seal-requested":

@@ -84,7 +84,9 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race 
     const { state, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
     const value = copyFields.value ?? undefined;
     const copy = new Copy({ ...copyFields, node, race });
-    race.copies.push(Object.assign(copy, { state, answeredUs, acceptedUs, outputHash, answerHash, value, equivocated }));
+    race.copies.push(
+      Object.assign(copy, { state, answeredUs, acceptedUs, outputHash, answerHash, value, equivocated }),
+    );
   }
   return race;
 }

@@ -112,6 +112,7 @@ export class Settlement {
       }
       slot.settled = false;
       slot.paid = false;
+      slot.challenged = false;
     }
     tx.finalHeight = NEVER;
   }
@@ -130,14 +131,7 @@ export class Settlement {
     if (node !== undefined) this.#races.roomOn(node, nowUs, out);
   }
 
-  #pay(
-    tx: PendingTransaction,
-    slot: CallSlot,
-    result: CallResult,
-    height: number,
-    nowUs: number,
-    out: Commands,
-  ): void {
+  #pay(tx: PendingTransaction, slot: CallSlot, result: CallResult, height: number, nowUs: number, out: Commands): void {
     this.#ledger.pay(tx, result.callIndex, result.node, result.feeGwei, height, out);
     for (const { node, feeGwei } of result.supporters) {
       this.#ledger.pay(tx, result.callIndex, node, feeGwei, height, out);
@@ -160,12 +154,13 @@ export class Settlement {
 
   // ── challenges ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** False when there is nothing to challenge: unknown, in another mode, settled, or being challenged. */
+  /** False when there is nothing to challenge: unknown, in another mode, settled, or challenged before. */
   challenge(hash: string, callIndex: number, nowUs: number, out: Commands): boolean {
     const tx = this.#pool.byHash(hash);
     const slot = tx?.calls[callIndex];
     if (tx === undefined || slot === undefined || tx.sealedHeight === NEVER) return false;
-    if (!isOptimistic(slot) || slot.settled || slot.challenge !== NONE) return false;
+    if (!isOptimistic(slot) || slot.settled || slot.challenged) return false;
+    slot.challenged = true;
     this.#counters.challenges++;
     this.#ask({ tx, callIndex, race: NONE, answers: [] }, nowUs, out);
     return true;
@@ -252,7 +247,10 @@ export class Settlement {
     this.#ledger.forfeit(tx, callIndex, node, forfeitedGwei, height, out);
     let leftGwei = forfeitedGwei;
     for (const { node: challenger, feeGwei } of rewarded) {
-      const rewardGwei = Math.min(feeGwei * this.#config.rewardPerFee, Math.floor(forfeitedGwei / (2 * rewarded.length)));
+      const rewardGwei = Math.min(
+        feeGwei * this.#config.rewardPerFee,
+        Math.floor(forfeitedGwei / (2 * rewarded.length)),
+      );
       this.#ledger.reward(tx, callIndex, challenger, rewardGwei, height, out);
       leftGwei -= rewardGwei;
     }
@@ -265,7 +263,13 @@ export class Settlement {
   /** The sender gets back the fee; what the transaction did with the answer stays done. */
   #refund(tx: PendingTransaction, slot: CallSlot, out: Commands): void {
     // Before the commit all of the escrow is held, and the commit would give back this fee with the rest.
-    this.#ledger.refund(tx, feesOf(slot.result as CallResult), (slot.result as CallResult).callIndex, tx.sealedHeight, out);
+    this.#ledger.refund(
+      tx,
+      feesOf(slot.result as CallResult),
+      (slot.result as CallResult).callIndex,
+      tx.sealedHeight,
+      out,
+    );
     slot.capGwei = 0;
     slot.settled = true;
   }

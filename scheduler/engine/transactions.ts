@@ -129,7 +129,8 @@ export class Transactions implements RaceListener, BlockListener {
     if (!(Number.isSafeInteger(k) && k >= 1 && k <= maxQuorum)) {
       return { reason: "out-of-range", field: `calls[${callIndex}].conflict.k`, limit: maxQuorum };
     }
-    if (conflict.kind !== "median" || (conflict.tolerance >= 0 && Number.isFinite(conflict.tolerance))) return undefined;
+    if (conflict.kind !== "median" || (conflict.tolerance >= 0 && Number.isFinite(conflict.tolerance)))
+      return undefined;
     return { reason: "out-of-range", field: `calls[${callIndex}].conflict.tolerance`, limit: Number.MAX_VALUE };
   }
 

@@ -406,10 +406,10 @@ function failureOf(cause: unknown): Error {
 function copyOf(view: TransactionView | undefined): TransactionView | undefined {
   if (view === undefined) return undefined;
   const { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei } = view;
-  const { state, lane, slowReason, refundReason, round } = view;
+  const { state, lane, slowReason, refundReason, finalHeight, round } = view;
   const calls = view.calls.map(({ terms, result }) => ({ terms, result }));
   const about = { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei };
-  return { ...about, state, lane, slowReason, refundReason, round, calls };
+  return { ...about, state, lane, slowReason, refundReason, finalHeight, round, calls };
 }
 
 function requireNatural(name: string, value: number): void {

@@ -1,5 +1,5 @@
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
-import { DEFAULT_RACES } from "../../scheduler/engine/config.ts";
+import { DEFAULT_OPTIMISTIC, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { Mode } from "../../scheduler/shared/vocabulary.ts";
@@ -188,6 +188,11 @@ export function engineConfig(scenario: Scenario): EngineConfig {
       leaseUs: scenario.leaseMs * 1_000,
       verdictTimeoutUs: 1_000_000,
       maxCopies: scenario.maxCopies,
+    },
+    optimistic: {
+      ...DEFAULT_OPTIMISTIC,
+      // A result must be known for as long as it can be challenged.
+      challengeBlocks: Math.min(DEFAULT_OPTIMISTIC.challengeBlocks, Math.floor((scenario.maxReorgDepth - 1) / 2)),
     },
     blockIntervalUs: BLOCK_US,
     limits: {

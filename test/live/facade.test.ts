@@ -258,7 +258,10 @@ test("inputs beyond what the shell may keep are refused, until others are gone",
 
 test("P11: what is final is forgotten, and its block can still be looked up and asked for", async () => {
   const directory = await temporaryDirectory();
-  const engine = { limits: { ...DEFAULT_CONFIG.limits, maxReorgDepth: 3 } };
+  const engine = {
+    limits: { ...DEFAULT_CONFIG.limits, maxReorgDepth: 3 },
+    optimistic: { ...DEFAULT_CONFIG.optimistic, challengeBlocks: 1 },
+  };
   const pipe = await open({ directory, engine });
   const user = await funded(pipe);
   const held: number[] = [];

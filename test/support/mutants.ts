@@ -93,6 +93,8 @@ function repeat(command: Command, to: Commands): void {
       return to.sealRefused(command.refusal);
     case "evidence":
       return to.evidence(command.evidence);
+    case "challengeEnded":
+      return to.challengeEnded(command.outcome);
     case "alarm":
       return to.alarm(command.alarm);
     case "lost":

@@ -26,6 +26,11 @@ const statistics: SummedStatistics = {
     paidGwei: 821_000,
     refundedGwei: 618_000,
     heldGwei: 1_000,
+    bondedGwei: 0,
+    unbondedGwei: 0,
+    forfeitedGwei: 0,
+    compensatedGwei: 0,
+    rewardedGwei: 0,
   },
 };
 
