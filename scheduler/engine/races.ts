@@ -1,13 +1,4 @@
-import {
-  type Decision,
-  type Policy,
-  policyOf,
-  type PolicySpec,
-  type Surroundings,
-  WorkBudget,
-  type BudgetSpec,
-} from "../../policies/index.ts";
-import { NOTHING_KNOWN } from "../../policies/service-times.ts";
+import { type Policy, policyOf, type PolicySpec, WorkBudget, type BudgetSpec } from "../../policies/index.ts";
 import { placementOf, type PlacementSpec } from "../../policies/placement.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
@@ -26,6 +17,7 @@ import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
+import { Planner } from "./planner.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 
@@ -50,14 +42,12 @@ export class Races {
   readonly budget: WorkBudget;
   /** For races that open from now on. */
   policy: Policy;
-  readonly #launcher: Launcher;
+  readonly #planner: Planner;
   readonly #queue: JobQueue;
   readonly #books: CopyBooks;
   readonly #challengeBlocks: number;
   /** The rest of the engine; the bare engine has none. */
   listener: RaceListener | undefined;
-  readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
-  readonly #surroundings: Surroundings;
   constructor(parts: {
     config: RaceConfig;
     policy: PolicySpec;
@@ -78,21 +68,22 @@ export class Races {
     this.fleet = parts.fleet;
     this.policy = policyOf(parts.policy);
     this.budget = new WorkBudget(parts.budget);
-    this.#launcher = new Launcher({
+    const launcher = new Launcher({
       ...parts,
       placement: placementOf(parts.placement),
       budget: this.budget,
       copies: this.copies,
     });
+    const slow = this.#slow.bind(this);
+    this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, slow });
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
     this.#queue = new JobQueue({
       ...parts,
-      launcher: this.#launcher,
+      launcher,
       started: (race, nowUs, out) => this.#consider(race, nowUs, out),
       arm: (race) => this.#arm(race),
     });
     this.#challengeBlocks = parts.optimistic.challengeBlocks;
-    this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
   }
 
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,55 +145,9 @@ export class Races {
     this.#queue.roomOn(node, nowUs, out);
   }
 
-  // ── launching ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Asks the policy and does what it says; slow-lane races get one copy at a time. */
   #consider(race: Race, nowUs: number, out: Commands): void {
-    const decision = this.#decision;
-    if (race.lane === "slow") this.#considerSlow(race, nowUs);
-    else {
-      const surroundings = this.#surroundings;
-      surroundings.nowUs = nowUs;
-      surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.budget.availableUs;
-      surroundings.domains = race.served.domains;
-      race.policy.decide(race, surroundings, decision);
-    }
-    let lookUs = decision.lookAtUs;
-    // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides.
-    // However it comes to its width, a quorum has to be answered.
-    if (race.fanOut === 0) race.fanOut = race.live + decision.launch;
-    for (let wanted = decision.launch; wanted > 0; wanted--) {
-      if (race.launched >= this.#config.maxCopies && race.lane === "fast") {
-        if (race.live === 0) {
-          this.#slow(race, "race-exhausted", out);
-          lookUs = nowUs + this.#config.slowRetryUs;
-        }
-        break;
-      }
-      if (!this.#launchAnother(race, nowUs, out)) {
-        lookUs = Math.min(lookUs, nowUs + this.#config.retryUs);
-        break;
-      }
-    }
-    race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+    this.#planner.consider(race, nowUs, out);
     this.#arm(race);
-  }
-
-  #considerSlow(race: Race, nowUs: number): void {
-    const decision = this.#decision;
-    const last = race.copies[race.copies.length - 1];
-    const nextTryUs = last === undefined ? nowUs : last.launchedUs + this.#config.slowRetryUs;
-    const due = race.live === 0 && nowUs >= nextTryUs;
-    decision.launch = due ? 1 : 0;
-    decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
-  }
-
-  #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
-    // Accepted answers that count stand where copies raced before; those that were outvoted are replaced.
-    const speculative = race.live + race.counted >= race.fanOut;
-    const node = this.#launcher.choose(race);
-    return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }
 
   // ── what nodes say ───────────────────────────────────────────────────────────────────────────────────────────────
