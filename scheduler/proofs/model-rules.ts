@@ -1,11 +1,5 @@
+import type { AttestationRules } from "./nitro/rules.ts";
 import type { OutputForm } from "./output-number.ts";
-
-/** A build of a model's enclave: what PCR0, PCR1 and PCR2 must be, 96 hexadecimal digits each. */
-export interface Measurements {
-  readonly pcr0: string;
-  readonly pcr1: string;
-  readonly pcr2: string;
-}
 
 /**
  * What the model registry says of one model, as far as judging an answer needs to know it. Plain JSON: it goes to verifiers
@@ -15,8 +9,8 @@ export interface ModelRules {
   /** SHA-256 of the model's file. */
   readonly digest: string;
   readonly output: OutputForm;
-  /** Missing for a model that is not offered in mode `tee`. */
-  readonly tee?: { readonly measurements: readonly Measurements[]; readonly maxAgeMs: number };
+  /** Which enclaves may answer; missing for a model that is not offered in mode `tee`. */
+  readonly tee?: AttestationRules;
   /** Missing for a model that is not offered in mode `zkml`. */
   readonly zkml?: ZkmlRules;
 }

@@ -1,10 +1,11 @@
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { sha256Hex } from "../proofs/digest.ts";
 import type { ModelRules, ZkmlRules } from "../proofs/model-rules.ts";
+import { readRoot, RootError } from "../proofs/nitro/roots.ts";
 import type { RegisteredModel, RegisteredRoot } from "./registry.ts";
 import { Registry } from "./registry.ts";
 import { REGISTRY_LIMITS } from "./registry-limits.ts";
@@ -39,9 +40,10 @@ async function registryOf(file: RegistryFile, files: NamedFiles): Promise<Regist
   for (const [id, section] of Object.entries(file.models)) models.push(await modelOf(id, section, files));
   const roots: RegisteredRoot[] = [];
   for (const [index, root] of file.roots.entries()) {
-    const found = certificate(await files.text(["roots", index, "file"], root.file));
-    if (found === undefined) files.trouble(["roots", index, "file"], "names a file that is no certificate in PEM");
-    else roots.push({ ...found, emulator: root.emulator === true });
+    const path = ["roots", index, "file"];
+    const found = readRegisteredRoot(await files.text(path, root.file), root.emulator === true);
+    if (typeof found === "string") files.trouble(path, `names a file that is no root: ${found}`);
+    else roots.push(found);
   }
   const nodes = Object.entries(file.nodes).map(([id, node]) => ({ id, ...node }));
   const { admission, offersPerNode } = file;
@@ -77,13 +79,16 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The first certificate of a PEM text, written anew so that one certificate has one text. */
-export function certificate(pem: string): Omit<RegisteredRoot, "emulator"> | undefined {
+/** A root for the registry from its PEM text, or what is wrong with it. An emulator's is taken only where that is said. */
+export function readRegisteredRoot(pem: string, emulator: boolean): RegisteredRoot | string {
   try {
-    const found = new X509Certificate(pem);
-    return { pem: found.toString(), fingerprint: sha256Hex(found.raw) };
-  } catch {
-    return undefined;
+    const { fingerprint, emulated, certificate } = readRoot(pem, emulator);
+    if (emulator && !emulated) return "it does not say in its subject that it is an emulator's; drop `emulator: true`";
+    // Written anew, so that one certificate has one text.
+    return { pem: certificate.x509.toString(), fingerprint, emulator };
+  } catch (error) {
+    if (error instanceof RootError) return error.message;
+    throw error;
   }
 }
 

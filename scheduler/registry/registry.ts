@@ -1,5 +1,6 @@
 import { sha256Hex } from "../proofs/digest.ts";
 import type { ModelRules } from "../proofs/model-rules.ts";
+import type { RegistryLine } from "../proofs/registry-lines.ts";
 import { assert } from "../shared/assert.ts";
 import type { Mode, NodeTerms } from "../shared/vocabulary.ts";
 import { type Admission, admission } from "./admission.ts";
@@ -50,15 +51,6 @@ export interface RegistryParts {
   readonly nodes: readonly RegisteredNode[];
 }
 
-/** One line of the registry for outsiders; its keys stand in their canonical order. */
-export type RegistryLine =
-  | { readonly entry: "rules"; readonly admission: "open" | "listed"; readonly offersPerNode: number }
-  | ({ readonly entry: "model"; readonly model: string } & Omit<RegisteredModel, "id" | "equivalence" | "rules"> & {
-        readonly equivalence: "any" | "hardware" | { readonly [hardware: string]: string };
-      } & ModelRules)
-  | ({ readonly entry: "root" } & RegisteredRoot)
-  | ({ readonly entry: "listed" } & RegisteredNode);
-
 /** Which models there are, what makes an answer of them valid, and which nodes may answer. Does not change. */
 export class Registry {
   readonly admission: "open" | "listed";
@@ -66,7 +58,9 @@ export class Registry {
   readonly models: ReadonlyMap<string, RegisteredModel>;
   readonly roots: readonly RegisteredRoot[];
   readonly nodes: ReadonlyMap<string, RegisteredNode>;
-  /** SHA-256 of its canonical JSON lines, line feeds included. */
+  /** All of it as canonical JSON, the same for the same registry however it was written; `readRegistryLines` reads it. */
+  readonly lines: readonly string[];
+  /** SHA-256 of the lines, line feeds included. */
   readonly digest: string;
 
   constructor(parts: RegistryParts) {
@@ -79,13 +73,8 @@ export class Registry {
     assert(this.models.size === parts.models.length && this.models.size <= maxModels, "models are distinct, and few");
     assert(this.nodes.size === parts.nodes.length && this.nodes.size <= maxNodes, "nodes are distinct, and few");
     assert(this.roots.length <= maxRoots && this.offersPerNode <= maxOffersPerNode, "roots and offers are few");
-    this.digest = sha256Hex(
-      Buffer.from(
-        this.describe()
-          .map((line) => `${JSON.stringify(line)}\n`)
-          .join(""),
-      ),
-    );
+    this.lines = this.#describe().map((line) => JSON.stringify(line));
+    this.digest = sha256Hex(Buffer.from(this.lines.map((line) => `${line}\n`).join("")));
   }
 
   modelRules(model: string): ModelRules | undefined {
@@ -102,12 +91,11 @@ export class Registry {
     return callRefusal(this.models.get(call.model), call);
   }
 
-  /** All of it, the same for the same registry however it was written. */
-  describe(): readonly RegistryLine[] {
+  #describe(): readonly RegistryLine[] {
     return [
       { entry: "rules", admission: this.admission, offersPerNode: this.offersPerNode },
       ...sorted(this.models.values()).map(modelLine),
-      ...this.roots.map(({ pem, fingerprint, emulator }) => ({ entry: "root", pem, fingerprint, emulator }) as const),
+      ...this.roots.map(({ fingerprint, emulator, pem }) => ({ entry: "root", fingerprint, emulator, pem }) as const),
       ...sorted(this.nodes.values()).map(nodeLine),
     ];
   }
@@ -121,21 +109,24 @@ function modelLine({ id, modes, limits, equivalence, rules }: RegisteredModel): 
     model: id,
     modes: modes.toSorted(),
     limits: { inputBytes, tokensIn, tokensOut },
-    equivalence: typeof equivalence === "string" ? equivalence : Object.fromEntries([...equivalence].toSorted(byName)),
+    equivalence: typeof equivalence === "string" ? equivalence : [...equivalence].toSorted(byName),
     digest,
     output: output === "bytes" ? output : { number: output.number, element: output.element },
-    ...(tee === undefined
-      ? {}
-      : {
-          tee: {
-            measurements: tee.measurements.map(({ pcr0, pcr1, pcr2 }) => ({ pcr0, pcr1, pcr2 })),
-            maxAgeMs: tee.maxAgeMs,
-          },
-        }),
-    ...(zkml === undefined
-      ? {}
-      : { zkml: { system: zkml.system, verificationKey: zkml.verificationKey, keyHash: zkml.keyHash } }),
+    ...(tee === undefined ? {} : { tee: teeLine(tee) }),
+    ...(zkml === undefined ? {} : { zkml: zkmlLine(zkml) }),
   };
+}
+
+function teeLine({ measurements, maxAgeMs }: NonNullable<ModelRules["tee"]>): NonNullable<ModelRules["tee"]> {
+  return { measurements: measurements.map(({ pcr0, pcr1, pcr2 }) => ({ pcr0, pcr1, pcr2 })), maxAgeMs };
+}
+
+function zkmlLine({
+  system,
+  verificationKey,
+  keyHash,
+}: NonNullable<ModelRules["zkml"]>): NonNullable<ModelRules["zkml"]> {
+  return { system, verificationKey, keyHash };
 }
 
 function nodeLine({ id, key, operator, region, hardware, bondGwei }: RegisteredNode): RegistryLine {

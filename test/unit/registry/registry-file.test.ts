@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { readRegistryLines } from "../../../scheduler/proofs/registry-lines.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { loadRegistry, RegistryError } from "../../../scheduler/registry/registry-file.ts";
 import { readRegistryText } from "../../../scheduler/registry/registry-text.ts";
@@ -89,6 +90,15 @@ describe("a registry file", () => {
     expect((await load(`# ours\n${stringify(turned)}`)).digest).toBe(digest);
   });
 
+  it("is told to outsiders in lines from which the same rules are read", async () => {
+    const registry = await load(whole);
+    const read = readRegistryLines(registry.lines);
+    for (const [id, { rules }] of registry.models) expect(read?.models.get(id)).toEqual(rules);
+    expect(read?.listed.get("alder-1")).toEqual({ entry: "listed", id: "alder-1", ...alder });
+    expect(readRegistryLines([...registry.lines, "{}"])).toBeUndefined();
+    expect(readRegistryLines(registry.lines.map((line) => line.slice(1)))).toBeUndefined();
+  });
+
   it("is another registry when anything is changed that decides something", async () => {
     const { digest } = await load(whole);
     await writeFile(join(folder, "other.vk.json"), "{}");
@@ -158,7 +168,7 @@ describe("a registry file", () => {
     [
       "a root that is none",
       { ...whole, roots: [{ file: "risk.onnx" }] },
-      /roots\.0\.file: names a file that is no certificate in PEM/,
+      /roots\.0\.file: names a file that is no root: .*not a certificate in PEM or DER/,
     ],
     [
       "a verification key that is no JSON",
