@@ -125,12 +125,16 @@ export class World {
   }
 
   #verify(copy: CopyView): void {
-    const { chainId, custody, verifier, reply, onVerdict } = this.#options;
+    const { chainId, clock, custody, verifier, reply, onVerdict } = this.#options;
+    const key = custody.keyFor(copy.id);
     const check = {
       chainId,
       copy,
       answer: custody.answer(copy.answerHash),
-      nodeKey: custody.keyFor(copy.id),
+      registered: key === undefined ? undefined : { key, attestation: undefined },
+      model: undefined,
+      input: custody.input(copy.race.call.inputHash),
+      atMs: Math.floor(clock.nowUs() / 1000),
       isWanted: () => custody.keyFor(copy.id) !== undefined,
     };
     verifier.check(check, (verdict) => {
