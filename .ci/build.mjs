@@ -12,9 +12,9 @@ const out = resolve(process.argv[2] ?? join(root, "dist"));
 const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 
 /** Files that the compiler leaves behind: models with their descriptions, and plain scripts. */
-const ASSETS = ["scheduler/**/*.{mjs,json,onnx,wasm,html,css,svg}"];
+const ASSETS = ["scheduler/**/*.{mjs,json,onnx,zkey,wasm,html,css,svg}"];
 /** What made those models. It needs development dependencies, so it would not run from the package. */
-const WORKSHOP = ["scheduler/node/models/{make-models,onnx-format,train-risk}.*"];
+const WORKSHOP = ["scheduler/node/models/{make-models,onnx-format,train-risk}.*", "scheduler/node/zkml/workshop/*"];
 
 // `npm ci --omit=dev` runs `prepare` too, but brings no compiler; an operator who installs so runs a published package.
 const preparing = process.env.npm_lifecycle_event === "prepare";
