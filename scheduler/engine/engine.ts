@@ -6,7 +6,7 @@ import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
+import { MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
 import { Blocks } from "./blocks.ts";
 import type { Commands, TransactionView } from "./commands.ts";
 import type { EngineConfig } from "./config.ts";
@@ -16,6 +16,7 @@ import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { policyOf } from "../../policies/index.ts";
+import { type ModeOutlook, outlookOf } from "./outlook.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
@@ -236,6 +237,13 @@ export class Engine {
       estimates.push({ height, sealAtUs, probability });
     }
     return estimates;
+  }
+
+  /** What a call of this model would meet now in each mode that some node offers; `quorum` answers decide it. */
+  outlook(model: string, quorum: number): readonly ModeOutlook[] {
+    const parts = { bonds: this.#bonds, quorum, ...this.config.optimistic };
+    const classes = MODES.flatMap((mode) => this.#fleet.class(model, mode) ?? []);
+    return classes.map((served) => outlookOf(served, parts));
   }
 
   readonly #raceOf = (id: number): Race | undefined => this.#races.races.get(id);
