@@ -3,6 +3,7 @@ import { unreachable } from "../shared/assert.ts";
 import { sha256Hex } from "./digest.ts";
 import type { ModelRules, ZkmlRules } from "./model-rules.ts";
 import type { AttestationCheck, AttestationFault, EnclaveKey } from "./nitro/attestation.ts";
+import type { ZkFault } from "./zkml/proof-system.ts";
 import { encodeStatement, type Statement } from "./statement.ts";
 
 /** How a node was registered when it got the assignment. */
@@ -41,7 +42,7 @@ export type ProofFault =
   /** The proof names another attestation than the node was registered with. */
   | "other-attestation"
   | `attestation-${AttestationFault}`
-  | `zk-${string}`
+  | `zk-${Exclude<ZkFault, "bad-public-input">}`
   /** The registry has no rules for the model in this mode, or has some that cannot be used. */
   | "verifier-no-rules"
   | "verifier-bad-rules"
