@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
+import { nitroFigures } from "./nitro.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
@@ -11,6 +12,7 @@ const figures = [
   ...engineFigures(),
   ...(await journalFigures()),
   ...(await snapshotFigures()),
+  ...nitroFigures(),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
 ];

@@ -21,13 +21,13 @@ const ADVICE = {
     "The document's chain begins with another root than those pinned here. Enclaves of this chain need the root that its operator published.",
   "bad-certificate": "A certificate of the document is not one DER-encoded X.509 certificate of version 3.",
   "weak-algorithm": "A certificate has a key that is not on P-384, or is signed otherwise than with ECDSA and SHA-384.",
+  "broken-chain": "A certificate was not issued by the one before it.",
   "unknown-critical-extension":
     "A certificate has a critical extension that is not understood here, and so must not be relied upon.",
   "not-an-authority":
     "A certificate signs others without being a certificate authority, or the enclave's certificate is one.",
-  "path-too-long": "A certificate authority has more authorities below it than its path length allows.",
   "wrong-key-usage": "A certificate's key is used for what its key usage does not allow.",
-  "broken-chain": "A certificate was not issued by the one before it.",
+  "path-too-long": "A certificate authority has more authorities below it than its path length allows.",
   "bad-signature":
     "The document's signature is not that of the key in its certificate. Get a new document from the enclave.",
   "not-yet-valid": "A certificate of the document is not valid yet. Check the clocks.",
