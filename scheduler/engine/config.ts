@@ -39,7 +39,7 @@ export interface RaceConfig {
   readonly leaseUs: number;
   /** A proof without a verdict after this long counts as rejected. */
   readonly verdictTimeoutUs: number;
-  /** Copies that one race may launch in all before it leaves the fast lane. */
+  /** Copies that one race may launch in all, beyond those of its quorum, before it leaves the fast lane. */
   readonly maxCopies: number;
   /** Pause before another try when a copy could not be placed. */
   readonly retryUs: number;

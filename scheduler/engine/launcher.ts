@@ -102,11 +102,14 @@ export class Launcher {
     const bonded = this.#bonds !== undefined && race.call.mode === "optimistic";
     const bondGwei = bonded ? feeGwei * this.#bondPerFee : 0;
     if (bonded) assert(this.#bonds?.lock(node.id, bondGwei) === true, "a copy for a node without enough bond");
-    if (race.compares) race.label ??= served.labelOf(node);
+    const label = bonded || race.compares ? served.labelOf(node) : "";
+    if (race.compares) race.label ??= label;
     const copy = new Copy({
       id: this.#copies.nextId(),
       nonce: this.#random.nonce(),
       node,
+      operator: node.operator,
+      label,
       race,
       speculative,
       launchedUs: nowUs,
@@ -161,7 +164,7 @@ function forgetOneEnded(race: Race): void {
 function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode[] {
   const { served, excluded } = race;
   const used = new Set(excluded);
-  for (const copy of race.copies) if (copy.live || copy.held) used.add(copy.node.operator);
+  for (const copy of race.copies) if (copy.live || copy.held) used.add(copy.operator);
   const free = nodes.filter((node) => !used.has(node.operator));
   const label = race.label ?? widestLabel(served, free);
   return free.filter((node) => served.labelOf(node) === label);

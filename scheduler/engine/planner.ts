@@ -44,7 +44,7 @@ export class Planner {
     // a quorum needs are not speculation, however slowly they are launched.
     if (race.fanOut === 0) race.fanOut = Math.max(race.missing, race.live + decision.launch);
     for (let wanted = decision.launch; wanted > 0; wanted--) {
-      if (race.launched >= this.#config.maxCopies && race.lane === "fast") {
+      if (race.launched >= this.#config.maxCopies + race.quorum - 1 && race.lane === "fast") {
         if (race.live === 0) {
           this.#slow(race, "race-exhausted", out);
           lookUs = nowUs + this.#config.slowRetryUs;

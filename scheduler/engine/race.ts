@@ -85,7 +85,7 @@ export class Race implements RaceView, RacePicture, Timed {
     this.purpose = fields.purpose;
     this.excluded = fields.excluded;
     this.label = fields.label;
-    this.missing = fields.purpose === "challenge" ? 1 : quorum(fields.call.conflict);
+    this.missing = this.quorum;
     this.copyCapGwei = this.missing === 1 ? fields.capGwei : Math.floor(fields.capGwei / this.missing);
   }
 
@@ -94,9 +94,14 @@ export class Race implements RaceView, RacePicture, Timed {
     return this.served.name;
   }
 
+  /** Accepted answers that it takes. */
+  get quorum(): number {
+    return this.purpose === "challenge" ? 1 : quorum(this.call.conflict);
+  }
+
   /** Accepted answers that count so far for the decision. */
   get counted(): number {
-    return this.held === 0 ? 0 : quorum(this.call.conflict) - this.missing;
+    return this.quorum - this.missing;
   }
 
   /** Whether answers of several nodes are compared. */
@@ -110,6 +115,10 @@ export class Copy implements CopyView {
   readonly id: number;
   readonly nonce: number;
   readonly node: FleetNode;
+  /** Its node's operator at the launch: who registers again under another name stays who answered. */
+  readonly operator: string;
+  /** Likewise its equivalence label, where somebody may want to compare its answer; empty elsewhere. */
+  readonly label: string;
   readonly race: Race;
   readonly speculative: boolean;
   readonly launchedUs: number;
@@ -136,6 +145,8 @@ export class Copy implements CopyView {
     id: number;
     nonce: number;
     node: FleetNode;
+    operator: string;
+    label: string;
     race: Race;
     speculative: boolean;
     launchedUs: number;
@@ -148,6 +159,8 @@ export class Copy implements CopyView {
     this.id = fields.id;
     this.nonce = fields.nonce;
     this.node = fields.node;
+    this.operator = fields.operator;
+    this.label = fields.label;
     this.race = fields.race;
     this.speculative = fields.speculative;
     this.launchedUs = fields.launchedUs;

@@ -187,7 +187,7 @@ export class Settlement {
     this.#challenges.delete(race.id);
     const { tx, callIndex, answers } = challenge;
     const result = tx.calls[callIndex]?.result as CallResult;
-    answers.push({ support: supportOf(copy), operator: copy.node.operator, bondGwei: copy.bondGwei });
+    answers.push({ support: supportOf(copy), operator: copy.operator, bondGwei: copy.bondGwei });
     const [first, second] = answers.map(({ support }) => support.outputHash);
     if (first === result.outputHash) this.#end(challenge, "upheld", "", 0, nowUs, out);
     else if (second === undefined) this.#ask(challenge, nowUs, out);

@@ -250,8 +250,8 @@ export class Transactions implements RaceListener, BlockListener {
     const slot = tx.calls[race.callIndex] as CallSlot;
     slot.result = result;
     slot.race = NONE;
-    slot.operator = winner.node.operator;
-    slot.label = race.served.labelOf(winner.node);
+    slot.operator = winner.operator;
+    slot.label = winner.label;
     slot.bondGwei = winner.bondGwei;
     tx.missing--;
     if (tx.missing > 0) return;

@@ -2,7 +2,7 @@ import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import { DEFAULT_OPTIMISTIC, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
-import type { Mode } from "../../scheduler/shared/vocabulary.ts";
+import type { ConflictRule, Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { Agreement } from "../checkers/checker.ts";
 import { type NetworkDraw, PERFECT_NETWORK } from "./network.ts";
 
@@ -16,6 +16,10 @@ export interface NodeDraw {
   /** Offers m0 only, or m0 and m1; the mode `tee` on top of `vanilla`. */
   readonly models: 1 | 2;
   readonly tee: boolean;
+  /** What it has put up; with a bond it offers the mode `optimistic` too. */
+  readonly bondGwei: number;
+  /** Nodes with the same label put out the same. */
+  readonly label: number;
   /** Mean service time. */
   readonly serviceMs: number;
   /** Chance that a copy goes wrong in one of the ways of `FAULTS`. */
@@ -26,6 +30,7 @@ export interface NodeDraw {
 export interface CallDraw {
   readonly model: 0 | 1;
   readonly mode: Mode;
+  readonly conflict: ConflictRule;
   readonly maxFeeGwei: number;
   readonly validityBlocks: number;
   readonly tokensOut: number;
@@ -94,6 +99,8 @@ export type Action =
   | { readonly do: "withdraw"; readonly pick: number }
   | { readonly do: "deposit"; readonly sender: number; readonly amountGwei: number }
   | { readonly do: "change-state"; readonly keys: readonly number[] }
+  /** The chain says what the node has put up now. */
+  | { readonly do: "bond"; readonly node: number; readonly bondGwei: number }
   /** Registers, for the first time, again, or with other terms than before. */
   | { readonly do: "join"; readonly node: number; readonly as?: NodeDraw }
   | { readonly do: "leave"; readonly node: number }
@@ -191,8 +198,7 @@ export function engineConfig(scenario: Scenario): EngineConfig {
     },
     optimistic: {
       ...DEFAULT_OPTIMISTIC,
-      // A result must be known for as long as it can be challenged.
-      challengeBlocks: Math.min(DEFAULT_OPTIMISTIC.challengeBlocks, Math.floor((scenario.maxReorgDepth - 1) / 2)),
+      challengeBlocks: challengeBlocksOf(scenario),
     },
     blockIntervalUs: BLOCK_US,
     limits: {
@@ -208,6 +214,11 @@ export function engineConfig(scenario: Scenario): EngineConfig {
   };
 }
 
+/** A result must be known for as long as it can be challenged. */
+export function challengeBlocksOf({ maxReorgDepth }: Scenario): number {
+  return Math.min(DEFAULT_OPTIMISTIC.challengeBlocks, Math.floor((maxReorgDepth - 1) / 2));
+}
+
 /** What the checkers are told: drawn from the scenario, not from the engine's configuration. */
 export function agreementOf(scenario: Scenario): Agreement {
   const { budget } = scenario;
@@ -219,5 +230,6 @@ export function agreementOf(scenario: Scenario): Agreement {
     maxRounds: scenario.maxRounds,
     maxReorgDepth: scenario.maxReorgDepth,
     maxTransactionsPerBlock: scenario.maxTransactionsPerBlock,
+    challengeBlocks: challengeBlocksOf(scenario),
   };
 }

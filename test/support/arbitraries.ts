@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { PolicySpec } from "../../policies/policy.ts";
+import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import {
   type Action,
   type CallDraw,
@@ -26,7 +27,14 @@ const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
 
 const calls: fc.Arbitrary<CallDraw> = fc.record({
   model: fc.constantFrom(0, 0, 0, 1),
-  mode: fc.constantFrom("vanilla", "vanilla", "vanilla", "tee"),
+  mode: fc.constantFrom("vanilla", "vanilla", "tee", "optimistic"),
+  conflict: fc.constantFrom<ConflictRule[]>(
+    { kind: "first-valid" },
+    { kind: "first-valid" },
+    { kind: "first-valid" },
+    { kind: "agree", k: 2 },
+    { kind: "median", k: 3, tolerance: 2 },
+  ),
   maxFeeGwei: fc.integer({ min: 20, max: 200 }),
   validityBlocks: fc.constantFrom(8, 1, 2, 4, 32),
   tokensOut: fc.constantFrom(16, 128, 512),
@@ -85,6 +93,7 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant("commit" as const) }),
   fc.record({ do: fc.constant("join" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
+  fc.record({ do: fc.constant("bond" as const), node: fc.nat(5), bondGwei: fc.constantFrom(0, 3_000, 200_000) }),
   fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("policy" as const), policy: policies }),
   fc.record({
@@ -125,6 +134,8 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
   priceGwei: fc.integer({ min: 1, max: 60 }),
   models: fc.constantFrom(1, 2),
   tee: fc.boolean(),
+  bondGwei: fc.constantFrom(0, 20_000, 200_000),
+  label: fc.constantFrom(0, 0, 1),
   serviceMs: fc.constantFrom(40, 200, 800, 2_500),
   faulty: fc.constantFrom(0, 0.2, 0.6, 1),
 });
@@ -179,7 +190,16 @@ export const healthyScenarios: fc.Arbitrary<Scenario> = fc.record({
   executorFaults: fc.constant(0),
   nodes: fc.array(
     nodes.map(
-      (node): NodeDraw => ({ ...node, slots: 40, models: 2, tee: true, priceGwei: 5, serviceMs: 100, faulty: 0 }),
+      (node): NodeDraw => ({
+        ...node,
+        slots: 40,
+        models: 2,
+        tee: true,
+        bondGwei: 1_000_000,
+        priceGwei: 5,
+        serviceMs: 100,
+        faulty: 0,
+      }),
     ),
     { minLength: 3, maxLength: 5 },
   ),
