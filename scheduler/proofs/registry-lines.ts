@@ -72,22 +72,33 @@ export interface JudgingRules {
 const decode = Schema.decodeUnknownResult(LineSchema, { onExcessProperty: "error", errors: "first" });
 
 /** Reads a registry's lines again; `undefined` when one of them is no line of a registry. Never throws. */
+export function parseRegistryLines(lines: readonly string[]): readonly RegistryLine[] | undefined {
+  const read: RegistryLine[] = [];
+  for (const line of lines) {
+    const decoded = decode(parse(line));
+    if (Result.isFailure(decoded)) return undefined;
+    read.push(decoded.success);
+  }
+  return read;
+}
+
+/** What a validator needs of a registry's lines; `undefined` when one of them is no line of a registry. Never throws. */
 export function readRegistryLines(lines: readonly string[]): JudgingRules | undefined {
+  const read = parseRegistryLines(lines);
+  if (read === undefined) return undefined;
   const models = new Map<string, ModelRules>();
   const listed = new Map<string, typeof LINES.listed.Type>();
   const roots: RootLine[] = [];
-  for (const line of lines) {
-    const read = decode(parse(line));
-    if (Result.isFailure(read)) return undefined;
-    const { success } = read;
-    if (success.entry === "model") models.set(success.model, rulesOf(success));
-    else if (success.entry === "root") roots.push(success);
-    else if (success.entry === "listed") listed.set(success.id, success);
+  for (const line of read) {
+    if (line.entry === "model") models.set(line.model, rulesOf(line));
+    else if (line.entry === "root") roots.push(line);
+    else if (line.entry === "listed") listed.set(line.id, line);
   }
   return { models, roots, listed };
 }
 
-function rulesOf({ digest, output, tee, zkml }: ModelLine): ModelRules {
+/** What judging an answer of the model takes. */
+export function rulesOf({ digest, output, tee, zkml }: ModelLine): ModelRules {
   return { digest, output, ...(tee === undefined ? {} : { tee }), ...(zkml === undefined ? {} : { zkml }) };
 }
 

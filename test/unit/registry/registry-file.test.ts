@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { readRegistryLines } from "../../../scheduler/proofs/registry-lines.ts";
+import { registryFromLines } from "../../../scheduler/registry/from-lines.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { loadRegistry, RegistryError } from "../../../scheduler/registry/registry-file.ts";
 import { readRegistryText } from "../../../scheduler/registry/registry-text.ts";
@@ -95,6 +96,7 @@ describe("a registry file", () => {
     const read = readRegistryLines(registry.lines);
     for (const [id, { rules }] of registry.models) expect(read?.models.get(id)).toEqual(rules);
     expect(read?.listed.get("alder-1")).toEqual({ entry: "listed", id: "alder-1", ...alder });
+    expect(registryFromLines(registry.lines)?.lines).toEqual(registry.lines);
     expect(readRegistryLines([...registry.lines, "{}"])).toBeUndefined();
     expect(readRegistryLines(registry.lines.map((line) => line.slice(1)))).toBeUndefined();
   });
