@@ -103,7 +103,7 @@ export class Launcher {
     const bondGwei = bonded ? feeGwei * this.#bondPerFee : 0;
     if (bonded) assert(this.#bonds?.lock(node.id, bondGwei) === true, "a copy for a node without enough bond");
     const label = bonded || race.compares ? served.labelOf(node) : "";
-    if (race.compares) race.label ??= label;
+    if (race.compares) race.label = label;
     const copy = new Copy({
       id: this.#copies.nextId(),
       nonce: this.#random.nonce(),
@@ -159,14 +159,16 @@ function forgetOneEnded(race: Race): void {
 
 /**
  * Nodes whose answers may be compared with each other: of operators that the race does not use and that are not excluded,
- * with the label of its first copy; before that, with the label that most operators bear.
+ * with the label of the copies that it has; as long as it has none, with the label that most operators bear.
  */
 function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode[] {
   const { served, excluded } = race;
   const used = new Set(excluded);
   for (const copy of race.copies) if (copy.live || copy.held) used.add(copy.operator);
   const free = nodes.filter((node) => !used.has(node.operator));
-  const label = race.label ?? widestLabel(served, free);
+  // Nothing is there to compare with as long as nobody is at it.
+  const bound = race.purpose === "challenge" || race.held > 0 || race.live > 0;
+  const label = bound ? race.label : widestLabel(served, free);
   return free.filter((node) => served.labelOf(node) === label);
 }
 

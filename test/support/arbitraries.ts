@@ -188,21 +188,25 @@ export const healthyScenarios: fc.Arbitrary<Scenario> = fc.record({
   leaseMs: fc.constant(4_000),
   verifierFaults: fc.constant(0),
   executorFaults: fc.constant(0),
-  nodes: fc.array(
-    nodes.map(
-      (node): NodeDraw => ({
-        ...node,
-        slots: 40,
-        models: 2,
-        tee: true,
-        bondGwei: 1_000_000,
-        priceGwei: 5,
-        serviceMs: 100,
-        faulty: 0,
-      }),
-    ),
-    { minLength: 3, maxLength: 5 },
-  ),
+  // Of as many operators, so that any conflict rule can be met.
+  nodes: fc
+    .array(
+      nodes.map(
+        (node): NodeDraw => ({
+          ...node,
+          slots: 40,
+          models: 2,
+          tee: true,
+          bondGwei: 1_000_000,
+          priceGwei: 1,
+          serviceMs: 100,
+          faulty: 0,
+          label: 0,
+        }),
+      ),
+      { minLength: 3, maxLength: 5 },
+    )
+    .map((drawn) => drawn.map((node, operator) => ({ ...node, operator }))),
   actions: fc.array(
     fc.oneof(
       submissions.map(
@@ -225,6 +229,9 @@ export const hostileScenarios: fc.Arbitrary<Scenario> = fc
     nodes: [
       ...bad.map((node) => ({
         ...node,
+        // An operator that lies in one answer is asked for no second one.
+        operator: 10 + node.operator,
+        label: 0,
         slots: 4,
         queueLimit: 4,
         models: 2 as const,

@@ -1,3 +1,4 @@
+import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import type {
   CallResult,
@@ -292,6 +293,29 @@ function immortalResults(): Tampering {
   };
 }
 
+/** One accepted answer is enough, whatever the call's rule. */
+function oneAnswerIsEnough(): Tampering {
+  const any = <T extends { readonly conflict: ConflictRule }>(call: T): T => ({
+    ...call,
+    conflict: { kind: "first-valid" },
+  });
+  return {
+    hear: (event) => {
+      if (event.kind === "calls-discovered") return { ...event, calls: event.calls.map(any) };
+      if (event.kind !== "submitted" || event.transaction.calls === undefined) return event;
+      return { ...event, transaction: { ...event.transaction, calls: event.transaction.calls.map(any) } };
+    },
+  };
+}
+
+/** Every node is taken for an operator of its own. */
+function everyNodeAnOperator(): Tampering {
+  return {
+    hear: (event) =>
+      event.kind === "node-joined" ? { ...event, node: { ...event.node, operator: event.node.id } } : event,
+  };
+}
+
 /** Deaf to one kind of event. */
 const deafTo = (kind: EngineEvent["kind"]) => (): Tampering => ({
   hear: (event) => (event.kind === kind ? undefined : event),
@@ -332,6 +356,26 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "skips verification", breaks: ["P2"], plant: unverified },
   { name: "takes every verdict for yes", breaks: ["P2"], plant: everyVerdictAccepts },
   { name: "takes an answer from anyone", breaks: ["P2", "P3"], plant: anyoneAnswers },
+  { name: "decides by one answer where several are asked for", breaks: ["P2"], plant: oneAnswerIsEnough },
+  { name: "asks one operator twice", breaks: ["P2"], shows: /one operator/, plant: everyNodeAnOperator },
+  {
+    name: "takes one challenger's word against the winner's",
+    breaks: ["P2"],
+    plant: once("challengeEnded", ({ outcome }) =>
+      outcome.verdict === "upheld" && outcome.dissenter === ""
+        ? [{ kind: "challengeEnded", outcome: { ...outcome, verdict: "overturned" } }]
+        : undefined,
+    ),
+  },
+  {
+    name: "pays while the result can be challenged",
+    breaks: ["P5"],
+    shows: /while it can be challenged/,
+    plant: () => ({}),
+    configure: (config) => ({ ...config, optimistic: { ...config.optimistic, challengeBlocks: 0 } }),
+  },
+  { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
+  { name: "takes a bond out of nothing", breaks: ["P5"], plant: movement("bonded", nothing) },
   { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
   { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
   {
