@@ -374,7 +374,6 @@ export const MUTANTS: readonly Mutant[] = [
     plant: () => ({}),
     configure: (config) => ({ ...config, optimistic: { ...config.optimistic, challengeBlocks: 0 } }),
   },
-  { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "takes a bond out of nothing", breaks: ["P5"], plant: movement("bonded", nothing) },
   { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
   { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
@@ -449,6 +448,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: "launches without writing it down", breaks: ["P12"], plant: entry("launched", nothing) },
   { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
+];
+
+/** Errors that take a lie, two challengers and time: only long runs come that far. */
+export const RARE: readonly Mutant[] = [
+  { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
+  { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];
 
 /** Errors that break no rule at any step: what should happen does not. Caught where everything is expected to be sealed. */
