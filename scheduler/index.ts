@@ -12,10 +12,12 @@ import type { PipeEvent } from "./live/notices.ts";
 import { CLOSED, type SealOutcome, type SubmitOutcome } from "./live/outcomes.ts";
 import { declaredCalls, type PreExecutor } from "./live/pre-executor.ts";
 import { PROGRAM } from "./live/program.ts";
+import { assertProofSettings, DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 import type { BlockRecord } from "./live/records.ts";
 import type { AccountView, SealRequest, ServiceStatistics } from "./live/service.ts";
 import type { Transport } from "./live/transport.ts";
 import type { EmbeddedNode } from "./node/embedded-node.ts";
+import type { Registry } from "./registry/registry.ts";
 import { intakeOf } from "./proofs/transaction-digest.ts";
 import type { SignedTransaction } from "./proofs/transaction.ts";
 
@@ -32,6 +34,7 @@ export { DEFAULT_LIVE_LIMITS, type LiveLimits } from "./live/limits.ts";
 export type { PipeEvent } from "./live/notices.ts";
 export type { SealOutcome, SubmitOutcome, SubmitProblem } from "./live/outcomes.ts";
 export { declaredCalls, type PreExecution, type PreExecutionRequest, type PreExecutor } from "./live/pre-executor.ts";
+export { DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 export type { BlockRecord } from "./live/records.ts";
 export { type AccountView, type SealRequest, ServiceFailed, type ServiceStatistics } from "./live/service.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
@@ -60,6 +63,10 @@ export interface PipeOptions {
   readonly engine?: Partial<Omit<EngineConfig, "policy">>;
   /** What differs from `DEFAULT_LIVE_LIMITS`. */
   readonly limits?: Partial<LiveLimits>;
+  /** What differs from `DEFAULT_PROOF_SETTINGS`. */
+  readonly proofs?: Partial<ProofSettings>;
+  /** Which models and nodes there are. Without it nodes offer what they like, and nothing in the modes `tee` and `zkml` is valid. */
+  readonly registry?: Registry;
   /** Finds out the calls of transactions; without it they are those that the sender declared. */
   readonly preExecutor?: PreExecutor;
   /** A pino logger, or the level from which on lines go to standard error. Without it warnings and errors do. */
@@ -168,7 +175,10 @@ function layerOf(options: PipeOptions) {
   if (policy !== undefined) requirePolicy(policy);
   const engine = { ...DEFAULT_CONFIG, ...options.engine, policy: policy ?? DEFAULT_CONFIG.policy };
   const retainAll = options.pruneJournal !== true;
-  const settings = Settings.layer({ chainId, program: PROGRAM, engine, policy, limits, retainAll });
+  const proofs = { ...DEFAULT_PROOF_SETTINGS, ...options.proofs };
+  assertProofSettings(proofs);
+  const about = { chainId, program: PROGRAM, engine, policy, limits, retainAll };
+  const settings = Settings.layer({ ...about, proofs, registry: options.registry });
   const transport = "nodes" in fleet ? TransportService.embedded(fleet.nodes) : TransportService.given(fleet.transport);
   return PipeService.wired.pipe(
     Layer.provide(transport),

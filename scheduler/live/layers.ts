@@ -16,14 +16,17 @@ import type { LiveLimits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
 import type { PreExecutor } from "./pre-executor.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { ProofSettings } from "./proof-settings.ts";
 import { writeManifest } from "./records.ts";
 import type { ServiceState } from "./recovery.ts";
 import { recover } from "./recovery.ts";
-import { loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
+import { epochSeeds, loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
 import type { Log } from "./service.ts";
 import { Service, ServiceFailed } from "./service.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
+import { trustIn } from "../proofs/stage-runner.ts";
 import { VerifierPool, verifyWorkerUrl } from "./verifier-pool.ts";
 
 /** A part could not be brought up. `reason` is the part's own word for it, where it has one. */
@@ -50,6 +53,9 @@ export interface SettingsShape {
   /** Taken up at every start; `undefined` leaves the one in force. */
   readonly policy: PolicySpec | undefined;
   readonly limits: LiveLimits;
+  readonly proofs: ProofSettings;
+  /** Which models and nodes there are; `undefined`: whatever nodes offer, judged by signature alone. */
+  readonly registry: Registry | undefined;
   /** Keeps the whole journal, so that it can be replayed from its beginning. */
   readonly retainAll: boolean;
 }
@@ -116,13 +122,16 @@ export class StateService extends Context.Service<
   static readonly layer = Layer.effect(
     StateService,
     Effect.gen(function* () {
-      const { chainId, engine } = yield* Settings;
+      const { chainId, engine, proofs } = yield* Settings;
+      const { challenges } = proofs;
       const { path: directory, secret } = yield* Directory;
       const store = yield* JournalService;
       const key = schedulerKey(secret);
       const archive = new BlockArchive(directory, engine.limits.maxReorgDepth + 1);
       const state = yield* Effect.acquireRelease(
-        opening("records", () => recover({ store, directory, chainId, key, archive })),
+        opening("records", () =>
+          recover({ store, directory, chainId, key, archive, challenges, seeds: epochSeeds(secret) }),
+        ),
         ({ records }) => Effect.promise(() => records.close()),
       );
       return { state, archive, key };
@@ -160,16 +169,22 @@ export class VerifierService extends Context.Service<VerifierService, Verifier>(
   static readonly layer = Layer.effect(
     VerifierService,
     Effect.gen(function* () {
-      const { limits } = yield* Settings;
+      const { limits, registry } = yield* Settings;
+      const roots = registry?.roots ?? [];
+      const trust = { roots: roots.map(({ pem }) => pem), allowEmulator: roots.some(({ emulator }) => emulator) };
       const log = yield* logOf;
       const onReplaced = (reason: string) => log("Warn", "a verifier was replaced", { reason });
       const workers = Math.min(MAX_VERIFIERS, Math.max(1, availableParallelism() - 1));
-      const pool = Effect.sync(() => new VerifierPool({ workers, limits, workerUrl: verifyWorkerUrl(), onReplaced }));
+      const pool = Effect.sync(
+        () => new VerifierPool({ workers, limits, trust, workerUrl: verifyWorkerUrl(), onReplaced }),
+      );
       return yield* Effect.acquireRelease(pool, (verifier) => Effect.promise(() => verifier.close()));
     }),
   );
 }
 
+/** Two even where there is one core to spare: only the machine can interrupt a pairing for a signature that comes meanwhile. */
+const MIN_VERIFIERS = 2;
 /** Each checks some ten thousand signatures a second: four are more than the loop can use. */
 const MAX_VERIFIERS = 4;
 
@@ -228,7 +243,7 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
   static readonly layer = Layer.effect(
     PipeService,
     Effect.gen(function* () {
-      const { chainId, limits, policy } = yield* Settings;
+      const { chainId, limits, policy, proofs, registry } = yield* Settings;
       const directory = yield* Directory;
       const store = yield* JournalService;
       const { state, archive, key } = yield* StateService;
@@ -242,7 +257,8 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
         log("Warn", "no directory: nothing that this scheduler holds survives its process", {});
       const latencies = yield* latencyLog(directory.path);
       const parts = { chainId, limits, clock, store, state, archive, transport, verifier, preExecutor };
-      const service = new Service({ ...parts, metrics, latencies, log });
+      const seeds = epochSeeds(directory.secret);
+      const service = new Service({ ...parts, proofs, registry, seeds, metrics, latencies, log });
       yield* Effect.addFinalizer(() =>
         Effect.promise(async () => {
           await service.stop();

@@ -8,7 +8,9 @@ import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
 import { isHashHex } from "../proofs/digest.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { BlockArchive } from "./block-archive.ts";
+import { ChallengeSampler } from "./challenge-sampler.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Blob } from "./inbox.ts";
 import type { JournalStore } from "./journal-store.ts";
@@ -22,9 +24,13 @@ import { noticeOf } from "./notices.ts";
 import type { SealOutcome, SubmitOutcome } from "./outcomes.ts";
 import { CLOSED, OVERLOADED, rejected, sealRefused } from "./outcomes.ts";
 import type { PreExecutor } from "./pre-executor.ts";
+import type { ProofSettings } from "./proof-settings.ts";
 import type { BlockRecord } from "./records.ts";
+import type { EpochSeeds } from "./records-registry.ts";
 import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
 import { isRepeat, writeDown } from "./recovery.ts";
+import { RegistrationEpochs } from "./registration-epochs.ts";
+import { Registrations } from "./registrations.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
@@ -47,10 +53,16 @@ export interface ServiceParts {
   readonly transport: Transport;
   readonly verifier: Verifier;
   readonly preExecutor: PreExecutor;
+  readonly registry: Registry | undefined;
+  readonly proofs: ProofSettings;
+  readonly seeds: EpochSeeds;
   readonly metrics: Metrics;
   readonly latencies: Latencies;
   readonly log: Log;
 }
+
+/** Longest pause between renewals of attestation documents: as rules may set their age, and a timer can wait. */
+const MAX_RENEWAL_MS = 1_800_000;
 
 /** What a producer asks of a block. `gas` is its own order: highest gas price first, each sender's nonces in order. */
 export interface SealRequest {
@@ -98,6 +110,9 @@ export class Service {
   readonly #parts: ServiceParts;
   readonly #loop: Loop<Engine>;
   readonly #world: World;
+  readonly #registrations: Registrations;
+  readonly #epochs: RegistrationEpochs;
+  readonly #sampler: ChallengeSampler;
   readonly #subscribers: Subscribers;
   readonly #sealing = new Map<number, Promise<SealOutcome>>();
   readonly #failed = Promise.withResolvers<Error>();
@@ -105,6 +120,7 @@ export class Service {
   #snapshot: Promise<void> | undefined;
   /** Who joined while the transport started. */
   #joining: Set<string> | undefined;
+  #renewals: NodeJS.Timeout | undefined;
   #closing = false;
   #stopping: Promise<void> | undefined;
 
@@ -124,6 +140,24 @@ export class Service {
       failureOf,
       onFailure: (failure) => this.#end(failure),
     });
+    const { registry, seeds, log } = parts;
+    const nowMs = () => Math.floor(clock.nowUs() / 1000);
+    this.#epochs = new RegistrationEpochs(parts.proofs.registrationEpochMs, (epoch) => seeds.registration(epoch));
+    this.#registrations = new Registrations({
+      chainId,
+      nowMs,
+      registry,
+      epochs: this.#epochs,
+      verifier,
+      admitted: (node) => this.#joining?.add(node),
+      say: (node, event, blobs) => this.#loop.registration(node, event, blobs),
+      warn: (message, fields) => log("Warn", message, fields),
+    });
+    this.#sampler = new ChallengeSampler({
+      terms: parts.proofs.challenges,
+      seedOf: (epoch) => seeds.challenge(epoch),
+      say: (event) => this.#loop.reply(event),
+    });
     this.#world = new World({
       chainId,
       clock,
@@ -132,11 +166,10 @@ export class Service {
       transport,
       verifier,
       preExecutor,
+      registry,
+      registrations: this.#registrations,
+      epochs: this.#epochs,
       reply: (event) => this.#loop.reply(event),
-      registration: (node, event) => {
-        if (event.kind === "node-joined") this.#joining?.add(node);
-        this.#loop.registration(node, event);
-      },
       message: (event, blobs) => this.#loop.message(event, blobs),
       onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
       onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
@@ -155,6 +188,8 @@ export class Service {
       if (!this.#closing) this.#world.hear(message);
     });
     const known = [...state.custody.nodes.keys()];
+    await this.#announceModels();
+    this.#announceEpochs();
     await transport.start();
     this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
@@ -162,8 +197,29 @@ export class Service {
     if (store.recovered === undefined) return;
     for (const node of known) if (!joined.has(node)) this.#loop.reply({ kind: "node-left", node });
     await this.#ask({ kind: "restarted" }, true);
+    this.#sampler.resume({
+      blocks: state.custody.blocks,
+      transaction: (hash) => state.engine.status(hash),
+      wasChallenged: (txHash, callIndex) => state.custody.wasChallenged(txHash, callIndex),
+    });
     const { lastBatch, tornTail, closedCleanly, refusedSnapshots } = store.recovered;
     log("Info", "went on from the journal", { lastBatch, tornTail, closedCleanly, refusedSnapshots });
+  }
+
+  /** Before any node joins the journal says which models are known, and what makes their answers valid. */
+  async #announceModels(): Promise<void> {
+    const { registry, state } = this.#parts;
+    if (registry === undefined || registry.digest === state.custody.models) return;
+    const bytes = Buffer.from(registry.lines.map((line) => `${line}\n`).join(""));
+    await this.#loop.ask({ kind: "registry-changed", hash: registry.digest }, [{ hash: registry.digest, bytes }], true);
+  }
+
+  /** Documents are renewed twice per epoch, and so before the nonce that they answer is an old one. */
+  #announceEpochs(): void {
+    const { transport, clock, proofs } = this.#parts;
+    const announce = () => transport.announce?.(this.#epochs.current(Math.floor(clock.nowUs() / 1000)));
+    announce();
+    this.#renewals = setInterval(announce, Math.min(MAX_RENEWAL_MS, proofs.registrationEpochMs / 2));
   }
 
   /** Resolves when the service has failed; never when it is stopped. */
@@ -304,6 +360,7 @@ export class Service {
 
   async #stop(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#renewals);
     await this.#loop.stop();
     this.#subscribers.close();
     const n = this.#loop.lastBatch;
@@ -341,9 +398,10 @@ export class Service {
     const { state, archive, metrics, latencies, store } = this.#parts;
     for (const step of batch.steps) {
       const news = step.commands.filter((command) => !isRepeat(command, state.custody));
-      writeDown(step, state, archive);
+      writeDown(step, batch.atUs, state, archive);
       for (const command of news) {
         this.#world.carryOut(command);
+        if (command.kind === "sealed") this.#sampler.sealed(command.block);
         metrics.note(command);
         latencies.note(command);
         if (this.#subscribers.count === 0) continue;
@@ -391,6 +449,7 @@ export class Service {
   }
 
   #end(failure: Error): void {
+    clearInterval(this.#renewals);
     this.#parts.log("Error", failure.message, { cause: String(failure.cause) });
     this.#subscribers.close();
     this.#failed.resolve(failure);

@@ -30,6 +30,15 @@ export interface Assignment {
   readonly leaseMs: number;
 }
 
+/**
+ * A span of time in which attestation documents answer nonces derived from this seed (64 hexadecimal digits), each node from
+ * its own (`registrationNonce`).
+ */
+export interface RegistrationEpoch {
+  readonly epoch: number;
+  readonly seed: string;
+}
+
 /** What nodes say. Bounded by the transport; a node can only speak in its own name. */
 export type NodeMessage =
   /** `attestation`: the document that its terms name, for nodes that have an enclave. */
@@ -62,6 +71,11 @@ export interface Transport {
   cancel(node: string, copy: number): void;
   /** Sets the one receiver. Called before `start`. */
   onMessage(receive: (message: NodeMessage) => void): void;
+  /**
+   * Told before `start`, and again whenever documents should be renewed: nodes that have an enclave join anew, with a document
+   * for this epoch. A transport to nodes without enclaves does not need it.
+   */
+  announce?(epoch: RegistrationEpoch): void;
   /** Brings the nodes up; they join by messages. */
   start(): Promise<void>;
   /** Ends only what it started. */

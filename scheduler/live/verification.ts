@@ -3,7 +3,7 @@ import type { AttestationParts, Enclave, ProofFault, ProofParts, Registration } 
 import type { ModelRules } from "../proofs/model-rules.ts";
 import type { Statement } from "../proofs/statement.ts";
 import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../proofs/answer.ts";
 
 /** One proof to be judged: the copy as the engine knows it, what came in for it, and what it is judged by. */
 export interface ProofCheck {

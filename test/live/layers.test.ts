@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, layer } from "@effect/vitest";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
 import { DEFAULT_CONFIG, DEFAULT_LIVE_LIMITS, declaredCalls, defaultFleet, layers } from "../../scheduler/index.ts";
+import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
 import { honest, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
 import { CHAIN, User } from "./support/users.ts";
 
@@ -32,6 +33,8 @@ function pipeIn(directory: string, { nodes = scripted(), chainId = CHAIN }: Part
     engine: DEFAULT_CONFIG,
     policy: undefined,
     limits: DEFAULT_LIVE_LIMITS,
+    proofs: DEFAULT_PROOF_SETTINGS,
+    registry: undefined,
     retainAll: true,
   });
   const fleet = Layer.mergeAll(TransportService.given(nodes), PreExecutorService.layer(declaredCalls));

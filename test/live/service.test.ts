@@ -15,6 +15,7 @@ import { DEFAULT_LIVE_LIMITS } from "../../scheduler/live/limits.ts";
 import { declaredCalls, type PreExecutor } from "../../scheduler/live/pre-executor.ts";
 import type { NodeMessage } from "../../scheduler/live/transport.ts";
 import { VerifierPool } from "../../scheduler/live/verifier-pool.ts";
+import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
 import { answerTo, honest, type Script, ScriptedNodes, scriptedNode, silent } from "./support/scripted-nodes.ts";
 import { CHAIN, untilState, User } from "./support/users.ts";
 
@@ -183,6 +184,8 @@ const settings = layers.Settings.layer({
   engine: DEFAULT_CONFIG,
   policy: undefined,
   limits: { ...DEFAULT_LIVE_LIMITS, proofTimeLimitMs: 200 },
+  proofs: DEFAULT_PROOF_SETTINGS,
+  registry: undefined,
   retainAll: true,
 });
 
@@ -237,7 +240,13 @@ test("P2: a verifier that hangs rejects that proof, and the job goes on", async 
   };
   const workerUrl = new URL("./workers/troubled-worker.ts", import.meta.url);
   const limits = { ...DEFAULT_LIVE_LIMITS, proofTimeLimitMs: 200 };
-  const pool = new VerifierPool({ workers: 1, limits, workerUrl, onReplaced: () => undefined });
+  const pool = new VerifierPool({
+    workers: 1,
+    limits,
+    trust: { roots: [], allowEmulator: false },
+    workerUrl,
+    onReplaced: () => undefined,
+  });
   const nodes = new ScriptedNodes([scriptedNode(0, hanging), scriptedNode(1, late)]);
   const user = new User(1);
   const program = Effect.gen(function* () {

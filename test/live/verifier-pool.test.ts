@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import type { CopyView } from "../../scheduler/engine/commands.ts";
-import { answerHash } from "../../scheduler/live/answer.ts";
+import { answerHash } from "../../scheduler/proofs/answer.ts";
 import { DEFAULT_LIVE_LIMITS, type LiveLimits } from "../../scheduler/live/limits.ts";
 import type { ProofCheck, Verdict } from "../../scheduler/live/verification.ts";
 import { VerifierPool, verifyWorkerUrl } from "../../scheduler/live/verifier-pool.ts";

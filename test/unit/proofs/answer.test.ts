@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { answerHash, decodeAnswer, encodeAnswer } from "../../../scheduler/live/answer.ts";
+import { answerHash, decodeAnswer, encodeAnswer } from "../../../scheduler/proofs/answer.ts";
 import type { Proof } from "../../../scheduler/live/transport.ts";
 import { isProof, orderProofKeys } from "../../../scheduler/proofs/proof.ts";
 import { WIRE_LIMITS } from "../../../scheduler/proofs/wire-limits.ts";

@@ -1,12 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { auditOrder } from "../../../scheduler/cli/order.ts";
 import { verifyReceipts } from "../../../scheduler/cli/receipts.ts";
 import type { CallResult, Movement, OrderEntry, SealedBlock } from "../../../scheduler/engine/commands.ts";
 import type { Command } from "../../../scheduler/engine/recorder.ts";
-import type { Answer } from "../../../scheduler/live/answer.ts";
-import { chainLine, EMPTY_CHAIN, type RegistryEntry } from "../../../scheduler/live/records-lines.ts";
+import type { Answer } from "../../../scheduler/proofs/answer.ts";
 import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
 import {
   cleanUp,
@@ -33,8 +30,9 @@ async function lieWith(
 ): Promise<string> {
   const { producer } = await makeDirectory();
   const directory = await temporaryDirectory();
-  const records = await openRecords(directory, answersOf(producer.answers));
-  for (const item of change(producer.history)) note(records, item);
+  const kept = { copies: producer.kept.copies, answers: answersOf(producer.kept.answers) };
+  const records = await openRecords(directory, kept);
+  for (const item of change(producer.history)) note(records, item, kept);
   await records.close();
   return directory;
 }
@@ -115,7 +113,8 @@ describe("lies about money (P5)", () => {
   it("another payee than the winner", async () => {
     const lie = once<Movement>((m) => [{ ...m, account: "node-x" }], isPaid);
     const found = await verified(await lieWith((history) => mapMovements(history, lie)));
-    expect(found).toEqual(containing("the ledger paid node-x, not the winner"));
+    expect(found).toEqual(containing("the ledger has not paid its fee to node-"));
+    expect(found).toEqual(containing("pays node-x for"));
   });
   it("a fee that is not paid", async () => {
     const lie = once<Movement>(() => [], isPaid);
@@ -158,12 +157,15 @@ describe("lies about results (P1, P3, P10)", () => {
     ["another node's answer", ({ node }) => ({ node: nodeAfter(node) })],
     ["an answer to another assignment", ({ nonce }) => ({ nonce: nonce + 1 })],
     ["an answer to another input", ({ outputHash }) => ({ inputHash: outputHash })],
-    ["an answer of another mode", () => ({ mode: "tee" })],
   ])("%s", async (_, change) => {
     const directory = await lieWith((history) => mapResults(history, (result) => ({ ...result, ...change(result) })));
     expect(await verified(directory)).toEqual(containing("P3: the proof is not the node's signature"));
   });
 
+  it("an answer of another mode", async () => {
+    const directory = await lieWith((history) => mapResults(history, (result) => ({ ...result, mode: "tee" })));
+    expect(await verified(directory)).toEqual(containing("P2: the proof does not hold: wrong-proof-kind"));
+  });
   it("another output than the one that won", async () => {
     const directory = await lieWith(
       (history) => history,
@@ -212,21 +214,8 @@ describe("lies about results (P1, P3, P10)", () => {
     expect(await audited(directory)).toEqual(containing("after nonce"));
   });
   it("a key under which the node never joined", async () => {
-    const directory = await lieWith((history) => history);
-    const path = join(directory, "registry.jsonl");
-    const entries = (await readFile(path, "utf8"))
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as RegistryEntry);
-    let head = EMPTY_CHAIN;
-    let text = "";
-    for (const entry of entries) {
-      const body = entry.entry === "node" ? { ...entry, key: keyOf("mallory").publicKeyHex } : entry;
-      const line = chainLine("registry", head, body);
-      head = line.head;
-      text += line.text;
-    }
-    await writeFile(path, text);
+    const { publicKeyHex: key } = keyOf("mallory");
+    const directory = await lieWith((history) => history.map((item) => ("offers" in item ? { ...item, key } : item)));
     const found = await verified(directory);
     expect(new Set(found.map((message) => message.replace(/node-./, "X")))).toEqual(
       new Set(["the key is none under which the node X is in the registry"]),

@@ -1,16 +1,18 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CallResult } from "../../../scheduler/engine/commands.ts";
+import type { CopyView } from "../../../scheduler/engine/commands.ts";
 import { DEFAULT_CONFIG } from "../../../scheduler/engine/config.ts";
 import { Engine } from "../../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../../scheduler/engine/events.ts";
 import type { Command } from "../../../scheduler/engine/recorder.ts";
 import { Recorder } from "../../../scheduler/engine/recorder.ts";
-import type { Answer } from "../../../scheduler/live/answer.ts";
-import { answerHash } from "../../../scheduler/live/answer.ts";
+import type { HeldCopy } from "../../../scheduler/live/custody.ts";
 import type { BlockRecord, RecordsPosition } from "../../../scheduler/live/records.ts";
 import { Records } from "../../../scheduler/live/records.ts";
+import { epochSeeds } from "../../../scheduler/live/secret.ts";
+import type { Answer } from "../../../scheduler/proofs/answer.ts";
+import { answerHash, encodeAnswer } from "../../../scheduler/proofs/answer.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { deriveSeed, signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import { signStatement } from "../../../scheduler/proofs/statement.ts";
@@ -42,21 +44,56 @@ function nodeTerms(id: string, key = keyOf(id).publicKeyHex): NodeTerms {
   };
 }
 
+/** What the shell of these records keeps, for good. */
+export interface Kept {
+  readonly answers: ReadonlyMap<string, Answer>;
+  readonly copies: ReadonlyMap<number, HeldCopy>;
+}
+
+export class Keeper implements Kept {
+  readonly answers = new Map<string, Answer>();
+  readonly copies = new Map<number, HeldCopy>();
+
+  dispatched({ id, node, nonce, race }: CopyView): void {
+    const { model, mode, inputHash } = race.call;
+    const asked = { txHash: race.tx.hash, callIndex: race.callIndex, call: { model, mode, inputHash } };
+    this.copies.set(id, {
+      ...asked,
+      node: node.id,
+      signer: { key: keyOf(node.id).publicKeyHex },
+      nonce,
+      answerHash: "",
+    });
+  }
+
+  answered(copy: CopyView, output: Uint8Array): { readonly outputHash: string; readonly answerHash: string } {
+    const { node, nonce, race } = copy;
+    const { model, mode, inputHash } = race.call;
+    const asked = { chainId: CHAIN, txHash: race.tx.hash, callIndex: race.callIndex, model, inputHash, mode };
+    const outputHash = sha256Hex(output);
+    const signature = signStatement({ ...asked, node: node.id, nonce, outputHash }, keyOf(node.id));
+    const answer: Answer = { output, proof: { kind: mode === "optimistic" ? mode : "vanilla", signature } };
+    const hash = answerHash(answer);
+    this.answers.set(hash, answer);
+    return { outputHash, answerHash: hash };
+  }
+}
+
 /** The real engine with the real records; nodes, verifier, pre-executor and chain answer at once. */
 export class Producer {
   readonly engine = new Engine({ ...DEFAULT_CONFIG, policy: { kind: "fixed", copies: 2 } });
   readonly blocks: BlockRecord[] = [];
   /** Everything that the records were told, for telling it again. */
   readonly history: (Command | NodeTerms)[] = [];
-  readonly answers: Map<string, Answer>;
+  readonly kept: Keeper;
   #records: Records;
   #nowUs = 1_000_000;
   readonly #nonces = new Map<string, number>();
   readonly #declared = new Map<string, readonly CallTerms[]>();
 
-  constructor(records: Records, answers: Map<string, Answer>) {
+  constructor(records: Records, kept: Keeper) {
     this.#records = records;
-    this.answers = answers;
+    this.kept = kept;
   }
 
   /** Steps the event and everything that follows from it at once. */
@@ -110,7 +147,7 @@ export class Producer {
 
   #note(item: Command | NodeTerms): void {
     this.history.push(item);
-    const block = note(this.#records, item);
+    const block = note(this.#records, item, this.kept);
     if (block !== undefined) this.blocks.push(block);
   }
 
@@ -124,34 +161,14 @@ export class Producer {
         return [{ kind: "calls-discovered", tx: id, round, calls: declared }];
       }
       case "dispatch": {
-        const { id, node, nonce, race } = command.copy;
-        const output = new TextEncoder().encode(`${race.call.model} of ${race.call.inputHash}`);
-        const outputHash = sha256Hex(output);
-        const { model, mode, inputHash } = race.call;
-        const statement = {
-          chainId: CHAIN,
-          txHash: race.tx.hash,
-          callIndex: race.callIndex,
-          model,
-          inputHash,
-          mode,
-          node: node.id,
-          nonce,
-          outputHash,
-        };
-        const proof = { kind: "vanilla" as const, signature: signStatement(statement, keyOf(node.id)) };
-        const answer = { output, proof };
-        this.answers.set(answerHash(answer), answer);
-        const answered = {
-          kind: "copy-answered" as const,
-          copy: id,
-          node: node.id,
-          outputHash,
-          answerHash: answerHash(answer),
-        };
-        const changed = { ...answered, answerHash: sha256Hex(output) };
+        const { id, node, race } = command.copy;
+        this.kept.dispatched(command.copy);
+        const said = { kind: "copy-answered" as const, copy: id, node: node.id };
+        const text = new TextEncoder().encode(`${race.call.model} of ${race.call.inputHash}`);
+        const answers = [{ ...said, ...this.kept.answered(command.copy, text) }];
         // One node gives two different answers to its assignments.
-        const answers = node.id === TWO_FACED ? [answered, changed] : [answered];
+        if (node.id === TWO_FACED)
+          answers.push({ ...said, ...this.kept.answered(command.copy, new TextEncoder().encode("otherwise")) });
         return [{ kind: "copy-accepted", copy: id, node: node.id }, ...answers];
       }
       case "verify":
@@ -163,21 +180,27 @@ export class Producer {
 }
 
 /** Tells the records one thing, as the live shell does. */
-export function note(records: Records, item: Command | NodeTerms): BlockRecord | undefined {
-  if ("kind" in item) return records.consume(item);
-  records.registered(item);
+export function note(records: Records, item: Command | NodeTerms, kept: Kept): BlockRecord | undefined {
+  const blobs = [...kept.answers].map(([hash, answer]) => ({ hash, bytes: encodeAnswer(answer) }));
+  if ("kind" in item) return records.consume(item, { atUs: TOLD_US, blobs });
+  records.registered(item, 0);
   return undefined;
 }
 
-export function openRecords(
-  directory: string | undefined,
-  answers: ReadonlyMap<string, Answer>,
-  position?: RecordsPosition,
-): Promise<Records> {
-  const lookUp = (hash: string) => answers.get(hash);
-  const winnerKey = ({ node }: CallResult) => keyOf(node).publicKeyHex;
-  const given = { directory, chainId: CHAIN, key: schedulerKey, answers: lookUp, keyOf: winnerKey, position };
-  return Records.open({ ...given, maxReorgDepth: 8 });
+/** When everything was told, for the lines that say it: late enough for every registration and answer. */
+const TOLD_US = 1_000_000_000;
+
+export function openRecords(directory: string | undefined, kept: Kept, position?: RecordsPosition): Promise<Records> {
+  const custody = {
+    answer: (hash: string) => kept.answers.get(hash),
+    input: () => undefined,
+    document: () => undefined,
+    signerOf: (_txHash: string, _callIndex: number, copy: number) => kept.copies.get(copy)?.signer,
+    copy: (id: number) => kept.copies.get(id),
+  };
+  const challenges = { perMillion: 500_000, epochBlocks: 2, revealBlocks: 8 };
+  const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds: epochSeeds(SECRET), challenges };
+  return Records.open({ ...given, maxReorgDepth: 8, position });
 }
 
 /** Four blocks, of which the third is taken back and sealed again; the last is not committed. */
@@ -211,9 +234,9 @@ export function liveThrough(producer: Producer): void {
 /** A directory of records of one such life, closed. */
 export async function makeDirectory(): Promise<{ readonly directory: string; readonly producer: Producer }> {
   const directory = await temporaryDirectory();
-  const answers = new Map<string, Answer>();
-  const records = await openRecords(directory, answers);
-  const producer = new Producer(records, answers);
+  const kept = new Keeper();
+  const records = await openRecords(directory, kept);
+  const producer = new Producer(records, kept);
   liveThrough(producer);
   await records.close();
   return { directory, producer };

@@ -1,7 +1,7 @@
-import { sha256Hex } from "../proofs/digest.ts";
-import { encodeFields } from "../proofs/encoding.ts";
-import { isProof } from "../proofs/proof.ts";
-import type { Proof } from "./transport.ts";
+import { sha256Hex } from "./digest.ts";
+import { encodeFields } from "./encoding.ts";
+import { isProof } from "./proof.ts";
+import type { Proof } from "../live/transport.ts";
 
 /** What a node sent for one assignment. */
 export interface Answer {
