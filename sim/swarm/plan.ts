@@ -87,7 +87,16 @@ export function planOf(seed: number): Scenario {
   const dice = new Dice(seed);
   const nodes = Array.from({ length: dice.between(3, 9) }, () => nodeDraw(dice));
   // One honest node that can do everything, so that there is something to hope for.
-  nodes.push({ ...nodeDraw(dice), models: 2, tee: true, bondGwei: 1_000_000, faulty: 0, priceGwei: 15, slots: 12 });
+  nodes.push({
+    ...nodeDraw(dice),
+    models: 2,
+    tee: true,
+    bondGwei: 1_000_000,
+    liar: false,
+    faulty: 0,
+    priceGwei: 15,
+    slots: 12,
+  });
   const maxPending = dice.pick(2_000, 400, 60);
   const senders = dice.between(6, MAX_SENDERS);
   return {
@@ -103,7 +112,7 @@ export function planOf(seed: number): Scenario {
     maxPendingPerSender: dice.pick(60, 20, maxPending),
     maxCallsPerTransaction: dice.pick(4, 5, 3),
     maxRounds: dice.pick(8, 4, 16),
-    maxReorgDepth: dice.pick(6, 2, 12),
+    maxReorgDepth: dice.pick(12, 2, 24),
     maxTransactionsPerBlock: dice.pick(200, 40, 24),
     wakeLatenessMs: dice.pick(0, 0, 30, 400),
     verifierFaults: dice.pick(0, 0, 0.1, 0.3),
@@ -161,6 +170,7 @@ function nodeDraw(dice: Dice): NodeDraw {
     tee: dice.chance(0.5),
     bondGwei: dice.pick(0, 20_000, 200_000),
     label: dice.pick(0, 0, 1),
+    liar: dice.chance(0.15),
     serviceMs: dice.pick(200, 40, 600, 1_500),
     faulty: dice.pick(0, 0, 0.05, 0.3, 1),
   };

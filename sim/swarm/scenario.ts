@@ -18,6 +18,8 @@ export interface NodeDraw {
   readonly tee: boolean;
   /** What it has put up; with a bond it offers the mode `optimistic` too. */
   readonly bondGwei: number;
+  /** It answers optimistically in the worst sense: signed, and wrong. */
+  readonly liar: boolean;
   /** Nodes with the same label put out the same. */
   readonly label: number;
   /** Mean service time. */

@@ -211,6 +211,7 @@ export class World {
   }
 
   #conduct(node: NodeDraw, copy: CopyView): Conduct {
+    if (!this.#healed && node.liar && copy.race.call.mode === "optimistic") return "deviate";
     if (this.#healed || this.#draw("faulty", copy.id) >= node.faulty) return "honest";
     return FAULTS[Math.floor(this.#draw("fault", copy.id) * FAULTS.length)] ?? "honest";
   }
@@ -219,7 +220,7 @@ export class World {
   #sample(nowUs: number, { height, transactions }: SealedBlock): void {
     for (const { hash, calls } of transactions) {
       for (const [callIndex, { terms }] of calls.entries()) {
-        if (terms.mode !== "optimistic" || this.#draw("sample", hash, callIndex, height) >= 0.5) continue;
+        if (terms.mode !== "optimistic" || this.#draw("sample", hash, callIndex, height) >= 0.7) continue;
         this.#faults.count("challenge");
         this.#send(nowUs + 1_000, "verifier", -1, { kind: "challenged", txHash: hash, callIndex });
       }

@@ -40,6 +40,7 @@ const QUIET: Scenario = {
       models: 1,
       tee: false,
       bondGwei: 0,
+      liar: false,
       label: 0,
       serviceMs: 40,
       faulty: 0,

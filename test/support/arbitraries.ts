@@ -136,6 +136,7 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
   tee: fc.boolean(),
   bondGwei: fc.constantFrom(0, 20_000, 200_000),
   label: fc.constantFrom(0, 0, 1),
+  liar: fc.constantFrom(false, false, false, true),
   serviceMs: fc.constantFrom(40, 200, 800, 2_500),
   faulty: fc.constantFrom(0, 0.2, 0.6, 1),
 });
@@ -202,6 +203,7 @@ export const healthyScenarios: fc.Arbitrary<Scenario> = fc.record({
           serviceMs: 100,
           faulty: 0,
           label: 0,
+          liar: false,
         }),
       ),
       { minLength: 3, maxLength: 5 },
