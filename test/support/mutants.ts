@@ -407,7 +407,7 @@ export const MUTANTS: readonly Mutant[] = [
       { kind: "sealed", block: { height: command.height, sealedUs: 0, transactions: [] } },
     ]),
   },
-  { name: "loses a transaction silently", breaks: ["P8", "P5", "P9"], plant: lostTransaction },
+  { name: "loses a transaction silently", breaks: ["P8", "P5", "P9", "P11"], plant: lostTransaction },
   { name: "lets transactions live too long", breaks: ["P8"], plant: longLives },
   {
     name: "drops a cancel after the decision",
