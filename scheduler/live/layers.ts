@@ -8,6 +8,7 @@ import type { PolicySpec } from "../../policies/policy.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import { BlockArchive } from "./block-archive.ts";
 import { createLiveClock } from "./clock.ts";
+import { loadEmulatorRoot } from "./emulator-root.ts";
 import { createInProcessTransport } from "./in-process-transport.ts";
 import type { JournalStore } from "./journal-store.ts";
 import { memoryStore, openFileStore } from "./journal-store.ts";
@@ -146,12 +147,13 @@ export class TransportService extends Context.Service<TransportService, Transpor
     Layer.effect(
       TransportService,
       Effect.gen(function* () {
-        const { secret } = yield* Directory;
+        const { path, secret } = yield* Directory;
         const log = yield* logOf;
+        const emulator = yield* opening("transport", () => loadEmulatorRoot(path, Date.now()));
         const keyed = nodes.map((node) => ({ ...node, seedHex: nodeSeedHex(secret, node.id) }));
         const onCrash = (node: string, error: Error) =>
           log("Warn", "a node's thread died", { node, error: error.message });
-        const create = opening("transport", async () => createInProcessTransport({ nodes: keyed, onCrash }));
+        const create = opening("transport", async () => createInProcessTransport({ nodes: keyed, emulator, onCrash }));
         return yield* Effect.acquireRelease(create, (transport) => Effect.promise(() => transport.close()));
       }),
     );

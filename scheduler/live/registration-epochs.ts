@@ -6,19 +6,21 @@ import type { RegistrationEpoch } from "./transport.ts";
  * nonce. The seeds that nonces are derived from come from the directory's secret, so that nobody can make documents in advance.
  */
 export class RegistrationEpochs {
+  readonly #chainId: string;
   readonly #lengthMs: number;
   readonly #seedOf: (epoch: number) => string;
 
   /** `seedOf`: the seed of an epoch, 64 hexadecimal digits; always the same. */
-  constructor(lengthMs: number, seedOf: (epoch: number) => string) {
+  constructor(chainId: string, lengthMs: number, seedOf: (epoch: number) => string) {
     assert(Number.isSafeInteger(lengthMs) && lengthMs > 0, "a registration epoch takes a whole number of milliseconds");
+    this.#chainId = chainId;
     this.#lengthMs = lengthMs;
     this.#seedOf = seedOf;
   }
 
   current(nowMs: number): RegistrationEpoch {
     const epoch = Math.floor(nowMs / this.#lengthMs);
-    return { epoch, seed: this.seed(epoch) };
+    return { chainId: this.#chainId, epoch, seed: this.seed(epoch) };
   }
 
   seed(epoch: number): string {

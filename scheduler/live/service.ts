@@ -142,7 +142,9 @@ export class Service {
     });
     const { registry, seeds, log } = parts;
     const nowMs = () => Math.floor(clock.nowUs() / 1000);
-    this.#epochs = new RegistrationEpochs(parts.proofs.registrationEpochMs, (epoch) => seeds.registration(epoch));
+    this.#epochs = new RegistrationEpochs(chainId, parts.proofs.registrationEpochMs, (epoch) =>
+      seeds.registration(epoch),
+    );
     this.#registrations = new Registrations({
       chainId,
       nowMs,

@@ -26,6 +26,8 @@ export interface Assignment {
   readonly input: Uint8Array;
   readonly tokensIn: number;
   readonly tokensOut: number;
+  /** Under which attestation document (its SHA-256) the node is registered; in mode `tee` the proof has to name it. */
+  readonly attestation?: string;
   /** The node stops by itself this long after it received the assignment, whatever it was told (P9). */
   readonly leaseMs: number;
 }
@@ -35,6 +37,7 @@ export interface Assignment {
  * its own (`registrationNonce`).
  */
 export interface RegistrationEpoch {
+  readonly chainId: string;
   readonly epoch: number;
   readonly seed: string;
 }

@@ -6,6 +6,7 @@ import type { Registration } from "../proofs/judge.ts";
 import { registrationNonce } from "../proofs/nitro/attestation.ts";
 import { outputNumber } from "../proofs/output-number.ts";
 import { isProof } from "../proofs/proof.ts";
+import { describeCallRefusal, refuseCalls } from "../registry/call-check.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { FailureReason } from "../shared/vocabulary.ts";
 import { encodeAnswer } from "../proofs/answer.ts";
@@ -30,8 +31,7 @@ export interface WorldOptions {
   readonly preExecutor: PreExecutor;
   readonly registrations: Registrations;
   readonly epochs: RegistrationEpochs;
-  /** What is known of models; `undefined`: nothing, so that only signatures can be judged. */
-  readonly registry: Registry | undefined;
+  readonly registry: Registry;
   /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
   readonly reply: (event: EngineEvent) => void;
   readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
@@ -101,7 +101,9 @@ export class World {
     const input = custody.input(call.inputHash);
     // Silence ends by the engine's own accept timeout; a pre-executor that names inputs must have brought them.
     if (input === undefined) return;
+    const attestation = custody.copy(copy.id)?.signer.attestation?.hash;
     transport.dispatch({
+      ...(attestation === undefined ? {} : { attestation }),
       copy: copy.id,
       node: copy.node.id,
       nonce: copy.nonce,
@@ -125,7 +127,7 @@ export class World {
     const hash = sha256Hex(bytes);
     // Only bytes that can still matter go into the journal; the event itself is told in any case.
     const blobs = custody.awaits(copy, node, hash) ? [{ hash, bytes }] : [];
-    const rules = registry?.modelRules(custody.copy(copy)?.call.model ?? "");
+    const rules = registry.modelRules(custody.copy(copy)?.call.model ?? "");
     const value = rules === undefined ? undefined : outputNumber(rules.output, output);
     const answered = { kind: "copy-answered", copy, node, outputHash: sha256Hex(output), answerHash: hash } as const;
     message(value === undefined ? answered : { ...answered, value }, blobs);
@@ -142,7 +144,7 @@ export class World {
       copy,
       answer: custody.answer(copy.answerHash),
       registered: this.#registered(copy),
-      model: registry?.modelRules(copy.race.call.model),
+      model: registry.modelRules(copy.race.call.model),
       input: custody.input(copy.race.call.inputHash),
       atMs: Math.floor(clock.nowUs() / 1000),
       isWanted: () => custody.copy(copy.id) !== undefined,

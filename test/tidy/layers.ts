@@ -44,7 +44,7 @@ export const LAYERS: readonly Layer[] = [
     usesTypes: [],
     packages: "quiet",
   },
-  { part: BEHAVIOUR, uses: EDGE, usesTypes: [], packages: "quiet" },
+  { part: BEHAVIOUR, uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
   { part: "scheduler/node", uses: [...EDGE, BEHAVIOUR], usesTypes: [TRANSPORT], packages: "quiet" },
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {

@@ -69,7 +69,7 @@ describe("a node that answers", () => {
 
   it("says when it joins, and reports its load when that changes and while it does not", async () => {
     const { node, heard } = nodeWith(1, 4, LONG, HONEST);
-    node.join();
+    node.join(undefined);
     expect(heard.map(({ kind }) => kind)).toEqual(["joined", "reported"]);
     for (const copy of [1, 2, 3]) node.assign(assignment(copy, {}));
     const loads = () => heard.flatMap((m) => (m.kind === "reported" ? [{ running: m.running, queued: m.queued }] : []));
@@ -182,7 +182,7 @@ describe("stopping (P9)", () => {
 
   it("drains: every copy fails as drained, later ones too, and then it is silent", async () => {
     const { node, about, heard } = nodeWith(1, 2, LONG, HONEST);
-    node.join();
+    node.join(undefined);
     node.assign(assignment(1, {}));
     node.assign(assignment(2, {}));
     node.drain();
@@ -239,7 +239,7 @@ describe("faults", () => {
 
   it("dead says nothing after it joined and reported once", async () => {
     const { node, heard } = nodeWith(1, 0, { kind: "none" }, { kind: "dead" });
-    node.join();
+    node.join(undefined);
     node.assign(assignment(1, {}));
     node.cancel(1);
     await sleep(300);
