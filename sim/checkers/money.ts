@@ -98,8 +98,7 @@ export function money(books: Books, agreement: Agreement, report: Report): Check
     if (entry.givenBack.get(callIndex) === result.copy) report(`${job} paid although its fee was given back`);
     if (result.mode === "optimistic") {
       const open = record.sealedHeight + agreement.challengeBlocks;
-      if (height() <= open)
-        report(`${job} paid at ${height()}, while it can be challenged up to ${open}`);
+      if (height() <= open) report(`${job} paid at ${height()}, while it can be challenged up to ${open}`);
     } else if (current?.kind !== "block-committed" || current.height !== block || record.sealedHeight !== block) {
       report(`${job} paid for block ${block} on ${current?.kind ?? "nothing"}`);
     }
