@@ -9,6 +9,7 @@ import type { Command } from "../../../scheduler/engine/recorder.ts";
 import { Recorder } from "../../../scheduler/engine/recorder.ts";
 import type { HeldCopy } from "../../../scheduler/live/custody.ts";
 import type { BlockRecord, RecordsPosition } from "../../../scheduler/live/records.ts";
+import { ChallengeSampler } from "../../../scheduler/live/challenge-sampler.ts";
 import { Records } from "../../../scheduler/live/records.ts";
 import { epochSeeds } from "../../../scheduler/live/secret.ts";
 import type { Answer } from "../../../scheduler/proofs/answer.ts";
@@ -16,6 +17,7 @@ import { answerHash, encodeAnswer } from "../../../scheduler/proofs/answer.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { deriveSeed, signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import { signStatement } from "../../../scheduler/proofs/statement.ts";
+import type { SignedCall } from "../../../scheduler/proofs/transaction.ts";
 import { checkTransaction, signTransaction } from "../../../scheduler/proofs/transaction.ts";
 import type { CallTerms, NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
 
@@ -29,6 +31,9 @@ export function keyOf(label: string) {
 export const schedulerKey = keyOf("scheduler");
 export const NODES = ["node-a", "node-b", "node-c"];
 const TWO_FACED = "node-c";
+/** Joins only where results are challenged. */
+const LIAR = "node-d";
+export const CHALLENGES = { perMillion: 500_000, epochBlocks: 2, revealBlocks: 8 };
 export const SENDERS = ["ada", "bob"].map((name) => keyOf(`sender/${name}`));
 
 function nodeTerms(id: string, key = keyOf(id).publicKeyHex): NodeTerms {
@@ -40,7 +45,10 @@ function nodeTerms(id: string, key = keyOf(id).publicKeyHex): NodeTerms {
     hardware: "cpu",
     slots: 1,
     queueLimit: 0,
-    offers: [{ model: "risk-small", mode: "vanilla", priceGwei: 10 }],
+    offers: [
+      { model: "risk-small", mode: "vanilla", priceGwei: 10 },
+      { model: "risk-small", mode: "optimistic", priceGwei: 10 },
+    ],
   };
 }
 
@@ -81,13 +89,23 @@ export class Keeper implements Kept {
 
 /** The real engine with the real records; nodes, verifier, pre-executor and chain answer at once. */
 export class Producer {
-  readonly engine = new Engine({ ...DEFAULT_CONFIG, policy: { kind: "fixed", copies: 2 } });
+  readonly engine = new Engine({
+    ...DEFAULT_CONFIG,
+    policy: { kind: "fixed", copies: 2 },
+    optimistic: { ...DEFAULT_CONFIG.optimistic, challengeBlocks: 3 },
+  });
+  readonly #sampler = new ChallengeSampler({
+    terms: CHALLENGES,
+    seedOf: (epoch) => epochSeeds(SECRET).challenge(epoch),
+    say: (event) => this.#pending.push(event),
+  });
   readonly blocks: BlockRecord[] = [];
   /** Everything that the records were told, for telling it again. */
   readonly history: (Command | NodeTerms)[] = [];
   readonly kept: Keeper;
   #records: Records;
   #nowUs = 1_000_000;
+  readonly #pending: EngineEvent[] = [];
   readonly #nonces = new Map<string, number>();
   readonly #declared = new Map<string, readonly CallTerms[]>();
 
@@ -98,7 +116,8 @@ export class Producer {
 
   /** Steps the event and everything that follows from it at once. */
   tell(event: EngineEvent): void {
-    const pending: EngineEvent[] = [event];
+    const pending = this.#pending;
+    pending.push(event);
     for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
       this.#nowUs += 1_000;
       if (next.kind === "node-joined") this.#note(next.node);
@@ -117,7 +136,24 @@ export class Producer {
       this.tell({ kind: "deposited", account: publicKeyHex, amountGwei: 1_000_000 });
   }
 
-  submit(sender: (typeof SENDERS)[number], inputs: readonly string[]): void {
+  /** One more node, of its own operator, which puts up a bond and lies; the others put up theirs. */
+  bond(): void {
+    this.tell({ kind: "node-joined", node: nodeTerms(LIAR) });
+    for (const node of [...NODES, LIAR]) this.tell({ kind: "bond-changed", node, bondGwei: 100_000 });
+    for (const { publicKeyHex } of SENDERS)
+      this.tell({ kind: "deposited", account: publicKeyHex, amountGwei: 1_000_000 });
+  }
+
+  pass(us: number): void {
+    this.#nowUs += us;
+    this.tell({ kind: "woken" });
+  }
+
+  submit(
+    sender: (typeof SENDERS)[number],
+    inputs: readonly string[],
+    asked: Partial<Pick<SignedCall, "mode" | "conflict">> = {},
+  ): void {
     const nonce = this.#nonces.get(sender.publicKeyHex) ?? 0;
     this.#nonces.set(sender.publicKeyHex, nonce + 1);
     const calls = inputs.map((input) => ({
@@ -129,6 +165,7 @@ export class Producer {
       maxFeeGwei: 25,
       conflict: { kind: "first-valid" as const },
       validityBlocks: 8,
+      ...asked,
     }));
     const unsigned = { chainId: CHAIN, sender: sender.publicKeyHex, nonce, gasPriceGwei: 1, ttlBlocks: 16, calls };
     const checked = checkTransaction(signTransaction(unsigned, sender), CHAIN);
@@ -164,13 +201,17 @@ export class Producer {
         const { id, node, race } = command.copy;
         this.kept.dispatched(command.copy);
         const said = { kind: "copy-answered" as const, copy: id, node: node.id };
-        const text = new TextEncoder().encode(`${race.call.model} of ${race.call.inputHash}`);
+        const honest = `${race.call.model} of ${race.call.inputHash}`;
+        const text = new TextEncoder().encode(node.id === LIAR ? `not ${honest}` : honest);
         const answers = [{ ...said, ...this.kept.answered(command.copy, text) }];
         // One node gives two different answers to its assignments.
         if (node.id === TWO_FACED)
           answers.push({ ...said, ...this.kept.answered(command.copy, new TextEncoder().encode("otherwise")) });
         return [{ kind: "copy-accepted", copy: id, node: node.id }, ...answers];
       }
+      case "sealed":
+        if (this.history.filter((item) => item === command).length === 1) this.#sampler.sealed(command.block);
+        return [];
       case "verify":
         return [{ kind: "verdict", copy: command.copy.id, accepted: true, reason: "" }];
       default:
@@ -198,8 +239,8 @@ export function openRecords(directory: string | undefined, kept: Kept, position?
     signerOf: (_txHash: string, _callIndex: number, copy: number) => kept.copies.get(copy)?.signer,
     copy: (id: number) => kept.copies.get(id),
   };
-  const challenges = { perMillion: 500_000, epochBlocks: 2, revealBlocks: 8 };
-  const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds: epochSeeds(SECRET), challenges };
+  const seeds = epochSeeds(SECRET);
+  const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds, challenges: CHALLENGES };
   return Records.open({ ...given, maxReorgDepth: 8, position });
 }
 
@@ -231,13 +272,30 @@ export function liveThrough(producer: Producer): void {
   producer.seal(4);
 }
 
+/** Forty blocks of results that can be challenged, some of them lies, some agreed on; the last are not committed. */
+export function liveThroughChallenges(producer: Producer): void {
+  const [ada, bob] = SENDERS as [(typeof SENDERS)[number], (typeof SENDERS)[number]];
+  producer.join();
+  producer.bond();
+  for (let height = 1; height <= 40; height++) {
+    producer.open(height);
+    producer.submit(ada, [`ada ${height}`, `again ${height}`], { mode: "optimistic" });
+    producer.submit(bob, [`bob ${height}`], { conflict: { kind: "agree", k: 2 } });
+    producer.pass(500_000);
+    producer.seal(height);
+    if (height < 39) producer.tell({ kind: "block-committed", height });
+  }
+}
+
 /** A directory of records of one such life, closed. */
-export async function makeDirectory(): Promise<{ readonly directory: string; readonly producer: Producer }> {
+export async function makeDirectory(
+  live: (producer: Producer) => void = liveThrough,
+): Promise<{ readonly directory: string; readonly producer: Producer }> {
   const directory = await temporaryDirectory();
   const kept = new Keeper();
   const records = await openRecords(directory, kept);
   const producer = new Producer(records, kept);
-  liveThrough(producer);
+  live(producer);
   await records.close();
   return { directory, producer };
 }
