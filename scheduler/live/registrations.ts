@@ -30,6 +30,7 @@ type Joining = Extract<NodeMessage, { kind: "joined" }>;
 /** What a node said last while its attestation is being verified. */
 interface Pending {
   next: Joining | "left" | undefined;
+  readonly settled: PromiseWithResolvers<void>;
 }
 
 /** Nodes whose attestations are verified at a time; beyond it those that come offer nothing in mode `tee`. */
@@ -77,12 +78,17 @@ export class Registrations {
     else this.#leave(node);
   }
 
+  /** Resolves when the nodes whose attestations are being verified now have joined. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#pending.values()].map(({ settled }) => settled.promise));
+  }
+
   #begin({ terms, attestation: document }: Joining): void {
     const attested = terms.offers.filter(({ mode }) => mode === "tee");
     if (attested.length === 0) return this.#join(terms, [], undefined);
     const registered = this.#registrationOf(terms, document);
     if (typeof registered === "string") return this.#strip(terms, registered);
-    this.#pending.set(terms.id, { next: undefined });
+    this.#pending.set(terms.id, { next: undefined, settled: Promise.withResolvers() });
     this.#attest({ terms, registered, waiting: attested, kept: [] });
   }
 
@@ -117,11 +123,13 @@ export class Registrations {
 
   #finish({ terms, registered, kept }: Attesting): void {
     const offers = terms.offers.filter((offer) => offer.mode !== "tee" || kept.includes(offer));
-    const next = this.#pending.get(terms.id)?.next;
+    const pending = this.#pending.get(terms.id);
     this.#pending.delete(terms.id);
+    const next = pending?.next;
     if (next === undefined) this.#join({ ...terms, offers }, kept, registered);
     else if (next === "left") this.#leave(terms.id);
     else this.join(next);
+    pending?.settled.resolve();
   }
 
   #strip(terms: NodeTerms, reason: string): void {

@@ -193,6 +193,7 @@ export class Service {
     await this.#announceModels();
     this.#announceEpochs();
     await transport.start();
+    await this.#registrations.settled();
     this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
     if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);

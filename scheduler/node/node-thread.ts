@@ -78,7 +78,8 @@ export class NodeThread {
   /** The registration epoch that the node's attestation has to answer from now on; told before `start`, too. */
   announce(epoch: RegistrationEpoch): void {
     this.#epoch = epoch;
-    this.#post({ kind: "epoch", epoch });
+    // A thread that is still loading hears it when it has joined.
+    this.#worker?.postMessage({ kind: "epoch", epoch } satisfies HostMessage);
   }
 
   /** Ends the thread without warning, as a crash would; it is started again. */
