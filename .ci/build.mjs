@@ -11,8 +11,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = resolve(process.argv[2] ?? join(root, "dist"));
 const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 
-/** Files that the compiler leaves behind: models with their descriptions, and plain scripts. */
-const ASSETS = ["scheduler/**/*.{mjs,json,onnx,zkey,wasm,html,css,svg}"];
+/** Files that the compiler leaves behind: models with their descriptions, plain scripts, and what goes into pages. */
+const ASSETS = ["scheduler/**/*.{mjs,json,onnx,zkey,wasm,html,css,svg}", "sim/report/browser/*.{mjs,css}"];
 /** What made those models. It needs development dependencies, so it would not run from the package. */
 const WORKSHOP = ["scheduler/node/models/{make-models,onnx-format,train-risk}.*", "scheduler/node/zkml/workshop/*"];
 

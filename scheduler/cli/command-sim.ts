@@ -1,8 +1,11 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { EXPERIMENT_LIMITS } from "../../sim/experiment/limits.ts";
+import { replay, twin } from "./command-recorded.ts";
+import { report } from "./command-report.ts";
 import { swarm } from "./command-swarm.ts";
-import { EXIT, SimRefused, simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
+import { refuse, untilInterrupted } from "./interruption.ts";
+import { simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
 
 const file = Argument.Path("FILE", { pathType: "file", mustExist: true }).pipe(
   Argument.withDescription("an experiment in YAML or JSON; docs/SIMULATOR.md has its keys"),
@@ -41,7 +44,7 @@ const run = Command.make(
   { file, ...flags, out: out.pipe(Flag.withDescription("also keep the result in this directory, as a sweep does")) },
   Effect.fn(function* (given) {
     const options = { ...optionsOf(given), out: Option.getOrUndefined(given.out) };
-    yield* untilInterrupted(given, (signal) => simRun(given.file, options, signal));
+    yield* whenRight(given, (signal) => simRun(given.file, options, signal));
   }),
 ).pipe(Command.withDescription("Measure an experiment: means with 95 % intervals over replications, percentiles"));
 
@@ -54,7 +57,7 @@ const sweep = Command.make(
   },
   Effect.fn(function* (given) {
     const options = { ...optionsOf(given), out: Option.getOrUndefined(given.out) };
-    yield* untilInterrupted(given, (signal) => simSweep(given.file, options, signal));
+    yield* whenRight(given, (signal) => simSweep(given.file, options, signal));
   }),
 ).pipe(Command.withDescription("Measure every point of the file's sweep; goes on where it was interrupted"));
 
@@ -70,7 +73,7 @@ const compare = Command.make(
   },
   Effect.fn(function* (given) {
     const options = optionsOf(given);
-    yield* untilInterrupted(given, (signal) => simCompare(given.file, { a: given.a, b: given.b }, options, signal));
+    yield* whenRight(given, (signal) => simCompare(given.file, { a: given.a, b: given.b }, options, signal));
   }),
 ).pipe(Command.withDescription("Paired differences B − A under common random numbers, with 95 % intervals"));
 
@@ -82,13 +85,13 @@ const validate = Command.make(
       ...optionsOf({ ...given, replications: Option.none() }),
       seed: Option.getOrElse(given.seed, () => 1),
     };
-    yield* untilInterrupted({ ...given, maxSeed: MAX_VALIDATION_SEED }, (signal) => simValidate(options, signal));
+    yield* whenRight({ ...given, maxSeed: MAX_VALIDATION_SEED }, (signal) => simValidate(options, signal));
   }),
 ).pipe(Command.withDescription("Hold the simulator against closed forms; exit code 1 when one fails"));
 
 export const sim = Command.make("sim").pipe(
   Command.withDescription("Study redundancy: the production engine in a simulated world"),
-  Command.withSubcommands([run, sweep, compare, validate, swarm]),
+  Command.withSubcommands([run, sweep, report, compare, validate, replay, twin, swarm]),
 );
 
 interface Given {
@@ -120,32 +123,8 @@ function flagTrouble(given: Given): string | undefined {
   return undefined;
 }
 
-/** The first Ctrl-C ends the work with what is finished, a second one ends it at once. */
-function untilInterrupted(given: Given, work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
+/** Checks the flags, then does the work; Ctrl-C ends it with what is finished. */
+function whenRight(given: Given, work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
   const trouble = flagTrouble(given);
-  if (trouble !== undefined) return Effect.sync(() => refuse(trouble));
-  // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.
-  return Effect.uninterruptible(Effect.promise(() => heedingSignals(work)));
-}
-
-async function heedingSignals(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
-  const interrupted = new AbortController();
-  const onSignal = (): void => {
-    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
-    interrupted.abort();
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-  try {
-    process.exitCode = await work(interrupted.signal);
-  } catch (error) {
-    if (!(error instanceof SimRefused)) throw error;
-    refuse(error.message);
-  } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-  }
-}
-
-function refuse(message: string): void {
-  process.stderr.write(`pipe sim: ${message}\n`);
-  process.exitCode = EXIT.refused;
+  return trouble === undefined ? untilInterrupted(work) : Effect.sync(() => refuse(trouble));
 }

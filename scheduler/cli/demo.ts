@@ -8,6 +8,7 @@ import type { DemoOptions } from "./demo-options.ts";
 import { type DemoScreen, screenOn } from "./demo-screen.ts";
 import { type DemoSummary, formatSummary, summarise } from "./demo-summary.ts";
 import { DemoTally } from "./demo-tally.ts";
+import { writeRunFile } from "./run-file.ts";
 import { type Arrival, madeUpArrivals, traceArrivals, Users } from "./demo-workload.ts";
 
 const CHAIN_ID = "pipe-demo";
@@ -59,7 +60,7 @@ function introduce(options: DemoOptions, note: (text: string) => void): void {
 }
 
 function advice(out: string): string {
-  return `\nThe records are in ${out}. Check them as an outsider would:\n  npx pipe receipts verify ${out}\n  npx pipe order audit ${out}\n  npx pipe replay ${out}`;
+  return `\nThe records are in ${out}. Check them as an outsider would:\n  npx pipe receipts verify ${out}\n  npx pipe order audit ${out}\n  npx pipe replay ${out}\nOr hold a simulation against it:\n  npx pipe sim twin ${out}`;
 }
 
 function arrivalsOf({ trace, seed, ratePerS, blocks }: DemoOptions): Promise<Arrival[]> {
@@ -100,6 +101,7 @@ async function run(
   });
   const screen = screenOn(process.stderr, process.env["TERM"]);
   try {
+    await writeRunFile(directory, options, nodes);
     const tally = new DemoTally();
     void follow(pipe, tally);
     const sealDelaysMs = await produce(options, { pipe, tally, arrivals, screen, nodes, interrupted });

@@ -12,7 +12,13 @@ const LABELS: { readonly [M in keyof Metrics]: string } = {
   workMsPerJob: "work per job, ms",
   copiesPerJob: "copies per job",
   cancelledPerJob: "cancelled per job",
+  lostPerJob: "lost copies per job",
+  rejectedProofsPerJob: "rejected proofs per job",
+  feesGweiPerJob: "fees per job, gwei",
   sealedBlocksLate: "blocks late",
+  refunded: "refunded",
+  refused: "refused",
+  reorgedPerJob: "reorged per job",
 };
 const PERCENTILE_LABELS: Readonly<Record<string, string>> = { p50: "p50", p95: "p95", p99: "p99", p999: "p99.9" };
 
@@ -121,7 +127,7 @@ function valueText(value: unknown): string {
 }
 
 /** Columns aligned, text to the left, figures to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const cells = (column: number): string[] => rows.map((row) => row[column] ?? "");
   const widths = Array.from({ length: columns }, (_, column) => Math.max(...cells(column).map((cell) => cell.length)));

@@ -26,6 +26,7 @@ export interface BareConfig {
 export type BareEvent =
   | { readonly kind: "job-opened"; readonly owner: RaceOwner; readonly call: CallTerms; readonly deadlineUs: number }
   | { readonly kind: "node-joined"; readonly node: NodeTerms }
+  | { readonly kind: "node-left"; readonly node: string }
   | Extract<EngineEvent, { readonly kind: "copy-accepted" | "copy-answered" | "copy-failed" | "verdict" | "woken" }>;
 
 /**
@@ -82,6 +83,13 @@ export class BareEngine {
       case "node-joined": {
         const joined = this.#fleet.join(event.node, out);
         if (joined !== undefined) this.#races.roomOn(joined, nowUs, out);
+        return;
+      }
+      case "node-left": {
+        const node = this.#fleet.node(event.node);
+        if (node?.present !== true) return;
+        this.#fleet.leave(node, out);
+        this.#races.nodeLeft(node, nowUs, out);
         return;
       }
       default:

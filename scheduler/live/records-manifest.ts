@@ -6,8 +6,11 @@ import { join } from "node:path";
 /** The list of a closed directory's files with their digests, in the format of `sha256sum`: check with `sha256sum -c`. */
 export const MANIFEST_FILE = "MANIFEST.sha256";
 
-/** Keys do not belong into what is handed to outsiders; locks do not outlive their holder. */
-const EXCLUDED = /(^|\/)([^/]*\.key|[^/]*\.lock|lock|MANIFEST\.sha256(\.new)?)$/;
+/**
+ * Keys do not belong into what is handed to outsiders; locks do not outlive their holder; a page that was made of the records
+ * afterwards is none of them.
+ */
+const EXCLUDED = /(^|\/)([^/]*\.key|[^/]*\.lock|lock|MANIFEST\.sha256(\.new)?)$|^twin\.html$/;
 
 const MANIFEST_LINE = /^([0-9a-f]{64}) {2}([^\n\\]+)$/;
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Path } from "../../scheduler/files/yaml.ts";
-import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection } from "./fields.ts";
+import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection, SectionsField } from "./fields.ts";
 import { allowed, isSection } from "./fields.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { nearest } from "./nearest.ts";
@@ -40,6 +40,9 @@ export function check(field: Field, value: Plain, place: Place): Plain | undefin
     case "section":
       if (value === field.word && field.word !== undefined) return value;
       return isSection(value) ? checkFields(field.fields, value, place) : wrong(field, value, place);
+    case "sections":
+      if (value === field.word && field.word !== undefined) return value;
+      return checkSections(field, value, place);
     case "kinds":
       if (value === field.word && field.word !== undefined) return value;
       return isSection(value) ? checkKind(field.kinds, value, place) : wrong(field, value, place);
@@ -124,6 +127,15 @@ function checkList(field: ListField, value: Plain, place: Place): Plain | undefi
     return wrong(field, value as Plain, place);
   }
   const items = value.map((item: Plain, index) => checkNumber(field.of, item, inside(place, index)));
+  return items.every((item) => item !== undefined) ? items : undefined;
+}
+
+function checkSections(field: SectionsField, value: Plain, place: Place): Plain | undefined {
+  if (!Array.isArray(value) || value.length > field.maxItems) return wrong(field, value as Plain, place);
+  const items = value.map((item: Plain, index) => {
+    const there = inside(place, index);
+    return isSection(item) ? checkFields(field.fields, item, there) : trouble(there, "must be a section of keys");
+  });
   return items.every((item) => item !== undefined) ? items : undefined;
 }
 

@@ -8,6 +8,7 @@ export type Field =
   | NameField
   | ListField
   | SectionField
+  | SectionsField
   | KindsField
   | AgainField;
 
@@ -60,6 +61,15 @@ export interface SectionField extends Common {
   readonly word?: string;
 }
 
+/** A list of sections with the same keys. */
+export interface SectionsField extends Common {
+  readonly type: "sections";
+  readonly fields: Fields;
+  readonly maxItems: number;
+  /** A word that may stand in place of the list. */
+  readonly word?: string;
+}
+
 /** A section whose `kind` says which other keys it has. */
 export interface KindsField extends Common {
   readonly type: "kinds";
@@ -105,6 +115,8 @@ export function allowed(field: Field): string {
       return `a list of ${field.minItems} to ${field.maxItems} numbers, each ${range(field.of)}`;
     case "section":
       return withWord("a section", field.word);
+    case "sections":
+      return withWord(`a list of up to ${field.maxItems} sections`, field.word);
     case "kinds":
       return withWord(`a section with kind: ${Object.keys(field.kinds).join(" | ")}`, field.word);
     case "again":

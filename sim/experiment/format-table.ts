@@ -17,6 +17,7 @@ function rowsOf(fields: Fields, { prefix, kind, chosen }: { prefix: string; kind
 
 function innerRows(field: Field, prefix: string): string[] {
   if (field.type === "section") return rowsOf(field.fields, { prefix, kind: "", chosen: false });
+  if (field.type === "sections") return rowsOf(field.fields, { prefix, kind: " of each", chosen: false });
   if (field.type !== "kinds") return [];
   return Object.entries(field.kinds).flatMap(([name, { means, fields, oneOf }]) => {
     const choice = oneOf === undefined ? "" : `: ${oneOf.map((keys) => `{${keys.join(", ")}}`).join(" or ")}`;

@@ -1,5 +1,6 @@
 import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
+import { MODES } from "../../scheduler/shared/vocabulary.ts";
 import type { Fields, Kind } from "./fields.ts";
 import { durationMs, integer, number, ratePerS, shape, value } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
@@ -78,6 +79,12 @@ export const EXPERIMENT_FIELDS: Fields = {
   fleet: FLEET,
   network: NETWORK,
   verification: VERIFICATION,
+  mode: {
+    type: "word",
+    words: MODES,
+    means: "of verification that calls ask for and nodes offer; its costs stand in `verification`",
+    absent: value("vanilla"),
+  },
   blocks: BLOCKS,
   deadlineMs: number("counts jobs answered by then; `none` counts none", {
     above: 0,

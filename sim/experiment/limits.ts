@@ -1,3 +1,5 @@
+import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
+
 /** Limits of an experiment file, with their reasons. */
 export const EXPERIMENT_LIMITS = {
   // A sweep over hundreds of points fits many times over; what is longer is not an experiment file.
@@ -12,7 +14,17 @@ export const EXPERIMENT_LIMITS = {
   copies: 16,
   // Simulated times are integer microseconds and must stay exact over a whole run: a day for any one of them.
   ms: 86_400_000,
+  // A year, and the shortest that is not a flood of changes.
+  seconds: 31_536_000,
+  shortestS: 0.001,
   ratePerS: 1_000_000,
+  // How many times as long, or as fast, something may take.
+  factor: 1_000_000,
+  // The most that a mempool holds on to.
+  ttlBlocks: DEFAULT_MEMPOOL_LIMITS.maxTtlBlocks,
+  reorgDepth: DEFAULT_MEMPOOL_LIMITS.maxReorgDepth,
+  // Slowdowns, partitions, classes of nodes.
+  sections: 64,
   listItems: 1_001,
   // A service time within a service time within a service time.
   depth: 3,

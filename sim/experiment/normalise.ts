@@ -3,24 +3,55 @@ import { inside, trouble } from "./check.ts";
 import type { Plain, PlainSection } from "./fields.ts";
 import { isSection } from "./fields.ts";
 import { lognormalFromMeanAndP95, lognormalFromMedianAndP95 } from "./lognormal.ts";
-import type { Experiment, ServiceSpec } from "./types.ts";
+import type { Experiment, FleetSpec, NodeClassSpec, ServiceSpec } from "./types.ts";
 
 /** The checked keys in the one form that the simulator reads; `undefined` when a short form has no solution. */
 export function normalise(checked: PlainSection, place: Place): Experiment | undefined {
   const service = normaliseService(checked["service"] as PlainSection, inside(place, "service"));
-  if (service === undefined) return undefined;
-  const { deadlineMs, warmup, fleet, placement, jobs } = checked;
-  const nodes = fleet as PlainSection;
+  const fleet = normaliseFleet(checked["fleet"] as PlainSection, inside(place, "fleet"));
+  if (service === undefined || fleet === undefined) return undefined;
+  const { deadlineMs, warmup, placement, jobs } = checked;
   const experiment = {
     ...checked,
     service,
     warmup: warmup ?? Math.ceil((jobs as number) / 10),
     deadlineMs: deadlineMs === "none" ? undefined : deadlineMs,
     placement: placement ?? { kind: "random" },
-    fleet: { ...nodes, operators: nodes["operators"] ?? nodes["nodes"] },
+    fleet,
   };
   // The table of the format describes this type; the tests of the parser hold the two together.
   return experiment as unknown as Experiment;
+}
+
+function normaliseFleet(fleet: PlainSection, place: Place): FleetSpec | undefined {
+  const { nodes, operators, classes } = fleet;
+  if (!Array.isArray(classes)) {
+    if (nodes === undefined) return trouble(inside(place, "nodes"), "is missing, and there are no classes either");
+    return { ...fleet, operators: operators ?? nodes } as unknown as FleetSpec;
+  }
+  const read = classes.map((one: PlainSection, index) => normaliseClass(one, inside(inside(place, "classes"), index)));
+  if (!read.every((one) => one !== undefined)) return undefined;
+  const sums = sumsOf(read);
+  for (const key of ["nodes", "operators"] as const) {
+    const given = fleet[key];
+    if (given !== undefined && given !== sums[key]) {
+      trouble(inside(place, key), `is ${JSON.stringify(given)}, but classes make it ${sums[key]}; leave it out`);
+    }
+  }
+  return { ...fleet, ...sums, classes: read } as unknown as FleetSpec;
+}
+
+function sumsOf(classes: readonly NodeClassSpec[]): Pick<FleetSpec, "nodes" | "operators"> {
+  const named = new Set(classes.flatMap(({ operator }) => operator ?? []));
+  const alone = classes.filter(({ operator }) => operator === undefined);
+  const count = (of: readonly NodeClassSpec[]): number => of.reduce((sum, one) => sum + one.count, 0);
+  return { nodes: count(classes), operators: named.size + count(alone) };
+}
+
+function normaliseClass(one: PlainSection, place: Place): NodeClassSpec | undefined {
+  if (!isSection(one["service"])) return one as unknown as NodeClassSpec;
+  const service = normaliseService(one["service"], inside(place, "service"));
+  return service === undefined ? undefined : ({ ...one, service } as unknown as NodeClassSpec);
 }
 
 /** Lognormals by mean and coefficient of variation, also within other services. */

@@ -1,10 +1,20 @@
-import type { Trouble } from "./check.ts";
+import type { Path, Trouble } from "./check.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
+import { worldTroubles } from "./relations-world.ts";
 import type { Experiment, ServiceSpec } from "./types.ts";
 
 /** What is wrong between keys that are right one by one. */
 export function relationTroubles(experiment: Experiment): Trouble[] {
-  return [...jobTroubles(experiment), ...fleetTroubles(experiment), ...serviceTroubles(experiment.service, experiment)];
+  const { classes } = experiment.fleet;
+  const ofClasses = (classes === "none" ? [] : classes).flatMap(({ service }, index) =>
+    service === undefined ? [] : serviceTroubles(service, experiment, ["fleet", "classes", index, "service"]),
+  );
+  return [
+    ...jobTroubles(experiment),
+    ...worldTroubles(experiment),
+    ...serviceTroubles(experiment.service, experiment, ["service"]),
+    ...ofClasses,
+  ];
 }
 
 function jobTroubles({ jobs, warmup }: Experiment): Trouble[] {
@@ -12,35 +22,7 @@ function jobTroubles({ jobs, warmup }: Experiment): Trouble[] {
   return [{ path: ["warmup"], message: `and jobs are more than ${EXPERIMENT_LIMITS.jobs} together` }];
 }
 
-function fleetTroubles({ fleet, policy, blocks }: Experiment): Trouble[] {
-  const troubles: Trouble[] = [];
-  const [copies, key] = policy.kind === "fixed" ? [policy.copies, "copies"] : [policy.maxCopies, "maxCopies"];
-  if (copies > fleet.nodes) {
-    troubles.push({
-      path: ["policy", key],
-      message: `is ${copies}, but copies of one job go to different nodes and there are only ${fleet.nodes}`,
-    });
-  }
-  if (fleet.operators > fleet.nodes) {
-    troubles.push({ path: ["fleet", "operators"], message: `is more than the ${fleet.nodes} nodes` });
-  }
-  if (fleet.speeds.length > fleet.nodes) {
-    troubles.push({ path: ["fleet", "speeds"], message: `has more items than there are nodes (${fleet.nodes})` });
-  }
-  if (fleet.deadFraction > 0 && blocks === "none") {
-    troubles.push({
-      path: ["fleet", "deadFraction"],
-      message: "needs blocks: without them copies have no leases, and a job on dead nodes would stay for ever",
-    });
-  }
-  return troubles;
-}
-
-function serviceTroubles(
-  service: ServiceSpec,
-  experiment: Experiment,
-  path: readonly string[] = ["service"],
-): Trouble[] {
+function serviceTroubles(service: ServiceSpec, experiment: Experiment, path: Path): Trouble[] {
   switch (service.kind) {
     case "hyperexponential":
       return hyperexponentialTroubles(service, path);
@@ -59,7 +41,7 @@ function serviceTroubles(
 
 function hyperexponentialTroubles(
   { weights, meansMs }: ServiceSpec & { kind: "hyperexponential" },
-  path: readonly string[],
+  path: Path,
 ): Trouble[] {
   if (weights.length !== meansMs.length) {
     return [{ path: [...path, "meansMs"], message: `has ${meansMs.length} items and weights has ${weights.length}` }];
@@ -68,10 +50,7 @@ function hyperexponentialTroubles(
   return Math.abs(sum - 1) < 1e-9 ? [] : [{ path: [...path, "weights"], message: `must sum to 1; they sum to ${sum}` }];
 }
 
-function quantileTroubles(
-  { probabilities, ms }: ServiceSpec & { kind: "quantiles" },
-  path: readonly string[],
-): Trouble[] {
+function quantileTroubles({ probabilities, ms }: ServiceSpec & { kind: "quantiles" }, path: Path): Trouble[] {
   const rises = (values: readonly number[], least: number): boolean =>
     values.every((value, index) => index === 0 || value - (values[index - 1] as number) >= least);
   if (probabilities.length !== ms.length) {

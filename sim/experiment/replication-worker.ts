@@ -1,6 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { assert } from "../../scheduler/shared/assert.ts";
+import { UnusableFile } from "../kernel/csv.ts";
 import { simulate } from "../world/simulate.ts";
+import { SimulationLimit } from "../world/simulation-limit.ts";
 import type { Report, Task } from "./pool.ts";
 
 /** Runs the replications that it is given, one after the other, until it is terminated. */
@@ -14,6 +16,12 @@ function report({ experiment, replication, samples }: Task): Report {
   try {
     return { kind: "measured", result: simulate(experiment, replication, { samples }) };
   } catch (error) {
-    return { kind: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return { kind: "failed", message: messageOf(error) };
   }
+}
+
+/** Of what the user can help, what to do; of anything else, where it happened. */
+function messageOf(error: unknown): string {
+  if (error instanceof SimulationLimit || error instanceof UnusableFile) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

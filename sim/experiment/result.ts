@@ -1,5 +1,6 @@
 import { decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
 import { assert } from "../../scheduler/shared/assert.ts";
+import { losesCopies } from "./faults.ts";
 import { estimate } from "./statistics.ts";
 import type { BlockSeries, Experiment, RaceSample, ReplicationResult } from "./types.ts";
 
@@ -20,8 +21,18 @@ export interface Metrics {
   readonly workMsPerJob: Metric;
   readonly copiesPerJob: Metric;
   readonly cancelledPerJob: Metric;
+  /** Copies that ended without an answer, and those whose proof was rejected; `null` where nothing can be lost. */
+  readonly lostPerJob: Metric | null;
+  readonly rejectedProofsPerJob: Metric | null;
+  /** What winners were paid; `null` where all nodes ask the same. */
+  readonly feesGweiPerJob: Metric | null;
   /** Blocks that a sealed job's transaction came after the first possible one; `null` without blocks. */
   readonly sealedBlocksLate: Metric | null;
+  /** Shares of jobs that were never sealed, or not even admitted; `null` without blocks. */
+  readonly refunded: Metric | null;
+  readonly refused: Metric | null;
+  /** Times that a job's transaction was taken back with its block; `null` without reorgs. */
+  readonly reorgedPerJob: Metric | null;
 }
 
 /** A mean over replications and its 95 % interval (Student's t); `null` with a single replication. */
@@ -81,18 +92,34 @@ export const PER_REPLICATION = {
   workMsPerJob: (one: ReplicationResult) => one.workUs / 1_000 / one.jobs,
   copiesPerJob: (one: ReplicationResult) => one.copies / one.jobs,
   cancelledPerJob: (one: ReplicationResult) => one.cancelled / one.jobs,
+  lostPerJob: (one: ReplicationResult) => one.lost / one.jobs,
+  rejectedProofsPerJob: (one: ReplicationResult) => one.rejectedProofs / one.jobs,
+  feesGweiPerJob: (one: ReplicationResult) => one.feesGwei / one.jobs,
   sealedBlocksLate: (one: ReplicationResult) => one.blocksLate / one.sealed,
+  refunded: (one: ReplicationResult) => one.refunded / one.jobs,
+  refused: (one: ReplicationResult) => one.refused / one.jobs,
+  reorgedPerJob: (one: ReplicationResult) => one.reorged / one.jobs,
 } as const satisfies { readonly [M in keyof Metrics]: (one: ReplicationResult) => number };
 
 function metricsOf(experiment: Experiment, replications: readonly ReplicationResult[], histogram: Histogram): Metrics {
   const metric = (name: keyof Metrics): Metric => metricOf(replications.map(PER_REPLICATION[name]));
+  const { blocks, fleet } = experiment;
+  const only = (when: boolean, name: keyof Metrics): Metric | null => (when ? metric(name) : null);
+  const chain = blocks !== "none";
+  const loses = chain || losesCopies(experiment);
   return {
     responseMs: { ...metric("responseMs"), ...percentilesMs(histogram) },
-    onTime: experiment.deadlineMs === undefined ? null : metric("onTime"),
+    onTime: only(experiment.deadlineMs !== undefined, "onTime"),
     workMsPerJob: metric("workMsPerJob"),
     copiesPerJob: metric("copiesPerJob"),
     cancelledPerJob: metric("cancelledPerJob"),
-    sealedBlocksLate: experiment.blocks === "none" ? null : metric("sealedBlocksLate"),
+    lostPerJob: only(loses, "lostPerJob"),
+    rejectedProofsPerJob: only(loses, "rejectedProofsPerJob"),
+    feesGweiPerJob: only(fleet.classes !== "none", "feesGweiPerJob"),
+    sealedBlocksLate: only(chain, "sealedBlocksLate"),
+    refunded: only(chain, "refunded"),
+    refused: only(chain, "refused"),
+    reorgedPerJob: only(chain && blocks.reorgs !== "none", "reorgedPerJob"),
   };
 }
 

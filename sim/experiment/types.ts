@@ -1,6 +1,7 @@
 import type { BudgetSpec } from "../../policies/work-budget.ts";
 import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
+import type { Mode } from "../../scheduler/shared/vocabulary.ts";
 
 /** A validated experiment: every field present, units in the names. What a file leaves out has been filled in. */
 export interface Experiment {
@@ -16,6 +17,8 @@ export interface Experiment {
   readonly fleet: FleetSpec;
   readonly network: NetworkSpec;
   readonly verification: VerificationSpec;
+  /** What every call asks for and every node offers; what it costs stands in `verification`. */
+  readonly mode: Mode;
   /** `none`: bare mode, races alone. */
   readonly blocks: BlocksSpec | "none";
   /** Counts jobs answered by then; `undefined` counts none. */
@@ -59,30 +62,123 @@ export type ServiceSpec =
       readonly tokens: ServiceSpec | "trace";
     };
 
+/** What is `none`, or an empty list, does not happen. Times of faults are means of exponential distributions. */
 export interface FleetSpec {
   readonly nodes: number;
   /** Copies that a node runs at once. */
   readonly slots: number | "unlimited";
-  readonly queue: "fifo";
+  /** `fifo`: each copy has its slot for itself. `batching`: copies that run together slow each other down. */
+  readonly queue: "fifo" | "batching";
+  readonly batching: BatchingSpec | "none";
   /** Relative speeds, node by node in a circle; `[1]` for all alike. */
   readonly speeds: readonly number[];
   /** Nodes of one operator share a failure domain; operators are dealt out in a circle. */
   readonly operators: number;
+  /** In place of equal nodes. `nodes` and `operators` then say what they sum up to. */
+  readonly classes: readonly NodeClassSpec[] | "none";
   /** Share of nodes that accept copies and never answer. */
   readonly deadFraction: number;
+  readonly stragglers: StragglersSpec | "none";
+  readonly outages: OutagesSpec | "none";
+  readonly churn: ChurnSpec | "none";
+  readonly slowdowns: readonly SlowdownSpec[];
+  readonly dishonest: DishonestSpec | "none";
+  readonly errors: ErrorsSpec | "none";
+}
+
+/** Each of n copies on a node runs at 1 / (1 + slowdownPerCopy · (n − 1)) of the rate that it would have alone. */
+export interface BatchingSpec {
+  readonly slowdownPerCopy: number;
+}
+
+export interface NodeClassSpec {
+  readonly name: string;
+  readonly count: number;
+  readonly speed: number;
+  /** Of all nodes of the class; left out, each has an operator of its own. */
+  readonly operator?: string;
+  readonly priceGwei: number;
+  /** Left out, that of the experiment. */
+  readonly service?: ServiceSpec;
+}
+
+/** Every so often a node is slow for a while: everything on it takes `factor` times as long. */
+export interface StragglersSpec {
+  readonly everyS: number;
+  readonly lastsS: number;
+  readonly factor: number;
+}
+
+/** `crash`: what runs is lost and the scheduler hears that the node left. `hang`: the node stands still and says nothing. */
+export interface OutagesSpec {
+  readonly everyS: number;
+  readonly lastsS: number;
+  readonly kind: "crash" | "hang";
+}
+
+/** Nodes give back what they have, leave, and come again. */
+export interface ChurnSpec {
+  readonly leaveEveryS: number;
+  readonly returnAfterS: number;
+}
+
+/** From `atS` on, for `forS`, everything on every node takes `factor` times as long. */
+export interface SlowdownSpec {
+  readonly atS: number;
+  readonly forS: number;
+  readonly factor: number;
+}
+
+/** So large a share of the nodes, chosen at random, answers with this probability `speedFactor` times as fast, and wrongly. */
+export interface DishonestSpec {
+  readonly fraction: number;
+  readonly probability: number;
+  readonly speedFactor: number;
+}
+
+/** So large a share of the nodes, chosen at random, fails copies with this probability, somewhere on their way. */
+export interface ErrorsSpec {
+  readonly fraction: number;
+  readonly probability: number;
 }
 
 export interface NetworkSpec {
   readonly oneWayMs: number;
+  /** Mean of the exponential time that each message takes besides. */
+  readonly jitterMs: number;
+  /** Probabilities of each message. */
+  readonly loss: number;
+  readonly duplication: number;
+  readonly partition: readonly PartitionSpec[];
+}
+
+/** From `atS` on, for `forS`, no message passes between the scheduler and the nodes of the first `operators` operators. */
+export interface PartitionSpec {
+  readonly atS: number;
+  readonly forS: number;
+  readonly operators: number;
 }
 
 export interface VerificationSpec {
   readonly ms: number;
+  /** Checks done at a time; others wait in the order in which answers came. */
+  readonly workers: number | "unlimited";
+  /** What the proof adds to a copy's time on a node of speed 1. */
+  readonly proofMs: number;
 }
 
 export interface BlocksSpec {
   readonly intervalMs: number;
   readonly ttlBlocks: number;
+  /** Each block seals up to so much earlier or later than announced, uniformly. */
+  readonly jitterMs: number;
+  readonly reorgs: ReorgsSpec | "none";
+}
+
+/** After one block in `everyBlocks` on average the chain takes back the last `depth` blocks. */
+export interface ReorgsSpec {
+  readonly everyBlocks: number;
+  readonly depth: number;
 }
 
 /** What one replication measured. Plain data, so that it crosses threads. Times in microseconds of simulated time. */
@@ -100,10 +196,20 @@ export interface ReplicationResult {
   readonly copies: number;
   readonly speculative: number;
   readonly cancelled: number;
+  /** Copies that ended without an answer: they failed, nothing was heard of them in time, or their node left. */
+  readonly lost: number;
+  /** Copies whose proof was rejected, or not checked in time. */
+  readonly rejectedProofs: number;
+  /** Fees of the winners. */
+  readonly feesGwei: number;
   /** Σ over counted jobs of blocks between the first possible one and the one that carried it; 0 in bare mode. */
   readonly blocksLate: number;
   readonly sealed: number;
   readonly refunded: number;
+  /** Not admitted, since an answer in time was too improbable, or the mempool was full. */
+  readonly refused: number;
+  /** Times that a counted job's transaction was taken back with its block. */
+  readonly reorged: number;
   readonly simulatedUs: number;
   /** Kernel events and engine events. */
   readonly events: number;
@@ -138,6 +244,7 @@ export interface RaceSample {
     readonly launchedUs: number;
     readonly startedUs: number;
     readonly endedUs: number;
-    readonly end: "won" | "cancelled" | "answered";
+    /** `lost`: its node failed it or vanished, or a message got lost. */
+    readonly end: "won" | "cancelled" | "answered" | "lost";
   }[];
 }

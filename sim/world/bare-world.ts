@@ -2,46 +2,38 @@ import { BareEngine } from "../../scheduler/engine/bare-engine.ts";
 import type { CopyView } from "../../scheduler/engine/commands.ts";
 import { BARE_RACES, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { type CallTerms, NEVER } from "../../scheduler/shared/vocabulary.ts";
-import type { Experiment } from "../experiment/types.ts";
-import { nodeTermsOf } from "./fleet.ts";
 import { World, type WorldParts } from "./world.ts";
-
-/** Every job asks the same: only its durations differ. */
-const CALL: CallTerms = {
-  model: "model",
-  mode: "vanilla",
-  digest: "job",
-  inputHash: "input",
-  tokensIn: 0,
-  tokensOut: 0,
-  maxFeeGwei: 0,
-  conflict: { kind: "first-valid" },
-  validityBlocks: 0,
-};
 
 /** Races alone: what is compared with queueing theory. A job is over when its race is decided. */
 export class BareWorld extends World {
   protected readonly engine: BareEngine;
+  /** Every job asks the same: only its durations differ. */
+  readonly #call: CallTerms;
   #seq = 0;
 
   constructor(parts: WorldParts, engineSeed: number) {
-    // Only nodes that may be dead need timers that watch over them.
-    const watched = parts.experiment.fleet.deadFraction > 0;
-    super(parts, watched);
-    const { policy, placement, budget } = parts.experiment;
-    const races = watched ? { ...DEFAULT_RACES, redundancyFloor: 0 } : BARE_RACES;
+    super(parts);
+    const { policy, placement, budget, mode } = parts.experiment;
+    const races = this.watched ? { ...DEFAULT_RACES, redundancyFloor: 0 } : BARE_RACES;
     this.engine = new BareEngine({ seed: engineSeed, policy, placement, budget, races });
-    this.#joinAll(parts.experiment);
-  }
-
-  #joinAll(experiment: Experiment): void {
-    for (const node of nodeTermsOf(experiment.fleet)) this.engine.step(0, { kind: "node-joined", node }, this);
+    this.#call = {
+      model: "model",
+      mode,
+      digest: "job",
+      inputHash: "input",
+      tokensIn: 0,
+      tokensOut: 0,
+      maxFeeGwei: 0,
+      conflict: { kind: "first-valid" },
+      validityBlocks: 0,
+    };
+    for (const { terms: node } of this.fleet) this.engine.step(0, { kind: "node-joined", node }, this);
   }
 
   protected enter(job: number): void {
     this.engineEvents++;
     const owner = { id: job, hash: "", seq: this.#seq++, sender: "", nonce: 0 };
-    this.engine.step(this.nowUs, { kind: "job-opened", owner, call: CALL, deadlineUs: NEVER }, this);
+    this.engine.step(this.nowUs, { kind: "job-opened", owner, call: this.#call, deadlineUs: NEVER }, this);
   }
 
   protected jobOf(view: CopyView): number {

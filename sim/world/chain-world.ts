@@ -1,46 +1,54 @@
 import type { CopyView, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
 import { DEFAULT_CONFIG, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { Engine } from "../../scheduler/engine/engine.ts";
+import { assert } from "../../scheduler/shared/assert.ts";
 import { type CallTerms, NEVER } from "../../scheduler/shared/vocabulary.ts";
+import type { Rejection } from "../../mempool/rejection.ts";
 import type { BlocksSpec } from "../experiment/types.ts";
+import { BlockClock } from "./block-clock.ts";
 import { ENGINE_SLOTS } from "./copy-table.ts";
-import { FEE_GWEI, nodeTermsOf } from "./fleet.ts";
-import { BLOCK, World, type WorldParts } from "./world.ts";
+import { highestPriceGwei } from "./fleet.ts";
+import { PRIORITY, SEALS } from "./payloads.ts";
+import { World, type WorldParts } from "./world.ts";
 
-/** Deposit of a sender: enough for any run, small enough that all of them sum to a safe integer. */
+/** What a sender pays in at a time: small enough that all deposits sum to a safe integer. */
 const DEPOSIT_GWEI = 1_000_000_000;
 const MAX_TRANSACTIONS = 100_000;
+/** What production answers to more than can be served. Any other rejection would be a mistake of this world. */
+const REFUSALS: ReadonlySet<Rejection["reason"]> = new Set(["infeasible", "pool-full", "too-many-accounts"]);
 
 /**
- * The whole engine: mempool, fees, blocks, receipts. A job is a transaction with one call; it is over when it is sealed or
- * refunded. Each of the jobs under way at one time has a sender of its own, so that no transaction waits for another's nonce.
+ * The whole engine: mempool, fees, blocks, receipts. A job is a transaction with one call; it is over when it is refused,
+ * refunded, or in a block that is final. Each of the jobs under way at one time has a sender of its own, so that no
+ * transaction waits for another's nonce.
  */
 export class ChainWorld extends World {
   protected readonly engine: Engine;
   readonly #blocks: BlocksSpec;
-  readonly #intervalUs: number;
+  readonly #clock: BlockClock;
   #height = 1;
-  #sealAtUs = 0;
-  /** By job, since each of those under way at one time has a sender of its own. */
+  /** Blocks that are not final, the latest last, with the jobs in them. */
+  readonly #tips: { readonly height: number; readonly jobs: number[] }[] = [];
+  /** By job, since each of those under way at one time has a sender of its own; and what is left of the sender's deposit. */
   readonly #senders: string[] = [];
   readonly #nonces: number[] = [];
+  readonly #deposits: number[] = [];
   readonly #admittedHeight: number[] = [];
   readonly #calls: CallTerms[] = [];
   readonly #toRun: { id: number; round: number; job: number; done: boolean }[] = [];
   readonly #toPass: number[] = [];
   /** Job of each of the engine's transactions, by the slot in its handle. */
   readonly #jobOf: number[] = [];
+  readonly #maxFeeGwei: number;
   #entering = -1;
   #serial = 0;
 
   constructor(parts: WorldParts, blocks: BlocksSpec, engineSeed: number) {
-    const { policy, placement, budget, fleet } = parts.experiment;
-    // Nodes that never fail need nobody to watch whether they accept.
-    const watched = fleet.deadFraction > 0;
-    super(parts, watched);
+    super(parts);
+    const { policy, placement, budget, fleet, verification } = parts.experiment;
     this.#blocks = blocks;
-    this.#intervalUs = Math.round(blocks.intervalMs * 1_000);
-    const verificationUs = Math.round(parts.experiment.verification.ms * 1_000);
+    this.#clock = new BlockClock(blocks, parts.streamFor("blocks"));
+    this.#maxFeeGwei = highestPriceGwei(fleet);
     this.engine = new Engine({
       ...DEFAULT_CONFIG,
       seed: engineSeed,
@@ -49,13 +57,14 @@ export class ChainWorld extends World {
       budget,
       races: {
         ...DEFAULT_RACES,
-        verificationUs,
-        acceptTimeoutUs: watched ? DEFAULT_RACES.acceptTimeoutUs : NEVER,
+        verificationUs: Math.round(verification.ms * 1_000),
+        // Nodes that never fail need nobody to watch whether they accept.
+        acceptTimeoutUs: this.watched ? DEFAULT_RACES.acceptTimeoutUs : NEVER,
         redundancyFloor: Math.min(DEFAULT_RACES.redundancyFloor, fleet.operators),
       },
-      blockIntervalUs: this.#intervalUs,
+      blockIntervalUs: this.#clock.intervalUs,
     });
-    for (const node of nodeTermsOf(fleet)) this.#step({ kind: "node-joined", node });
+    for (const { terms: node } of this.fleet) this.#step({ kind: "node-joined", node });
     this.#open();
   }
 
@@ -67,17 +76,63 @@ export class ChainWorld extends World {
   // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #open(): void {
-    this.#sealAtUs = this.nowUs + this.#intervalUs;
-    this.#step({ kind: "block-opened", height: this.#height, sealAtUs: this.#sealAtUs });
-    this.heap.schedule(this.#sealAtUs, 8, BLOCK);
+    const sealUs = this.#clock.open();
+    this.#step({ kind: "block-opened", height: this.#height, sealAtUs: this.#clock.announcedUs });
+    this.heap.schedule(sealUs, PRIORITY.block, SEALS);
   }
 
   protected happen(): void {
     const height = this.#height++;
     this.#step({ kind: "seal-requested", height, maxTransactions: MAX_TRANSACTIONS, order: "gas" });
     this.#step({ kind: "block-committed", height });
+    this.#finalise(height - this.#clock.depth);
+    if (this.#clock.reorganises()) this.#reorganise();
     this.#open();
     this.drain();
+  }
+
+  override sealed({ height, transactions }: SealedBlock): void {
+    const { measured, nowUs } = this;
+    measured.blocks?.block(nowUs);
+    const jobs: number[] = [];
+    for (const tx of transactions) {
+      const job = this.#jobOfTx(tx);
+      this.#nonces[job] = (this.#nonces[job] as number) + 1;
+      measured.blocks?.sealed(nowUs, height - (this.#admittedHeight[job] as number));
+      jobs.push(job);
+    }
+    this.#tips.push({ height, jobs });
+  }
+
+  /** Blocks up to this height stay. */
+  #finalise(height: number): void {
+    const { measured } = this;
+    while (this.#tips[0] !== undefined && this.#tips[0].height <= height) {
+      const block = this.#tips.shift() as { height: number; jobs: number[] };
+      for (const job of block.jobs) {
+        if (!this.#over(job)) continue;
+        const late = block.height - (this.#admittedHeight[job] as number);
+        measured.sealed++;
+        measured.blocksLate += late;
+        measured.blocks?.counted(late);
+      }
+    }
+  }
+
+  #reorganise(): void {
+    const first = this.#tips[0];
+    if (first === undefined) return;
+    this.#step({ kind: "block-reverted", height: first.height });
+    this.#height = first.height;
+  }
+
+  override reverted(height: number): void {
+    const block = this.#tips.pop();
+    assert(block?.height === height, "blocks are taken back from the tip on");
+    for (const job of block.jobs) {
+      this.#nonces[job] = (this.#nonces[job] as number) - 1;
+      if (this.measured.counts(this.jobs.number[job] as number)) this.measured.reorged++;
+    }
   }
 
   // ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -89,12 +144,12 @@ export class ChainWorld extends World {
     const hash = `tx-${number}`;
     const call: CallTerms = {
       model: "model",
-      mode: "vanilla",
+      mode: this.experiment.mode,
       digest: hash,
       inputHash: hash,
       tokensIn: 0,
       tokensOut: Math.max(0, this.jobs.tokens[job] as number),
-      maxFeeGwei: FEE_GWEI,
+      maxFeeGwei: this.#maxFeeGwei,
       conflict: { kind: "first-valid" },
       validityBlocks: this.#blocks.ttlBlocks,
     };
@@ -108,19 +163,26 @@ export class ChainWorld extends World {
         nonce: this.#nonces[job] as number,
         gasPriceGwei: 1,
         ttlBlocks: this.#blocks.ttlBlocks,
-        escrowGwei: FEE_GWEI,
+        escrowGwei: this.#maxFeeGwei,
         calls: [call],
       },
     });
   }
 
+  /** The job's sender, with enough on deposit for another fee. */
   #senderOf(job: number): string {
-    const known = this.#senders[job];
-    if (known !== undefined) return known;
-    const sender = `sender-${job}`;
-    this.#senders[job] = sender;
-    this.#nonces[job] = 0;
-    this.#step({ kind: "deposited", account: sender, amountGwei: DEPOSIT_GWEI });
+    const sender = this.#senders[job] ?? `sender-${job}`;
+    if (this.#senders[job] === undefined) {
+      this.#senders[job] = sender;
+      this.#nonces[job] = 0;
+      this.#deposits[job] = 0;
+    }
+    let left = (this.#deposits[job] as number) - this.#maxFeeGwei;
+    if (left <= 0) {
+      left += DEPOSIT_GWEI;
+      this.#step({ kind: "deposited", account: sender, amountGwei: DEPOSIT_GWEI });
+    }
+    this.#deposits[job] = left;
     return sender;
   }
 
@@ -152,32 +214,15 @@ export class ChainWorld extends World {
   /** The race is won; the transaction is over when its block is. */
   protected won(): void {}
 
-  override sealed(block: SealedBlock): void {
-    const { measured, nowUs } = this;
-    measured.blocks?.block(nowUs);
-    for (const tx of block.transactions) {
-      const job = this.#jobOfTx(tx);
-      const late = block.height - (this.#admittedHeight[job] as number);
-      this.#nonces[job] = (this.#nonces[job] as number) + 1;
-      measured.blocks?.sealed(nowUs, late);
-      const counted = this.#over(job);
-      if (!counted) continue;
-      measured.sealed++;
-      measured.blocksLate += late;
-      measured.blocks?.counted(late);
-    }
-  }
-
   override notify(tx: TransactionView): void {
     if (tx.state !== "refunded") return;
     this.measured.blocks?.refunded(this.nowUs);
     if (this.#over(this.#jobOfTx(tx))) this.measured.refunded++;
   }
 
-  override rejected(hash: string): void {
-    throw new Error(
-      `the modelled mempool refused ${hash}: it can only be full, so the load is beyond what can be served`,
-    );
+  override rejected(hash: string, { reason }: Rejection): void {
+    assert(REFUSALS.has(reason), `the modelled mempool refused ${hash} as ${reason}`);
+    if (this.#over(this.#entering)) this.measured.refused++;
   }
 
   #over(job: number): boolean {

@@ -1,4 +1,6 @@
+import { ANSWERS } from "./conduct.ts";
 import { grown } from "./job-table.ts";
+import { SimulationLimit } from "./simulation-limit.ts";
 
 /** Where a copy is in the modelled world. */
 export const FREE = 0;
@@ -17,7 +19,11 @@ export class CopyTable {
   serviceUs = new Float64Array(1_024);
   launchedUs = new Float64Array(1_024);
   startedUs = new Float64Array(1_024);
+  /** When its node stops by itself. */
+  leaseUs = new Float64Array(1_024);
   speculative = new Uint8Array(1_024);
+  /** What it comes to on its node, as in `conduct.ts`. */
+  fate = new Uint8Array(1_024);
   /** Handle of its event in the heap. */
   handle = new Float64Array(1_024);
   /** Handle of its Cancel on the way, −1 for none. */
@@ -33,8 +39,10 @@ export class CopyTable {
   take(engineId: number): number {
     const slot = this.#free.pop() ?? this.#size++;
     if (slot === this.job.length) this.#grow();
+    if (slot >= MAX_COPIES) throw tooManyCopies();
     this.engineId[slot] = engineId;
     this.stopHandle[slot] = -1;
+    this.fate[slot] = ANSWERS;
     const engineSlot = engineId % ENGINE_SLOTS;
     while (engineSlot >= this.#byEngineSlot.length) {
       this.#byEngineSlot = grown(this.#byEngineSlot, 2 * this.#byEngineSlot.length);
@@ -63,7 +71,9 @@ export class CopyTable {
     this.serviceUs = grown(this.serviceUs, capacity);
     this.launchedUs = grown(this.launchedUs, capacity);
     this.startedUs = grown(this.startedUs, capacity);
+    this.leaseUs = grown(this.leaseUs, capacity);
     this.speculative = grown(this.speculative, capacity);
+    this.fate = grown(this.fate, capacity);
     this.handle = grown(this.handle, capacity);
     this.stopHandle = grown(this.stopHandle, capacity);
     this.next = grown(this.next, capacity);
@@ -73,3 +83,12 @@ export class CopyTable {
 
 /** Slots of the engine's slabs; handles are `generation × slots + slot`. */
 export const ENGINE_SLOTS = 2 ** 22;
+
+/** Half of what an engine and the heap of events have room for, so that this limit, which says what to do, comes first. */
+const MAX_COPIES = ENGINE_SLOTS / 2;
+
+function tooManyCopies(): SimulationLimit {
+  return new SimulationLimit(
+    `more than ${MAX_COPIES} copies under way at one time: the fleet cannot serve that load; lower arrivals.ratePerS or the policy's copies, or add nodes`,
+  );
+}

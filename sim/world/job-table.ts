@@ -1,11 +1,13 @@
+import { SimulationLimit } from "./simulation-limit.ts";
+
 /** Jobs under way, by slot. A slot is used again once its job and all of its copies are over, so memory does not grow. */
 export class JobTable {
   arrivedUs = new Float64Array(1_024);
   /** Number of the job since the start; those from `warmup` on are counted. */
   number = new Float64Array(1_024);
-  /** Durations of the first two copies on a node of speed 1, drawn at arrival so that every policy meets the same ones. */
-  firstUs = new Float64Array(1_024);
-  secondUs = new Float64Array(1_024);
+  /** What durations of the first two copies are made of, drawn at arrival so that every policy meets the same ones. */
+  first = new Float64Array(1_024);
+  second = new Float64Array(1_024);
   /** Standard normal that the copies share, where durations are correlated. */
   shared = new Float64Array(1_024);
   /** Tokens that a trace's job answers with, −1 without a trace. */
@@ -19,6 +21,7 @@ export class JobTable {
 
   take(number: number, arrivedUs: number): number {
     const slot = this.#free.pop() ?? this.#size++;
+    if (slot >= MAX_UNDER_WAY) throw tooManyJobs();
     if (slot === this.number.length) this.#grow();
     this.number[slot] = number;
     this.arrivedUs[slot] = arrivedUs;
@@ -45,17 +48,12 @@ export class JobTable {
     if (held === 0 && this.open[slot] === 0) this.#free.push(slot);
   }
 
-  /** Slots ever used at one time. */
-  get size(): number {
-    return this.#size;
-  }
-
   #grow(): void {
     const capacity = 2 * this.number.length;
     this.arrivedUs = grown(this.arrivedUs, capacity);
     this.number = grown(this.number, capacity);
-    this.firstUs = grown(this.firstUs, capacity);
-    this.secondUs = grown(this.secondUs, capacity);
+    this.first = grown(this.first, capacity);
+    this.second = grown(this.second, capacity);
     this.shared = grown(this.shared, capacity);
     this.tokens = grown(this.tokens, capacity);
     this.copies = grown(this.copies, capacity);
@@ -71,4 +69,13 @@ export function grown<T extends Numbers>(array: T, capacity: number): T {
   const longer = new (array.constructor as new (length: number) => T)(capacity);
   longer.set(array as never);
   return longer;
+}
+
+/** Engines and heaps hold a few million things; a run that comes near has lost its balance. */
+const MAX_UNDER_WAY = 2 ** 20;
+
+function tooManyJobs(): SimulationLimit {
+  return new SimulationLimit(
+    `more than ${MAX_UNDER_WAY} jobs under way at one time: the fleet cannot serve that load; lower arrivals.ratePerS, add nodes, or count fewer jobs`,
+  );
 }

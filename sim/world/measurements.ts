@@ -1,5 +1,5 @@
 import { build, encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
-import type { BlocksSpec, RaceSample, ReplicationResult } from "../experiment/types.ts";
+import type { BlocksSpec, ReplicationResult } from "../experiment/types.ts";
 import { BlockRecorder } from "./block-series.ts";
 
 /** One hour: longer response times are counted as this long in percentiles, in full in the mean. */
@@ -8,10 +8,12 @@ const HIGHEST_US = 3_600_000_000;
 /** What is counted in a replication: jobs `warmup` to `warmup + jobs − 1`, whenever they end. */
 export class Measurements {
   readonly #warmup: number;
-  readonly #end: number;
+  /** Number of the first job that is not counted any more. */
+  readonly end: number;
   readonly #deadlineUs: number;
   readonly #histogram: Histogram;
-  #over = 0;
+  /** Counted jobs that need nothing more. */
+  ended = 0;
   decided = 0;
   onTime = 0;
   responseSumUs = 0;
@@ -19,10 +21,14 @@ export class Measurements {
   copies = 0;
   speculative = 0;
   cancelled = 0;
+  lost = 0;
+  rejectedProofs = 0;
+  feesGwei = 0;
   blocksLate = 0;
   sealed = 0;
   refunded = 0;
-  readonly samples: RaceSample[] = [];
+  refused = 0;
+  reorged = 0;
   /** `undefined` without blocks. */
   readonly blocks: BlockRecorder | undefined;
 
@@ -30,7 +36,7 @@ export class Measurements {
     const { blocks } = options;
     this.blocks = blocks === "none" ? undefined : new BlockRecorder(Math.round(blocks.intervalMs * 1_000));
     this.#warmup = options.warmup;
-    this.#end = options.warmup + options.jobs;
+    this.end = options.warmup + options.jobs;
     this.#deadlineUs = options.deadlineMs === undefined ? -1 : Math.round(options.deadlineMs * 1_000);
     this.#histogram = build({
       highestTrackableValue: HIGHEST_US,
@@ -40,12 +46,12 @@ export class Measurements {
   }
 
   counts(number: number): boolean {
-    return number >= this.#warmup && number < this.#end;
+    return number >= this.#warmup && number < this.end;
   }
 
   /** Every counted job has come to its end. */
   get complete(): boolean {
-    return this.#over >= this.#end - this.#warmup;
+    return this.ended >= this.end - this.#warmup;
   }
 
   response(us: number): void {
@@ -57,28 +63,18 @@ export class Measurements {
 
   /** A counted job needs nothing more. */
   over(): void {
-    this.#over++;
+    this.ended++;
   }
 
   result(
-    about: Pick<ReplicationResult, "replication" | "simulatedUs" | "events" | "engineEvents" | "elapsedMs">,
+    about: Pick<ReplicationResult, "replication" | "simulatedUs" | "events" | "engineEvents" | "elapsedMs" | "samples">,
   ): ReplicationResult {
-    const { decided, onTime, responseSumUs, workUs, copies, speculative, cancelled } = this;
-    const { blocksLate, sealed, refunded, samples } = this;
-    const counted = {
-      decided,
-      onTime,
-      responseSumUs,
-      workUs,
-      copies,
-      speculative,
-      cancelled,
-      blocksLate,
-      sealed,
-      refunded,
-    };
+    const { decided, onTime, responseSumUs, workUs, copies, speculative, cancelled, lost, rejectedProofs } = this;
+    const { feesGwei, blocksLate, sealed, refunded, refused, reorged } = this;
+    const ofJobs = { jobs: this.end - this.#warmup, decided, onTime, responseSumUs, feesGwei };
+    const ofCopies = { workUs, copies, speculative, cancelled, lost, rejectedProofs };
+    const ofBlocks = { blocksLate, sealed, refunded, refused, reorged, blockSeries: this.blocks?.result() ?? null };
     const responseHistogram = encodeIntoCompressedBase64(this.#histogram);
-    const blockSeries = this.blocks?.result() ?? null;
-    return { ...about, jobs: this.#end - this.#warmup, responseHistogram, ...counted, samples, blockSeries };
+    return { ...about, ...ofJobs, ...ofCopies, ...ofBlocks, responseHistogram };
   }
 }

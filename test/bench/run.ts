@@ -4,8 +4,10 @@ import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { nitroFigures } from "./nitro.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
+import { simMemoryFigures } from "./sim-memory.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
+import { zkmlFigures } from "./zkml.bench.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
 const figures = [
@@ -13,8 +15,10 @@ const figures = [
   ...(await journalFigures()),
   ...(await snapshotFigures()),
   ...nitroFigures(),
+  ...(await zkmlFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
+  ...simMemoryFigures(),
 ];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
 else {

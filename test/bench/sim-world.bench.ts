@@ -1,10 +1,10 @@
 import type { Experiment } from "../../sim/experiment/types.ts";
 import { simulate } from "../../sim/world/simulate.ts";
-import { REDUNDANCY_2 } from "../support/experiments.ts";
+import { REDUNDANCY_2, steadyBlocks } from "../support/experiments.ts";
 import type { Figure } from "./figure.ts";
 
 /** The hedge model of the kernel's benchmark: 16 exponential FIFO servers at utilisation 0.6, two copies on two of them. */
-const HEDGE_MODEL: Experiment = {
+export const HEDGE_MODEL: Experiment = {
   ...REDUNDANCY_2,
   jobs: 150_000,
   warmup: 10_000,
@@ -12,7 +12,7 @@ const HEDGE_MODEL: Experiment = {
   fleet: { ...REDUNDANCY_2.fleet, nodes: 16, operators: 16 },
 };
 /** With mempool, fees, blocks and receipts on. */
-const WITH_BLOCKS: Experiment = { ...HEDGE_MODEL, blocks: { intervalMs: 500, ttlBlocks: 64 } };
+export const WITH_BLOCKS: Experiment = { ...HEDGE_MODEL, blocks: steadyBlocks(500, 64) };
 const ROUNDS = 9;
 
 /** The same model through the production engine. The best of several rounds: what the machine can do when left alone. */

@@ -128,6 +128,17 @@ describe("the packed package", () => {
     expect(run(consumer, process.execPath, command, "--version")).toContain(manifest.version);
   });
 
+  it("draws reports", () => {
+    const service = "{ kind: exponential, meanMs: 100 }";
+    const rest = "arrivals: { kind: poisson, ratePerS: 5 }\nfleet: { nodes: 2 }\npolicy: { kind: fixed, copies: 1 }";
+    writeFileSync(join(consumer, "small.yaml"), `jobs: 50\nreplications: 1\nservice: ${service}\n${rest}\n`);
+    const command = join(installed, manifest.bin.pipe);
+    run(consumer, process.execPath, command, "sim", "run", "small.yaml", "--out", "small");
+    run(consumer, process.execPath, command, "sim", "report", "small");
+    const page = readFileSync(join(consumer, "small", "report.html"), "utf8");
+    for (const part of ["d3js.org", "@observablehq/plot v", "tradeoff-chart", "--paper"]) expect(page).toContain(part);
+  });
+
   it("carries its licence and no tests", () => {
     const files = run(installed, "find", ".", "-type", "f").split("\n");
     expect(files).toEqual(expect.arrayContaining(["./LICENSE", "./README.md", "./CHANGELOG.md"]));

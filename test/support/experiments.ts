@@ -1,6 +1,6 @@
 import type { PlainSection } from "../../sim/experiment/fields.ts";
 import { parseExperiment } from "../../sim/experiment/parse.ts";
-import type { Experiment } from "../../sim/experiment/types.ts";
+import type { BlocksSpec, Experiment } from "../../sim/experiment/types.ts";
 
 /** An experiment as a file with these keys would give it. */
 export function experimentOf(section: PlainSection): Experiment {
@@ -19,3 +19,8 @@ export const REDUNDANCY_2: Experiment = experimentOf({
   fleet: { nodes: 10 },
   policy: { kind: "fixed", copies: 2 },
 });
+
+/** Blocks in time, of which none is taken back. */
+export function steadyBlocks(intervalMs: number, ttlBlocks: number): BlocksSpec {
+  return { intervalMs, ttlBlocks, jitterMs: 0, reorgs: "none" };
+}

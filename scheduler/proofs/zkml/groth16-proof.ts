@@ -37,11 +37,7 @@ export function encodeProof({ a, b, c }: Groth16Proof): Uint8Array {
     [second.y.c1, second.y.c0],
     [third.x, third.y],
   ];
-  return Buffer.from(
-    pairs
-      .flat()
-      .map((value) => value.toString(16).padStart(2 * COORDINATE_BYTES, "0"))
-      .join(""),
-    "hex",
-  );
+  const hex = pairs.flat().map((value) => value.toString(16).padStart(2 * COORDINATE_BYTES, "0"));
+  // Copied out of the Buffer, whose slices would share memory.
+  return Uint8Array.from(Buffer.from(hex.join(""), "hex"));
 }

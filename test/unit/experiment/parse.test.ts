@@ -27,6 +27,22 @@ fleet: { nodes: 4 }
 policy: { kind: hedge, delayMs: 2500, maxCopies: 3 }
 `;
 
+/** What a file says that says nothing of it. */
+const FAULTLESS = {
+  slots: 1,
+  queue: "fifo",
+  batching: "none",
+  speeds: [1],
+  classes: "none",
+  deadFraction: 0,
+  stragglers: "none",
+  outages: "none",
+  churn: "none",
+  slowdowns: [],
+  dishonest: "none",
+  errors: "none",
+};
+
 function read(text: string): ExperimentFile {
   const parsed = parseExperimentFile(text, import.meta.dirname);
   if (!parsed.ok) throw new Error(parsed.troubles.join("\n"));
@@ -54,9 +70,10 @@ describe("an experiment file", () => {
       arrivals: { kind: "poisson", ratePerS: 7 },
       service: { kind: "exponential", meanMs: 1_000 },
       correlation: 0,
-      fleet: { nodes: 10, slots: 1, queue: "fifo", speeds: [1], operators: 10, deadFraction: 0 },
-      network: { oneWayMs: 0 },
-      verification: { ms: 0 },
+      fleet: { nodes: 10, operators: 10, ...FAULTLESS },
+      network: { oneWayMs: 0, jitterMs: 0, loss: 0, duplication: 0, partition: [] },
+      verification: { ms: 0, workers: "unlimited", proofMs: 0 },
+      mode: "vanilla",
       blocks: "none",
       deadlineMs: 12_000,
       policy: { kind: "fixed", copies: 2 },
@@ -69,7 +86,7 @@ describe("an experiment file", () => {
     const { experiment } = read(SHORT);
     expect(experiment).toMatchObject({ seed: 1, replications: 10, warmup: 100, blocks: "none", correlation: 0 });
     expect(experiment.deadlineMs).toBeUndefined();
-    expect(experiment.fleet).toEqual({ nodes: 4, slots: 1, queue: "fifo", speeds: [1], operators: 4, deadFraction: 0 });
+    expect(experiment.fleet).toEqual({ nodes: 4, operators: 4, ...FAULTLESS });
   });
 
   it("may be JSON", () => {

@@ -74,7 +74,9 @@ describe("an experiment", () => {
     const { result } = await run(file.experiment);
     const plain = JSON.parse(JSON.stringify(result)) as { metrics: Record<string, object> };
     expect(Object.keys(plain)).toEqual(["metrics", "jobsPerS", "eventsPerS"]);
-    const names = ["responseMs", "onTime", "workMsPerJob", "copiesPerJob", "cancelledPerJob", "sealedBlocksLate"];
+    const names = ["responseMs", "onTime", "workMsPerJob", "copiesPerJob", "cancelledPerJob"];
+    names.push("lostPerJob", "rejectedProofsPerJob", "feesGweiPerJob");
+    names.push("sealedBlocksLate", "refunded", "refused", "reorgedPerJob");
     expect(Object.keys(plain.metrics)).toEqual(names);
     const keys = ["mean", "ci95", "p50", "p95", "p99", "p999"];
     expect(Object.keys(plain.metrics["responseMs"] ?? {})).toEqual(keys);
@@ -115,7 +117,7 @@ describe("a comparison", () => {
   it("pairs replications, so that its interval is narrower than those of A and B", async () => {
     const two = file.variants.get("two");
     if (two === undefined) throw new Error("no variant");
-    const [short, long] = [two, { ...two, network: { oneWayMs: 10 } }];
+    const [short, long] = [two, { ...two, network: { ...two.network, oneWayMs: 10 } }];
     const measured = await runExperiments([short, long], options());
     if (measured === "interrupted") throw new Error("interrupted");
     const [a, b] = measured as [MeasuredExperiment, MeasuredExperiment];

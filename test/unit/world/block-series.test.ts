@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { simulate } from "../../../sim/world/simulate.ts";
 import { BlockRecorder } from "../../../sim/world/block-series.ts";
-import { REDUNDANCY_2 } from "../../support/experiments.ts";
+import { REDUNDANCY_2, steadyBlocks } from "../../support/experiments.ts";
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -27,7 +27,7 @@ describe("what blocks carried over simulated time", () => {
   });
 
   it("agrees with the run's own sums, and stands still without blocks", () => {
-    const blocks = { intervalMs: 500, ttlBlocks: 4 };
+    const blocks = steadyBlocks(500, 4);
     const run = simulate({ ...REDUNDANCY_2, jobs: 2_000, warmup: 0, blocks }, 0, { samples: 0 });
     const series = run.blockSeries;
     expect(series).not.toBeNull();

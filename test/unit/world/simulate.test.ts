@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Experiment } from "../../../sim/experiment/types.ts";
 import { simulate } from "../../../sim/world/simulate.ts";
-import { REDUNDANCY_2 } from "../../support/experiments.ts";
+import { REDUNDANCY_2, steadyBlocks } from "../../support/experiments.ts";
 
 const BASE = REDUNDANCY_2;
 const NO_QUEUES: Experiment = { ...BASE, fleet: { ...BASE.fleet, slots: "unlimited" } };
@@ -29,7 +29,12 @@ describe("the modelled world around the production engine", () => {
 
   it("takes the shorter of two exponential times, plus network both ways and verification", () => {
     expect(meanMs(NO_QUEUES)).toBeCloseTo(500, -1.5);
-    const far: Experiment = { ...NO_QUEUES, network: { oneWayMs: 10 }, verification: { ms: 5 } };
+    const { network, verification } = NO_QUEUES;
+    const far: Experiment = {
+      ...NO_QUEUES,
+      network: { ...network, oneWayMs: 10 },
+      verification: { ...verification, ms: 5 },
+    };
     // The same durations, so that the difference is exact but for rounding.
     expect(meanMs(far) - meanMs(NO_QUEUES)).toBeCloseTo(25, 1);
   });
@@ -68,13 +73,13 @@ describe("the modelled world around the production engine", () => {
   });
 
   it("seals every transaction in blocks when there are blocks, and refunds those that are too slow", () => {
-    const blocks = { intervalMs: 500, ttlBlocks: 24 };
+    const blocks = steadyBlocks(500, 24);
     const sealed = simulate({ ...NO_QUEUES, blocks }, 0, { samples: 0 });
     expect(sealed.sealed + sealed.refunded).toBe(sealed.jobs);
     expect(sealed.refunded).toBeLessThan(10);
     // A job of 500 ms on average, in blocks of 500 ms, waits for one further block on average.
     expect(sealed.blocksLate / sealed.sealed).toBeCloseTo(1, 1);
-    const hurried = simulate({ ...NO_QUEUES, blocks: { intervalMs: 500, ttlBlocks: 2 } }, 0, { samples: 0 });
+    const hurried = simulate({ ...NO_QUEUES, blocks: steadyBlocks(500, 2) }, 0, { samples: 0 });
     expect(hurried.refunded).toBeGreaterThan(1_000);
     expect(hurried.sealed + hurried.refunded).toBe(hurried.jobs);
   });

@@ -1,12 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { limbsOf } from "../../../proofs/zkml/public-inputs.ts";
 import type { QuantisedPerceptron } from "../perceptron.ts";
 import { perceptronDigest, widthsOf } from "../perceptron.ts";
+
+/** Far below the 254 bits of the field's order, so that no sum wraps, and within what numbers of JavaScript hold exactly. */
+const MAX_BITS = 40;
 
 /** What the compiler makes of the circuit. */
 export interface CompiledCircuit {
@@ -24,6 +27,7 @@ export function circuitSource(perceptron: QuantisedPerceptron): string {
   const [modelHigh, modelLow] = limbsOf(perceptronDigest(perceptron));
   const { hiddenBits, sumBits } = widthsOf(perceptron);
   if (sumBits < shift + 8) throw new RangeError(`sums of ${sumBits} bits leave no score of 8 bits after ${shift}`);
+  if (Math.max(hiddenBits, sumBits) > MAX_BITS) throw new RangeError(`sums of more than ${MAX_BITS} bits`);
   const parameters = [
     hiddenWeights[0]?.length,
     hiddenWeights.length,
@@ -50,7 +54,7 @@ export function compileCircuit(perceptron: QuantisedPerceptron): CompiledCircuit
   try {
     copyFileSync(new URL("perceptron.circom", import.meta.url), join(folder, "perceptron.circom"));
     writeFileSync(join(folder, "main.circom"), circuitSource(perceptron));
-    const compiler = createRequire(import.meta.url).resolve("circom2/cli.js");
+    const compiler = fileURLToPath(import.meta.resolve("circom2/cli.js"));
     // O1 only merges signals that are equal; anything more would leave constraints that nobody wrote.
     const options = ["main.circom", "--r1cs", "--sym", "--wasm", "--O1"];
     const done = spawnSync(process.execPath, [compiler, ...options], { cwd: folder, encoding: "utf8" });

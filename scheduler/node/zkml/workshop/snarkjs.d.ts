@@ -11,6 +11,7 @@ declare module "snarkjs" {
     readonly protocol: string;
     readonly curve: string;
   }
+  type Logger = Record<"debug" | "info" | "warn" | "error", (text: string) => void>;
   type Curve = { terminate(): Promise<void> };
   export const curves: { getCurveFromName(name: "bn128"): Promise<Curve> };
   export const powersOfTau: {
@@ -37,9 +38,13 @@ declare module "snarkjs" {
     exportVerificationKey(zkey: MemoryFile): Promise<Record<string, unknown>>;
     verifyFromR1cs(r1cs: MemoryFile, powers: MemoryFile, zkey: MemoryFile): Promise<boolean>;
   };
+  type Side = Readonly<Record<string, bigint | string>>;
+  export const r1cs: {
+    exportJson(r1cs: MemoryFile, logger: Logger): Promise<{ readonly constraints: readonly [Side, Side, Side][] }>;
+  };
   export const wtns: {
     calculate(input: Record<string, unknown>, calculator: MemoryFile, to: MemoryFile): Promise<unknown>;
-    check(r1cs: MemoryFile, witness: MemoryFile): Promise<boolean>;
+    check(r1cs: MemoryFile, witness: MemoryFile, logger: Logger): Promise<boolean>;
     exportJson(witness: MemoryFile): Promise<bigint[]>;
   };
   export const groth16: {

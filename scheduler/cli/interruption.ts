@@ -1,0 +1,33 @@
+import { Effect } from "effect";
+import { EXIT, SimRefused } from "./sim-experiments.ts";
+
+/**
+ * Does the work, whose result is the exit code. The first Ctrl-C aborts the signal, so that the work ends with what is
+ * finished; a second one ends the program at once. SimRefused becomes a message and exit code 2.
+ */
+export function untilInterrupted(work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
+  // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.
+  return Effect.uninterruptible(Effect.promise(() => heedingSignals(work)));
+}
+
+async function heedingSignals(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => {
+    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    interrupted.abort();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  try {
+    process.exitCode = await work(interrupted.signal);
+  } catch (error) {
+    if (!(error instanceof SimRefused)) throw error;
+    refuse(error.message);
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  }
+}
+
+export function refuse(message: string): void {
+  process.stderr.write(`pipe sim: ${message}\n`);
+  process.exitCode = EXIT.refused;
+}

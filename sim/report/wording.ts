@@ -1,0 +1,80 @@
+import type { PolicySpec } from "../../policies/policy.ts";
+
+/** Metrics' names for people, in the order in which they are shown. Others are shown under their own names. */
+const METRIC_LABELS: Readonly<Record<string, string>> = {
+  responseMs: "response, ms",
+  onTime: "on time",
+  workMsPerJob: "work per job, ms",
+  copiesPerJob: "copies per job",
+  cancelledPerJob: "cancelled per job",
+  sealedBlocksLate: "blocks late",
+};
+export const PERCENTILE_LABELS = { p50: "p50", p95: "p95", p99: "p99", p999: "p99.9" } as const;
+
+/** `failedPerJob` reads "failed per job", `proofMs` "proof, ms". */
+export function metricLabel(name: string): string {
+  const known = METRIC_LABELS[name];
+  if (known !== undefined) return known;
+  const inMs = name.endsWith("Ms");
+  const words = (inMs ? name.slice(0, -2) : name).replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, " ").toLowerCase();
+  return inMs ? `${words}, ms` : words;
+}
+
+/** Metrics that are shares of a whole, which people read in percent. */
+export function isShare(metric: string): boolean {
+  return metric === "onTime" || metric.endsWith("Share");
+}
+
+/** A mean and the ends of its interval, all with the decimals that the interval's width allows: two of its digits. */
+export function estimateText(mean: number, ci95: readonly [number, number] | null): { mean: string; ends: string[] } {
+  if (ci95 === null) return { mean: figure(mean), ends: [] };
+  const half = (ci95[1] - ci95[0]) / 2;
+  if (!(half > 0)) return { mean: figure(mean), ends: ci95.map(figure) };
+  const decimals = Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(half))));
+  const text = (value: number): string =>
+    value.toLocaleString("en-US", {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+      useGrouping: Math.abs(value) >= 10_000,
+    });
+  return { mean: text(mean), ends: ci95.map(text) };
+}
+
+/** A policy in few words, for legends. */
+export function policyName(policy: PolicySpec): string {
+  switch (policy.kind) {
+    case "fixed":
+      return policy.copies === 1 ? "1 copy" : `${policy.copies} copies at once`;
+    case "hedge":
+      return `hedge at ${duration(policy.delayMs)}, up to ${policy.maxCopies}`;
+    default:
+      return valueText(policy);
+  }
+}
+
+/** 250 ms, 1.5 s. */
+export function duration(ms: number): string {
+  return Math.abs(ms) < 1_000 ? `${figure(ms)} ms` : `${figure(ms / 1_000)} s`;
+}
+
+/** Five significant digits, without exponents for what people read. */
+export function figure(value: number | null | undefined): string {
+  if (value === undefined || value === null || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 10_000) return count(value);
+  if (size < 1e-4 && size > 0) return value.toExponential(2);
+  return value === 0 ? "0" : String(Number(value.toPrecision(5)));
+}
+
+export function count(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** A value of an experiment file: sections as `hedge delayMs 2500`. */
+export function valueText(value: unknown): string {
+  if (typeof value !== "object" || value === null) return value === undefined ? "–" : String(value);
+  if (Array.isArray(value)) return value.map(valueText).join(",");
+  return Object.entries(value)
+    .map(([key, inner]) => (key === "kind" ? String(inner) : `${key} ${valueText(inner)}`))
+    .join(" ");
+}
