@@ -40,12 +40,16 @@ export { type AccountView, type SealRequest, ServiceFailed, type ServiceStatisti
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";
 export { type SigningKey, signingKeyFromSeed } from "./proofs/keys.ts";
+export type { Receipt } from "./proofs/receipt.ts";
+export type { RegistryEntry } from "./proofs/registry-log.ts";
+export { RegistryView } from "./proofs/registry-view.ts";
 export {
   type SignedTransaction,
   signTransaction,
   transactionHash,
   type UnsignedTransaction,
 } from "./proofs/transaction.ts";
+export { type BlockCheck, type BlockFinding, verifyBlock } from "./proofs/verify-block.ts";
 export type { CallTerms, Lane, Mode, NodeTerms, Offer, TransactionState } from "./shared/vocabulary.ts";
 
 /** A node in a thread of this process. Its key is derived from the directory's secret, whatever seed it comes with. */

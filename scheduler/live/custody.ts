@@ -25,6 +25,8 @@ export interface HeldCopy {
   readonly callIndex: number;
   readonly call: Pick<CallTerms, "model" | "mode" | "inputHash">;
   readonly answerHash: string;
+  /** Its node gave another answer too: that was enough. */
+  readonly disputed: boolean;
 }
 
 /** The answer of the winning copy, or of one that helped it to win, and what it was checked with. */
@@ -154,11 +156,11 @@ export class Custody {
 
   /**
    * Whether the bytes of this answer are still of use: the copy is known and the node's own, and the answer is its first, or
-   * another than the first, which is evidence.
+   * the first that differs from it, which is evidence.
    */
   awaits(copy: number, node: string, answerHash: string): boolean {
     const held = this.#copies.get(copy);
-    return held !== undefined && held.node === node && held.answerHash !== answerHash;
+    return held !== undefined && held.node === node && held.answerHash !== answerHash && !held.disputed;
   }
 
   answer(hash: string): Answer | undefined {
@@ -306,16 +308,19 @@ export class Custody {
     const signer: Signer = mode === "tee" && attestation !== undefined ? { key, attestation } : { key };
     this.#keep(signer.attestation);
     const call = { model, mode, inputHash };
-    this.#copies.set(id, { node: node.id, signer, nonce, txHash: tx.hash, callIndex, call, answerHash: "" });
+    const asked = { node: node.id, signer, nonce, txHash: tx.hash, callIndex, call };
+    this.#copies.set(id, { ...asked, answerHash: "", disputed: false });
     this.#transactions.get(tx.hash)?.copies.add(id);
   }
 
   #holdAnswer(copy: number, node: string, answerHash: string, blobs: readonly Blob[]): void {
     const held = this.#copies.get(copy);
     const blob = blobs.find(({ hash }) => hash === answerHash);
-    if (held === undefined || blob === undefined || held.node !== node || held.answerHash !== "") return;
-    this.#copies.set(copy, { ...held, answerHash });
-    this.#blobs.hold(blob);
+    if (held === undefined || blob === undefined || held.node !== node) return;
+    if (held.answerHash === "") {
+      this.#copies.set(copy, { ...held, answerHash });
+      this.#blobs.hold(blob);
+    } else if (held.answerHash !== answerHash) this.#copies.set(copy, { ...held, disputed: true });
   }
 
   #holdResult(result: CallResult): void {

@@ -118,6 +118,17 @@ async function entries<E>(directory: string, log: string): Promise<E[]> {
     });
 }
 
+/** Bytes of the documents under which nodes were registered last. */
+async function bytesOfDocuments(directory: string): Promise<number> {
+  const documents = new Map<string, number>();
+  const current = new Map<string, number>();
+  for (const entry of await entries<RegistryEntry>(directory, "registry")) {
+    if (entry.entry === "attestation") documents.set(entry.attestation, Buffer.from(entry.document, "base64").length);
+    if (entry.entry === "node") current.set(entry.id, documents.get(entry.attestation?.hash ?? "") ?? 0);
+  }
+  return [...current.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
 test("one transaction with a call in each mode: sealed, challenged, settled, and checked by a third party", async () => {
   const directory = await temporaryDirectory();
   const pipe = await open(
@@ -142,12 +153,15 @@ test("one transaction with a call in each mode: sealed, challenged, settled, and
   }
   const { heldGwei, paidGwei } = (await pipe.statistics()).ledger;
   expect([heldGwei, paidGwei]).toEqual([0, 90]);
+  // All is final, so that of all bytes only what the nodes are registered with is kept.
+  const { blobBytes } = await pipe.statistics();
   await pipes.pop()?.close();
 
   const report = await verifyReceipts(directory, { key: pipe.schedulerKey });
   expect(report.findings).toEqual([]);
   expect(report.counts).toMatchObject({ challenges: 2, "proofs of enclave emulators, which protect nothing": 1 });
   expect(report.counts["attestation documents"]).toBeGreaterThanOrEqual(3);
+  expect(blobBytes).toBe(await bytesOfDocuments(directory));
   const outcomes = (await entries<EvidenceEntry>(directory, "evidence")).flatMap((e) =>
     e.entry === "challenge" ? [e.verdict] : [],
   );

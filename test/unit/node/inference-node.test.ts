@@ -280,4 +280,35 @@ describe("faults", () => {
     expect(about(1)).toEqual(["accepted", "answered"]);
     expect(holds(answer, 1, 0)).toBe(true);
   });
+
+  it("wrong-output answers with a good signature over what no model gave", async () => {
+    const honest = nodeWith(1, 0, { kind: "none" }, { kind: "none" });
+    const lying = nodeWith(1, 0, { kind: "none" }, { kind: "wrong-output" });
+    for (const { node } of [honest, lying]) node.assign(assignment(1, {}));
+    const [truth, lie] = [await honest.ended(1, 1), await lying.ended(1, 1)];
+    if (truth.kind !== "answered" || lie.kind !== "answered") throw new Error("no answers");
+    expect(Buffer.from(lie.output).equals(truth.output)).toBe(false);
+    expect(lie.output).toHaveLength(truth.output.length);
+    expect(holds(lie, 1, 0)).toBe(true);
+  });
+
+  it("equivocating answers twice, each time with a good signature", async () => {
+    const { node, ended, about } = nodeWith(1, 0, { kind: "none" }, { kind: "equivocating" });
+    node.assign(assignment(1, {}));
+    const [first, second] = [await ended(1, 1), await ended(1, 2)];
+    expect(about(1)).toEqual(["accepted", "answered", "answered"]);
+    expect([holds(first, 1, 0), holds(second, 1, 0)]).toEqual([true, true]);
+    expect(first.kind === "answered" && first.output).not.toEqual(second.kind === "answered" && second.output);
+  });
+
+  it("replayed-proof sends its first proof for everything", async () => {
+    const { node, ended } = nodeWith(1, 0, { kind: "none" }, { kind: "replayed-proof" });
+    node.assign(assignment(1, {}));
+    const first = await ended(1, 1);
+    node.assign(assignment(2, {}));
+    const second = await ended(2, 1);
+    expect(holds(first, 1, 0)).toBe(true);
+    expect(second.kind === "answered" && second.proof).toEqual(first.kind === "answered" && first.proof);
+    expect(holds(second, 2, 0)).toBe(false);
+  });
 });
