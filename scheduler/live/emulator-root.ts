@@ -1,7 +1,8 @@
-import { X509Certificate } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { randomBytes, X509Certificate } from "node:crypto";
+import { link, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { createEmulatorRoot, type EmulatorRoot } from "../node/enclave-emulator.ts";
+import { assert } from "../shared/assert.ts";
 
 /** Root and key of the enclave emulator of embedded nodes. Of no worth to anybody else, and readable by its owner alone. */
 const EMULATOR_FILE = "enclave-emulator.json";
@@ -15,9 +16,11 @@ export async function loadEmulatorRoot(directory: string | undefined, nowMs: num
   const path = join(directory, EMULATOR_FILE);
   const found = await readRoot(path);
   if (found !== undefined && validToMs(found) > nowMs + MONTH_MS) return found;
-  const made = createEmulatorRoot({ nowMs });
-  await writeRoot(path, made);
-  return made;
+  if (found !== undefined) await unlink(path);
+  await writeRoot(path, createEmulatorRoot({ nowMs }));
+  const kept = await readRoot(path);
+  assert(kept !== undefined, "an emulator root is there once it was written");
+  return kept;
 }
 
 const MONTH_MS = 30 * 24 * 3_600_000;
@@ -42,10 +45,10 @@ async function readRoot(path: string): Promise<EmulatorRoot | undefined> {
   }
 }
 
-/** Durable under another name first, as the secret. */
+/** Durable under another name first; what another process has put there in the meantime stays. */
 async function writeRoot(path: string, { certificate, privateKey }: EmulatorRoot): Promise<void> {
   const text = JSON.stringify({ certificate: base64(certificate), privateKey: base64(privateKey) });
-  const draft = `${path}.draft`;
+  const draft = `${path}.draft-${process.pid}-${randomBytes(4).toString("hex")}`;
   const file = await open(draft, "w", 0o600);
   try {
     await file.writeFile(`${text}\n`);
@@ -53,7 +56,10 @@ async function writeRoot(path: string, { certificate, privateKey }: EmulatorRoot
   } finally {
     await file.close();
   }
-  await rename(draft, path);
+  await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  await unlink(draft);
 }
 
 function base64(bytes: Uint8Array): string {

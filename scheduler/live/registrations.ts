@@ -13,8 +13,7 @@ import type { VerdictReason, Verifier } from "./verification.ts";
 export interface RegistrationsOptions {
   readonly chainId: string;
   readonly nowMs: () => number;
-  /** What models there are and who may join; `undefined`: any model, and any node in its own words, but nothing in mode `tee`. */
-  readonly registry: Registry | undefined;
+  readonly registry: Registry;
   readonly epochs: RegistrationEpochs;
   readonly verifier: Verifier;
   /** A node may join; under which terms follows, maybe later. */
@@ -58,18 +57,18 @@ export class Registrations {
   join(said: Joining): void {
     const { registry, warn } = this.#options;
     const { id } = said.terms;
-    const admission = registry?.admit(said.terms);
-    if (admission?.ok === false) {
+    const admission = registry.admit(said.terms);
+    if (!admission.ok) {
       warn("a node was not admitted", { node: id, reason: admission.reason, advice: admission.advice });
       return;
     }
     this.#options.admitted(id);
-    if (admission !== undefined && admission.stripped.length > 0) {
+    if (admission.stripped.length > 0) {
       warn("not all that a node offers was taken", { node: id, stripped: admission.stripped.slice(0, 8) });
     }
     const pending = this.#pending.get(id);
     if (pending !== undefined) pending.next = said;
-    else this.#begin({ ...said, terms: admission?.terms ?? unlabelled(said.terms) });
+    else this.#begin({ ...said, terms: admission.terms });
   }
 
   leave(node: string): void {
@@ -109,7 +108,7 @@ export class Registrations {
     const { terms, registered, waiting, kept } = state;
     const [offer, ...rest] = waiting;
     if (offer === undefined) return this.#finish(state);
-    const rules = registry?.modelRules(offer.model)?.tee;
+    const rules = registry.modelRules(offer.model)?.tee;
     const { attestation } = registered;
     if (rules === undefined || attestation === undefined) return this.#attest({ ...state, waiting: rest });
     verifier.attest({ chainId, node: terms.id, registered, attestation, rules, atMs: nowMs() }, (outcome) => {
@@ -158,9 +157,4 @@ interface Attesting {
   /** Offers in mode `tee` that are to be looked at, and those that the document holds for. */
   readonly waiting: readonly Offer[];
   readonly kept: readonly Offer[];
-}
-
-/** Labels are the registry's to give. */
-function unlabelled(terms: NodeTerms): NodeTerms {
-  return { ...terms, offers: terms.offers.map(({ model, mode, priceGwei }) => ({ model, mode, priceGwei })) };
 }

@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import type { TransactionView } from "../engine/commands.ts";
 import type { Counters } from "../engine/counters.ts";
 import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
@@ -8,6 +7,7 @@ import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
 import { isHashHex } from "../proofs/digest.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
+import { refuseCalls } from "../registry/call-check.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { BlockArchive } from "./block-archive.ts";
 import { ChallengeSampler } from "./challenge-sampler.ts";
@@ -22,15 +22,17 @@ import type { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
 import { noticeOf } from "./notices.ts";
 import type { SealOutcome, SubmitOutcome } from "./outcomes.ts";
-import { CLOSED, OVERLOADED, rejected, sealRefused } from "./outcomes.ts";
+import { CLOSED, OVERLOADED, refusedByRegistry, rejected, sealRefused } from "./outcomes.ts";
 import type { PreExecutor } from "./pre-executor.ts";
 import type { ProofSettings } from "./proof-settings.ts";
+import { type Quote, type QuoteQuestion, quoteOf } from "./quote.ts";
 import type { BlockRecord } from "./records.ts";
 import type { EpochSeeds } from "./records-registry.ts";
 import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
 import { isRepeat, writeDown } from "./recovery.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
+import { copyOf, isAccountName, preview, requireNatural } from "./service-checks.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
@@ -53,7 +55,7 @@ export interface ServiceParts {
   readonly transport: Transport;
   readonly verifier: Verifier;
   readonly preExecutor: PreExecutor;
-  readonly registry: Registry | undefined;
+  readonly registry: Registry;
   readonly proofs: ProofSettings;
   readonly seeds: EpochSeeds;
   readonly metrics: Metrics;
@@ -209,10 +211,17 @@ export class Service {
     log("Info", "went on from the journal", { lastBatch, tornTail, closedCleanly, refusedSnapshots });
   }
 
-  /** Before any node joins the journal says which models are known, and what makes their answers valid. */
+  /**
+   * Before any node joins the journal says which models are known, and what makes their answers valid. Bonds are told when the
+   * registry is another one than last time: what has been forfeited since must not come back with every start.
+   */
   async #announceModels(): Promise<void> {
     const { registry, state } = this.#parts;
-    if (registry === undefined || registry.digest === state.custody.models) return;
+    if (registry.digest === state.custody.models) return;
+    const bonds = [...registry.nodes.values()].filter(
+      ({ id, bondGwei }) => state.engine.bond(id).bondGwei !== bondGwei,
+    );
+    await Promise.all(bonds.map(({ id, bondGwei }) => this.#ask({ kind: "bond-changed", node: id, bondGwei }, true)));
     const bytes = Buffer.from(registry.lines.map((line) => `${line}\n`).join(""));
     await this.#loop.ask({ kind: "registry-changed", hash: registry.digest }, [{ hash: registry.digest, bytes }], true);
   }
@@ -237,6 +246,8 @@ export class Service {
     if (this.#closing) return CLOSED;
     const checked = checkTransaction(signed, this.#parts.chainId);
     if (!checked.ok) return checked;
+    const refusal = refuseCalls(this.#parts.registry, checked.terms.calls ?? [], (hash) => checked.inputs.get(hash));
+    if (refusal !== undefined) return refusedByRegistry(refusal);
     const blobs: Blob[] = [...checked.inputs].map(([hash, bytes]) => ({ hash, bytes }));
     if (!this.#hasRoomFor(blobs)) return OVERLOADED;
     const produced = this.#loop.ask({ kind: "submitted", transaction: checked.terms }, blobs, false);
@@ -259,6 +270,13 @@ export class Service {
     return commands.some(({ kind }) => kind === "moved");
   }
 
+  /** What a node has put up in all, as the chain says. False when that was not taken. */
+  async bond(node: string, bondGwei: number): Promise<boolean> {
+    if (!isAccountName(node) || !Number.isSafeInteger(bondGwei) || bondGwei < 0) return false;
+    await this.#ask({ kind: "bond-changed", node, bondGwei }, false);
+    return this.#read((engine) => engine.bond(node).bondGwei === bondGwei);
+  }
+
   status(hash: string): Promise<TransactionView | undefined> {
     return this.#read((engine) => copyOf(engine.status(hash)));
   }
@@ -270,6 +288,11 @@ export class Service {
   /** P(sealing by block b) for each block that may still carry it; empty for an unknown hash (P14). */
   estimate(question: string | TransactionTerms): Promise<readonly SealEstimate[]> {
     return this.#read((engine, nowUs) => engine.estimate(question, nowUs));
+  }
+
+  /** What a call costs, takes and guarantees in each mode. Rejects with a `RangeError` for a question that makes no sense. */
+  quote(question: QuoteQuestion): Promise<Quote> {
+    return this.#read((engine, nowUs) => quoteOf(engine, this.#parts.registry, question, nowUs));
   }
 
   // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -462,29 +485,4 @@ export class Service {
 function failureOf(cause: unknown): Error {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new ServiceFailed("failed", `the service cannot go on: ${message}`, cause);
-}
-
-/** The engine's view is its own record, which changes: a copy is what leaves. */
-function copyOf(view: TransactionView | undefined): TransactionView | undefined {
-  if (view === undefined) return undefined;
-  const { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei } = view;
-  const { state, lane, slowReason, refundReason, finalHeight, round } = view;
-  const calls = view.calls.map(({ terms, result }) => ({ terms, result }));
-  const about = { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei };
-  return { ...about, state, lane, slowReason, refundReason, finalHeight, round, calls };
-}
-
-function requireNatural(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
-}
-
-/** What the ledger's lines can hold (`Name`). */
-function isAccountName(account: string): boolean {
-  return typeof account === "string" && account.length <= 256 && account.isWellFormed();
-}
-
-/** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */
-function preview(said: unknown): string {
-  return inspect(said, { depth: 1, maxArrayLength: 8, maxStringLength: 100, breakLength: Infinity }).slice(0, 200);
 }

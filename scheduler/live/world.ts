@@ -182,13 +182,18 @@ export class World {
   }
 
   async #preExecute(transaction: TransactionView): Promise<EngineEvent> {
-    const { custody, preExecutor, limits } = this.#options;
+    const { custody, preExecutor, limits, registry } = this.#options;
     const { id: tx, round } = transaction;
     const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
     try {
       const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
-      if (isPreExecution(found)) return preExecutionEvent(tx, round, found);
-      return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
+      if (!isPreExecution(found)) {
+        return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
+      }
+      const calls = found.kind === "calls-discovered" ? found.calls : [];
+      const refusal = refuseCalls(registry, calls, (hash) => custody.input(hash));
+      if (refusal === undefined) return preExecutionEvent(tx, round, found);
+      return { kind: "pre-execution-failed", tx, round, reason: describeCallRefusal(refusal) };
     } catch (error) {
       // Whatever a pre-executor throws costs its transaction alone.
       const reason = error instanceof Error ? error.message : String(error);

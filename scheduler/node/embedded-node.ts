@@ -21,6 +21,8 @@ export interface EmbeddedNode extends Temperament {
   readonly queueLimit: number;
   /** Models of the catalogue; in mode `tee` where the host has an enclave emulator, in `zkml` those that can be proved. */
   readonly offers: readonly Offer[];
+  /** What it has put up against wrong answers in mode `optimistic`, of which it can offer none with 0. */
+  readonly bondGwei: number;
   /** Seed of its Ed25519 key, 32 bytes in hexadecimal. Secret. */
   readonly seedHex: string;
 }
@@ -35,6 +37,9 @@ export function embeddedNodeProblem(node: EmbeddedNode): string | undefined {
     return `${node.id}: queueLimit not within 0..${NODE_LIMITS.maxQueue}`;
   }
   if (!(node.speed > 0 && Number.isFinite(node.speed))) return `${node.id}: speed is not a positive number`;
+  if (!isWithin(node.bondGwei, 0, NODE_LIMITS.maxBondGwei)) {
+    return `${node.id}: bondGwei not within 0..${NODE_LIMITS.maxBondGwei}`;
+  }
   const provable = readZkManifest().models.map(({ model }) => model);
   const unproven = node.offers.find(({ mode, model }) => mode === "zkml" && !provable.includes(model));
   if (unproven !== undefined) {

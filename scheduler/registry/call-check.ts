@@ -41,6 +41,20 @@ export function callRefusal(known: RegisteredModel | undefined, call: AskedCall)
   return undefined;
 }
 
+/** Of calls the first that must not be raced, and why. `inputOf`: the bytes of an input by its hash. */
+export function refuseCalls(
+  registry: { refuse(call: AskedCall): CallRefusal | undefined },
+  calls: readonly CallTerms[],
+  inputOf: (inputHash: string) => Uint8Array | undefined,
+): CallRefusal | undefined {
+  for (const [callIndex, { model, mode, tokensIn, tokensOut, conflict, inputHash }] of calls.entries()) {
+    const inputBytes = inputOf(inputHash)?.length ?? 0;
+    const refusal = registry.refuse({ callIndex, model, mode, tokensIn, tokensOut, conflict, inputBytes });
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
 const FIELD_WORDS = {
   inputBytes: "bytes of input",
   tokensIn: "tokens of input",

@@ -18,6 +18,7 @@ import { fileOf, RECORD_LOGS } from "../../scheduler/live/records-lines.ts";
 import { recover, type ServiceState } from "../../scheduler/live/recovery.ts";
 import { epochSeeds, loadSecret, schedulerKey } from "../../scheduler/live/secret.ts";
 import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { honest, type Script, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
 import { CHAIN, User } from "./support/users.ts";
 
@@ -105,7 +106,6 @@ async function live(directory: string): Promise<{ readonly taken: readonly Snaps
     policy: undefined,
     limits: { ...DEFAULT_LIVE_LIMITS, batchesPerSnapshot: 9 },
     proofs: DEFAULT_PROOF_SETTINGS,
-    registry: undefined,
     retainAll: true,
   });
   const layer = layers.PipeService.layer.pipe(
@@ -113,6 +113,7 @@ async function live(directory: string): Promise<{ readonly taken: readonly Snaps
     Layer.provide(layers.StateService.layer),
     Layer.provide(Layer.effect(layers.JournalService, store)),
     Layer.provide(layers.TransportService.given(nodes)),
+    Layer.provide(layers.RegistryService.given(ECHO_REGISTRY)),
     Layer.provide(layers.PreExecutorService.layer(declaredCalls)),
     Layer.provide(layers.Directory.layer(directory)),
     Layer.provide(settings),
