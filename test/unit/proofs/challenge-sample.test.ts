@@ -51,7 +51,7 @@ describe("the sampler", () => {
   const resultOf = (callIndex: number, mode: CallResult["mode"]) =>
     ({ txHash: hashOf("tx"), callIndex, mode }) as CallResult;
   const calls = [resultOf(0, "optimistic"), resultOf(1, "vanilla"), resultOf(2, "optimistic")];
-  const transaction = { hash: hashOf("tx"), calls: calls.map((result) => ({ result })) } as TransactionView;
+  const transaction = { hash: hashOf("tx"), calls: calls.map((result) => ({ result })) } as unknown as TransactionView;
 
   function sampler() {
     const said: number[] = [];

@@ -71,6 +71,7 @@ export class Keeper implements Kept {
       signer: { key: keyOf(node.id).publicKeyHex },
       nonce,
       answerHash: "",
+      disputed: false,
     });
   }
 
