@@ -45,6 +45,7 @@ function agreementOf({ config }: Recording): Agreement {
     maxRounds: limits.maxRounds,
     maxTransactionsPerBlock: 1_000,
     maxReorgDepth: limits.maxReorgDepth,
+    challengeBlocks: DEFAULT_CONFIG.optimistic.challengeBlocks,
   };
 }
 
