@@ -3,35 +3,19 @@ import type { ExperimentResult, Metric, Metrics } from "../../sim/experiment/res
 import type { PointRecord } from "../../sim/experiment/sweep.ts";
 import type { Experiment } from "../../sim/experiment/types.ts";
 import type { ValidationRow } from "../../sim/theory/validate.ts";
+import { count, figure, METRIC_LABELS, PERCENTILE_LABELS, valueText } from "../../sim/report/wording.ts";
 import { formatPolicy } from "./demo-options.ts";
-
-/** A metric's name for people. */
-const LABELS: { readonly [M in keyof Metrics]: string } = {
-  responseMs: "response, ms",
-  onTime: "on time",
-  workMsPerJob: "work per job, ms",
-  copiesPerJob: "copies per job",
-  cancelledPerJob: "cancelled per job",
-  lostPerJob: "lost copies per job",
-  rejectedProofsPerJob: "rejected proofs per job",
-  feesGweiPerJob: "fees per job, gwei",
-  sealedBlocksLate: "blocks late",
-  refunded: "refunded",
-  refused: "refused",
-  reorgedPerJob: "reorged per job",
-};
-const PERCENTILE_LABELS: Readonly<Record<string, string>> = { p50: "p50", p95: "p95", p99: "p99", p999: "p99.9" };
 
 export function runTable(experiment: Experiment, { metrics, jobsPerS, eventsPerS }: ExperimentResult): string {
   const { responseMs } = metrics;
-  const rows = (Object.keys(LABELS) as (keyof Metrics)[]).flatMap((name) => {
+  const rows = (Object.keys(METRIC_LABELS) as (keyof Metrics)[]).flatMap((name) => {
     const metric: Metric | null = metrics[name];
-    return metric === null ? [] : [[LABELS[name], figure(metric.mean), intervalText(metric.ci95)]];
+    return metric === null ? [] : [[METRIC_LABELS[name], figure(metric.mean), intervalText(metric.ci95)]];
   });
   const percentiles = [
     Object.values(PERCENTILE_LABELS),
     [responseMs.p50, responseMs.p95, responseMs.p99, responseMs.p999].map(figure),
-  ].map((cells, index) => [index === 0 ? "" : LABELS.responseMs, ...cells]);
+  ].map((cells, index) => [index === 0 ? "" : METRIC_LABELS.responseMs, ...cells]);
   return [
     `${describe(experiment)}\n`,
     table([["", "mean", "95 % interval"], ...rows]),
@@ -66,8 +50,9 @@ export function compareTable(
 ): string {
   const rows = differences.map(({ metric, a, b, difference, ci95, verdict }) => {
     const [name = "", percentile] = metric.split(".");
-    const label = LABELS[name as keyof Metrics];
-    const shown = percentile === undefined ? label : `${label}, ${PERCENTILE_LABELS[percentile] ?? percentile}`;
+    const label = METRIC_LABELS[name as keyof Metrics];
+    const shown =
+      percentile === undefined ? label : `${label}, ${PERCENTILE_LABELS[percentile as keyof typeof PERCENTILE_LABELS]}`;
     return [shown, figure(a), figure(b), figure(difference), intervalText(ci95), verdict];
   });
   return table([["", `A: ${names.a}`, `B: ${names.b}`, "B − A", "95 % interval", `B is`], ...rows]);
@@ -95,19 +80,6 @@ function describe({ replications, jobs, warmup, policy, fleet, seed }: Experimen
   return `${formatPolicy(policy)} on ${nodes}: ${replications} × ${count(jobs)} jobs after ${count(warmup)}, seed ${seed}`;
 }
 
-/** Five significant digits, without exponents for what people read. */
-export function figure(value: number | undefined): string {
-  if (value === undefined || !Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  if (size >= 10_000) return count(value);
-  if (size < 1e-4 && size > 0) return value.toExponential(2);
-  return value === 0 ? "0" : String(Number(value.toPrecision(5)));
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
-}
-
 function intervalText(ci95: readonly [number, number] | null): string {
   return ci95 === null ? "–" : `${figure(ci95[0])} … ${figure(ci95[1])}`;
 }
@@ -115,15 +87,6 @@ function intervalText(ci95: readonly [number, number] | null): string {
 function halfWidth(metric: Metric | null): string {
   if (metric === null || metric.ci95 === null) return "–";
   return Number(((metric.ci95[1] - metric.ci95[0]) / 2).toPrecision(2)).toString();
-}
-
-/** A value of an experiment file: sections as `hedge delayMs 2500`. */
-function valueText(value: unknown): string {
-  if (typeof value !== "object" || value === null) return value === undefined ? "–" : String(value);
-  if (Array.isArray(value)) return value.map(valueText).join(",");
-  return Object.entries(value)
-    .map(([key, inner]) => (key === "kind" ? String(inner) : `${key} ${valueText(inner)}`))
-    .join(" ");
 }
 
 /** Columns aligned, text to the left, figures to the right. */

@@ -11,7 +11,7 @@ export const TWIN_PAGE = "twin.html";
 const WIDTH = 960;
 const HEIGHT = 420;
 const LEFT = 56;
-const RIGHT = 16;
+const RIGHT = 24;
 const TOP = 16;
 const BOTTOM = 48;
 /** Steps of a curve: more than there are pixels would not be seen. */
@@ -67,7 +67,7 @@ ${tableOf(
 function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): Markup {
   return html`<table>
 <thead><tr>${header.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
+<tbody>${rows.map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
 </table>`;
 }
 

@@ -5,9 +5,6 @@ import type { Course, FleetBehaviour, Manner, NamedCopy } from "./course.ts";
 import type { ReportTimes } from "./fitted.ts";
 import { type CopyRecord, type Recording, RecordingError, type Took } from "./recording.ts";
 
-/** A timer of Node.js counts whole milliseconds: what waits for one goes on up to one of them late. */
-const TIMER_TICK_US = 1_000;
-
 /**
  * A copy's way is a row of waits for the machine: until the journal is durable, until the node's thread runs, until the
  * scheduler's loop turns. These three lie between dispatch and accepted, and are taken to last equally long.
@@ -15,11 +12,11 @@ const TIMER_TICK_US = 1_000;
 const WAITS_TO_ACCEPTED = 3;
 /** From dispatch to the node: journal and thread. */
 const WAITS_THERE = 2;
-/** From the node's timer to the scheduler: thread and loop. */
+/** From the moment at which a copy is done to the scheduler: thread (its timers wait for it, too) and loop. */
 const WAITS_BACK = 2;
 
 /** So many measurements around a moment are equally good guesses of how busy the machine is then. */
-const NEAREST = 8;
+const NEAREST = 4;
 
 /**
  * Nodes as their profiles say, with the luck that the real ones had: how long each copy runs and whether it fails is the same
@@ -68,15 +65,17 @@ class ProfiledFleet implements FleetBehaviour {
     const temperament = this.#temperamentOf(node);
     const { delay, fails } = fateOf(temperament, { txHash, callIndex, ordinal }, call);
     const stream = streamFor(seed, ordinal, `${node}/${txHash}/${callIndex}`);
-    const waitUs = around(this.#acceptances, nowUs, stream.unit()) / WAITS_TO_ACCEPTED;
-    const runUs = 1_000 * (fails ? delay.firstTokenMs : delay.totalMs) + TIMER_TICK_US * stream.unit();
+    // A machine that is busy when a copy is sent is busy a moment later, too.
+    const u = stream.unit();
+    const waitUs = around(this.#acceptances, nowUs, u) / WAITS_TO_ACCEPTED;
+    const runUs = 1_000 * (fails ? delay.firstTokenMs : delay.totalMs);
     const endUs = nowUs + runUs;
     return {
       thereUs: WAITS_THERE * waitUs,
       acceptedBackUs: (WAITS_TO_ACCEPTED - WAITS_THERE) * waitUs,
       runUs,
       end: fails ? "failed" : "answered",
-      endBackUs: (WAITS_BACK * around(this.#acceptances, endUs, stream.unit())) / WAITS_TO_ACCEPTED,
+      endBackUs: (WAITS_BACK * around(this.#acceptances, endUs, u)) / WAITS_TO_ACCEPTED,
       verificationUs: around(this.#recording.verifications, endUs, stream.unit()),
       rejectedBecause: LIES.has(temperament.fault.kind) ? "bad-signature" : undefined,
     };

@@ -15,28 +15,28 @@ export function lede(sweep: Sweep, groups: readonly Group[], target: Target): Ma
   if (groups.length === 1) return finding(first, sweep, target);
   const winners = new Set(found.map(({ point }) => point.series));
   const subject = target.higher ? "most jobs in time" : "soonest on average";
-  const where = `${sweep.settings.length > 1 ? "loads and settings" : "loads"}`;
-  if (winners.size === 1) {
-    return html`At all ${groups.length} ${where}, <strong>${name(first.point, sweep)}</strong> answers ${subject}: ${range(found, target)}.`;
+  const where = [sweep.loads.length > 1 ? "loads" : "", sweep.settings.length > 1 ? "settings" : ""];
+  const places = `${found.length} ${where.filter((part) => part !== "").join(" and ")}`;
+  const winner = html`<strong>${name(first.point, sweep)}</strong>`;
+  if (sweep.series.length === 1) {
+    const answers = target.higher ? "answers jobs in time:" : "answers on average after a time";
+    return html`Over ${places}, ${winner} ${answers} ${range(found, target)}.`;
   }
+  if (winners.size === 1) return html`At all ${places}, ${winner} answers ${subject}: ${range(found, target)}.`;
+  const short = sweep.settings.length === 1 && found.length <= 8;
   const listed = [...winners]
     .map((series) => found.filter(({ point }) => point.series === series).map(({ point }) => point))
     .toSorted((a, b) => b.length - a.length)
     .slice(0, 4)
-    .map(
-      (points, index) =>
-        html`${index === 0 ? "" : ", "}<strong>${name(points[0] as Point, sweep)}</strong> ${placesText(points, sweep)}`,
-    );
-  const unit = sweep.loadUnit === undefined ? "" : ` (${sweep.loadUnit})`;
+    .map((points, index) => {
+      const at = short
+        ? points.map(({ load }) => figure(sweep.loads[load])).join(", ")
+        : `${points.length} of ${places}`;
+      return html`${index === 0 ? "" : ", "}<strong>${name(points[0] as Point, sweep)}</strong> at ${at}`;
+    });
+  const unit = short ? ` (${sweep.loadUnit})` : "";
   const rest = winners.size > 4 ? ", others at the rest" : "";
   return html`Which one answers ${subject} depends on the load${unit}: ${listed}${rest}.`;
-}
-
-/** "at 1, 2" where that is short and says all, otherwise "at 12". */
-function placesText(points: readonly Point[], sweep: Sweep): string {
-  if (sweep.settings.length > 1 || points.length > 6) return `at ${points.length}`;
-  const loads = points.map(({ load }) => figure(sweep.loads[load]));
-  return `at ${loads.join(", ")}`;
 }
 
 /** The same load by load. */

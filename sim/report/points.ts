@@ -69,9 +69,10 @@ export function sweepOf(records: readonly PointRecord[]): Sweep {
 
   const places = records.map((record, index) => {
     const values = differing[index] ?? {};
-    const series = policies.length > 0 ? policyName(record.experiment.policy) : valuesText(seriesPaths, values);
+    const byPolicy = policies.length > 0 || seriesPaths.length === 0;
+    const series = byPolicy ? policyName(record.experiment.policy) : valuesText(seriesPaths, values);
     const load = loadPath === undefined ? null : numberOf(values[loadPath]);
-    return { record, own: values, series: series || "all jobs", load, setting: valuesText(settingPaths, values) };
+    return { record, own: values, series, load, setting: valuesText(settingPaths, values) };
   });
   const series = inOrder(places.map((place) => place.series));
   const loads = [...new Set(places.map((place) => place.load))].sort((a, b) => (a ?? 0) - (b ?? 0));

@@ -1,28 +1,32 @@
 import type { PolicySpec } from "../../policies/policy.ts";
+import type { Metrics } from "../experiment/result.ts";
 
-/** Metrics' names for people, in the order in which they are shown. Others are shown under their own names. */
-const METRIC_LABELS: Readonly<Record<string, string>> = {
+/** Metrics' names for people, in the order in which they are shown. */
+export const METRIC_LABELS: { readonly [M in keyof Metrics]: string } = {
   responseMs: "response, ms",
   onTime: "on time",
   workMsPerJob: "work per job, ms",
   copiesPerJob: "copies per job",
   cancelledPerJob: "cancelled per job",
+  lostPerJob: "lost copies per job",
+  rejectedProofsPerJob: "rejected proofs per job",
+  feesGweiPerJob: "fees per job, gwei",
   sealedBlocksLate: "blocks late",
+  refunded: "refunded",
+  refused: "refused",
+  reorgedPerJob: "reorged per job",
 };
+/** Those that are shares of a whole, which people read in percent. */
+const SHARES: ReadonlySet<string> = new Set<keyof Metrics>(["onTime", "refunded", "refused"]);
 export const PERCENTILE_LABELS = { p50: "p50", p95: "p95", p99: "p99", p999: "p99.9" } as const;
 
-/** `failedPerJob` reads "failed per job", `proofMs` "proof, ms". */
+/** A metric that another version measured goes by its own name. */
 export function metricLabel(name: string): string {
-  const known = METRIC_LABELS[name];
-  if (known !== undefined) return known;
-  const inMs = name.endsWith("Ms");
-  const words = (inMs ? name.slice(0, -2) : name).replaceAll(/(?<=[a-z\d])(?=[A-Z])/g, " ").toLowerCase();
-  return inMs ? `${words}, ms` : words;
+  return Object.hasOwn(METRIC_LABELS, name) ? METRIC_LABELS[name as keyof Metrics] : name;
 }
 
-/** Metrics that are shares of a whole, which people read in percent. */
 export function isShare(metric: string): boolean {
-  return metric === "onTime" || metric.endsWith("Share");
+  return SHARES.has(metric);
 }
 
 /** A mean and the ends of its interval, all with the decimals that the interval's width allows: two of its digits. */

@@ -2,7 +2,7 @@ import { decode, Tokenizer, type Token, Type } from "cborg";
 import { demand, Refused } from "./faults.ts";
 import type { AttestationLimits } from "./limits.ts";
 
-export type CborLimits = Pick<AttestationLimits, "maxDocumentBytes" | "maxDepth" | "maxItems">;
+export type CborLimits = Pick<AttestationLimits, "maxDepth" | "maxItems">;
 
 /** What stands under COSE's tag 18. */
 export class Sign1 {
@@ -28,7 +28,6 @@ const COSE_SIGN1 = 18;
  * before anything is built, so that neither depth nor a declared length costs memory or stack.
  */
 export function decodeCbor(bytes: Uint8Array, limits: CborLimits): unknown {
-  demand(bytes.length <= limits.maxDocumentBytes, "too-large");
   const tokenizer = new BoundedTokenizer(bytes, limits);
   const tags = { [COSE_SIGN1]: (content: () => unknown) => new Sign1(content()) };
   try {
@@ -42,8 +41,7 @@ export function decodeCbor(bytes: Uint8Array, limits: CborLimits): unknown {
 
 /** An array, map or tag that is not complete. `missing` is infinite until a break ends it. */
 interface Open {
-  missing: number;
-  readonly pairs: boolean;
+  readonly missing: number;
   seen: number;
 }
 
@@ -61,29 +59,19 @@ class BoundedTokenizer extends Tokenizer {
     const token = super.next();
     this.#items += 1;
     demand(this.#items <= this.#limits.maxItems, "too-many-items");
-    if (Type.equals(token.type, Type.break)) this.#end();
+    // A break ends what has no length, and nothing else. The decoder would take one for a value of a map.
+    if (Type.equals(token.type, Type.break)) demand(this.#open.pop()?.missing === Number.POSITIVE_INFINITY, "not-cbor");
     else this.#begin(token);
+    this.#closeComplete();
     return token;
   }
 
   #begin(token: Token): void {
     const inside = this.#open.at(-1);
     if (inside !== undefined) inside.seen += 1;
-    if (!token.type.terminal) {
-      demand(this.#open.length < this.#limits.maxDepth, "too-deep");
-      const pairs = Type.equals(token.type, Type.map);
-      const missing = Type.equals(token.type, Type.tag) ? 1 : token.value * (pairs ? 2 : 1);
-      this.#open.push({ missing, pairs, seen: 0 });
-    }
-    this.#closeComplete();
-  }
-
-  /** A break ends what has no length, and nothing else; in a map not between a key and its value. */
-  #end(): void {
-    const ended = this.#open.pop();
-    const mayEnd = ended?.missing === Number.POSITIVE_INFINITY && !(ended.pairs && ended.seen % 2 === 1);
-    demand(mayEnd, "not-cbor");
-    this.#closeComplete();
+    if (token.type.terminal) return;
+    demand(this.#open.length < this.#limits.maxDepth, "too-deep");
+    this.#open.push({ missing: itemsInside(token), seen: 0 });
   }
 
   #closeComplete(): void {
@@ -91,4 +79,9 @@ class BoundedTokenizer extends Tokenizer {
       this.#open.pop();
     }
   }
+}
+
+function itemsInside({ type, value }: Token): number {
+  if (Type.equals(type, Type.tag)) return 1;
+  return Type.equals(type, Type.map) ? 2 * value : value;
 }

@@ -36,6 +36,7 @@ export function readDocument(bytes: Uint8Array, limits: AttestationLimits): Unch
   // Nothing signs these headers, so that anyone could put anything there.
   demand(unprotected instanceof Map && unprotected.size === 0, "not-cose-sign1");
   requireEs384(headers, limits);
+  // Node would take a signature of another length for DER, and so one document in several forms.
   demand(signature.length === SIGNATURE_BYTES, "bad-signature");
   const signed = encode(["Signature1", headers, NOTHING, payload]);
   return { ...readPayload(payload, limits), signed, signature };

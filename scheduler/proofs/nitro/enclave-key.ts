@@ -29,6 +29,7 @@ export function readEnclaveKey(spkiHex: string): EnclaveKey | undefined {
  * SHA-256. Malformed keys and signatures are simply not valid: never throws.
  */
 export function verifyEnclaveSignature(key: EnclaveKey, message: Uint8Array, signature: Uint8Array): boolean {
+  // Of another length, Node would take it for DER.
   if (signature.length !== SIGNATURE_BYTES) return false;
   const parsed = parse(key.spkiHex);
   if (parsed === undefined || algorithmOf(parsed) !== key.algorithm) return false;

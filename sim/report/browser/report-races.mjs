@@ -10,6 +10,7 @@ const ENDS = [
   { end: "won", name: "won", colour: "var(--won)" },
   { end: "cancelled", name: "cancelled", colour: "var(--cancelled)" },
   { end: "answered", name: "answered too late", colour: "var(--late)" },
+  { end: "lost", name: "lost", colour: "var(--lost)" },
   { end: "other", name: "ended otherwise", colour: "var(--other)" },
 ];
 /** Copies, or nodes, in one picture. */

@@ -1,12 +1,14 @@
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { OctetString } from "@peculiar/asn1-schema";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
   BasicConstraints,
+  Certificate,
   Extension,
   id_ce_basicConstraints,
   id_ce_keyUsage,
   KeyUsage,
   KeyUsageFlags,
+  Version,
 } from "@peculiar/asn1-x509";
 import {
   authorityExtensions,
@@ -30,6 +32,7 @@ import {
 } from "./forge.ts";
 
 /** A signature of the usual size, so that nothing but the certificate is wrong. */
+const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2";
 const leafWithKey = (make: () => KeyObject) => () =>
   forgeDocument({ ...forgeChain([{}], { subjectKey: make() }), key: honestChain.key });
 const leafTwisted = (twist: Twist) => () => forgeDocument(forgeChain([{}], twist));
@@ -45,6 +48,26 @@ const foreign = new EnclaveEmulator({ root: foreignRoot, image: IMAGE, name: "no
 /** An extension that no verifier understands, critical or not. */
 function oddExtension(critical: boolean): Extension {
   return new Extension({ extnID: "1.3.6.1.4.1.99999.1", critical, extnValue: new OctetString(new Uint8Array([5, 0])) });
+}
+
+/** An honest leaf, changed and signed anew by its issuer. */
+function withReissuedLeaf(digest: string, change: (certificate: Certificate) => void): Uint8Array {
+  const issuerKey = generateCertificateKey();
+  const chain = forgeChain([{ subjectKey: issuerKey }]);
+  const certificate = AsnConvert.parse(chain.certificate, Certificate);
+  change(certificate);
+  const signed = new Uint8Array(AsnConvert.serialize(certificate.tbsCertificate));
+  certificate.signatureValue = Uint8Array.from(sign(digest, signed, issuerKey)).buffer;
+  return forgeDocument({ ...chain, certificate: new Uint8Array(AsnConvert.serialize(certificate)) });
+}
+
+function signedWithSha256({ signatureAlgorithm, tbsCertificate }: Certificate): void {
+  signatureAlgorithm.algorithm = ECDSA_WITH_SHA256;
+  tbsCertificate.signature.algorithm = ECDSA_WITH_SHA256;
+}
+
+function ofVersion2({ tbsCertificate }: Certificate): void {
+  tbsCertificate.version = Version.v2;
 }
 
 function withCertificate(certificate: Uint8Array): Uint8Array {
@@ -121,6 +144,12 @@ export const CHAIN: readonly Attack[] = [
     reason: "weak-algorithm",
     document: authorityTwisted({ subjectKey: onCurve("P-256") }),
   },
+  {
+    title: "a leaf signed with SHA-256",
+    reason: "weak-algorithm",
+    document: () => withReissuedLeaf("sha256", signedWithSha256),
+  },
+  { title: "a leaf of version 2", reason: "bad-certificate", document: () => withReissuedLeaf("sha384", ofVersion2) },
   {
     title: "a leaf with a critical extension unknown",
     reason: "unknown-critical-extension",

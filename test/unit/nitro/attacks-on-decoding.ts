@@ -1,3 +1,4 @@
+import { sign } from "node:crypto";
 import { encode } from "cborg";
 import { generateCertificateKey } from "../../../scheduler/node/enclave-emulator-certificates.ts";
 import { encodePayload, signDocument } from "../../../scheduler/node/enclave-emulator-document.ts";
@@ -22,8 +23,16 @@ function withFields(changes: Readonly<Record<string, unknown>>): Uint8Array {
   return signDocument(encode(new Map(kept)), honestChain.key);
 }
 
+const HEADERS = encode(new Map([[1, -35]]));
+
+/** The right signature, in the form that certificates have it. */
+function derSignature(): Uint8Array {
+  const signed = encode(["Signature1", HEADERS, new Uint8Array(0), payload]);
+  return new Uint8Array(sign("sha384", signed, honestChain.key));
+}
+
 function spliced(index: number, bytes: (part: Uint8Array) => Uint8Array): Uint8Array {
-  const parts = [encode(new Map([[1, -35]])), new Map(), payload, new Uint8Array(96)] as const;
+  const parts = [HEADERS, new Map(), payload, new Uint8Array(96)] as const;
   return encode(parts.map((part, at) => (at === index ? bytes(part as Uint8Array) : part)));
 }
 
@@ -51,6 +60,8 @@ export const BYTES: readonly Attack[] = [
   { title: "a break of nothing", reason: "not-cbor", document: () => bytesOf("ff") },
   { title: "a break in an array of known length", reason: "not-cbor", document: () => bytesOf("8201ff") },
   { title: "a break between key and value", reason: "not-cbor", document: () => bytesOf("bf01ff") },
+  { title: "a break for a value", reason: "not-cbor", document: () => bytesOf("a101ff") },
+  { title: "two breaks for a value and an end", reason: "not-cbor", document: () => bytesOf("bf01ffff") },
   { title: "an unknown tag", reason: "not-cbor", document: () => Buffer.concat([bytesOf("d3"), honest]) },
   { title: "arrays 30,000 deep", reason: "too-deep", document: () => new Uint8Array(30_000).fill(0x81) },
   { title: "endless arrays 30,000 deep", reason: "too-deep", document: () => new Uint8Array(30_000).fill(0x9f) },
@@ -123,6 +134,7 @@ export const MESSAGE: readonly Attack[] = [
     document: () => signDocument(payload, honestChain.key, bytesOf("a2013822028101")),
   },
   { title: "a signature of 95 bytes", reason: "bad-signature", document: () => spliced(3, (part) => part.subarray(1)) },
+  { title: "its signature in DER", reason: "bad-signature", document: () => spliced(3, derSignature) },
   { title: "a signature of zeros", reason: "bad-signature", document: () => spliced(3, (part) => part) },
   {
     title: "another key's signature",

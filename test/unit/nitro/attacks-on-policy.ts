@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { EnclaveEmulator } from "../../../scheduler/node/enclave-emulator.ts";
+import { measurementsOf } from "../../../scheduler/proofs/nitro/rules.ts";
 import { type Attack, honest } from "./attack.ts";
 import {
   check,
@@ -49,6 +50,13 @@ export const POLICY: readonly Attack[] = [
       },
     },
   },
+  ...[0, 1, 2].map((index): Attack => {
+    const pcrs = new Map([...fieldsOf(honestChain).pcrs, [index, new Uint8Array(48)]]);
+    const registers = [...pcrs].map(([at, pcr]) => [at, Buffer.from(pcr).toString("hex")]);
+    const check = { rules: { maxAgeMs: HOUR_MS, measurements: [measurementsOf(Object.fromEntries(registers))] } };
+    const document = () => forgeDocument(undefined, { pcrs });
+    return { title: `register ${index} zero, and listed so`, reason: "debug-enclave", document, check };
+  }),
   ...[0, 1, 2].map(
     (index): Attack => ({
       title: `another register ${index}`,

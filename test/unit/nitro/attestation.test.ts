@@ -18,7 +18,6 @@ import {
   forgeChain,
   forgeDocument,
   HOUR_MS,
-  IMAGE,
   NOW_MS,
   request,
   root,
@@ -71,7 +70,7 @@ describe("an attestation", () => {
 
   it("is bound by the certificate of the chain that expires first, whichever that is", () => {
     const soon = { validToMs: NOW_MS + 60_000 };
-    for (const chain of [forgeChain([soon]), forgeChain([{}], soon)]) {
+    for (const chain of [forgeChain([soon]), forgeChain([soon, {}]), forgeChain([{}], soon)]) {
       const verdict = verifierWith().verify(forgeDocument(chain), check);
       expect(verdict.ok && verdict.attestation.expiresMs).toBe(NOW_MS + 60_000);
     }
@@ -160,7 +159,7 @@ describe("what a verifier remembers", () => {
           if (verdict.ok) accepted += 1;
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
     expect(accepted, "some must have been accepted").toBeGreaterThan(0);
   });
@@ -186,6 +185,7 @@ describe("what a verifier remembers", () => {
     expect(reasonOf(verifier.verify(unsigned, check))).toBe("bad-signature");
     const otherLeaf = forgeChain([{}]).certificate;
     expect(reasonOf(verifier.verify(forgeDocument({ ...chain, certificate: otherLeaf }), check))).toBe("broken-chain");
-    expect(emulatorMeasurements(IMAGE)).toEqual(rules.measurements[0]);
+    const { authorities } = forgeChain([{}]);
+    expect(reasonOf(verifier.verify(forgeDocument({ ...chain, authorities }), check))).toBe("broken-chain");
   });
 });

@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createEnclaveKey } from "../../../scheduler/node/enclave-emulator-key.ts";
@@ -50,6 +51,15 @@ describe.each(["ed25519", "p256"] as const)("an enclave's %s key", (algorithm) =
     }
     expect(verifyEnclaveSignature(signing.key, message, new Uint8Array(64))).toBe(false);
   });
+});
+
+it("a P-256 signature has one form: DER is refused", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = readEnclaveKey(publicKey.export({ format: "der", type: "spki" }).toString("hex"));
+  if (key === undefined) expect.fail("a P-256 key is read");
+  expect(verifyEnclaveSignature(key, message, sign("sha256", message, privateKey))).toBe(false);
+  const plain = sign("sha256", message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+  expect(verifyEnclaveSignature(key, message, plain)).toBe(true);
 });
 
 describe("a map with a limit", () => {

@@ -1,7 +1,9 @@
 import { X509Certificate } from "node:crypto";
+import { BasicConstraints, id_ce_basicConstraints, id_ce_keyUsage, KeyUsage, KeyUsageFlags } from "@peculiar/asn1-x509";
 import { describe, expect, it } from "vitest";
 import {
   authorityExtensions,
+  extension,
   generateCertificateKey,
   issueCertificate,
   leafExtensions,
@@ -55,6 +57,9 @@ describe("a configured root", () => {
     expect(opening(issued)).toThrow(/not a self-signed certificate authority/);
     expect(opening(certificate({ issuerKey: otherKey }))).toThrow(/not a self-signed certificate authority/);
     expect(opening(certificate({ extensions: [] }))).toThrow(RootError);
+    const noAuthority = extension(id_ce_basicConstraints, new BasicConstraints({ cA: false }));
+    const mayIssue = extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign));
+    expect(opening(certificate({ extensions: [noAuthority, mayIssue] }))).toThrow(RootError);
     expect(opening(certificate({}))).not.toThrow();
     expect(() => new AttestationVerifier({ roots: [], limits })).toThrow("roots is empty");
   });

@@ -192,6 +192,6 @@ describe("words and figures", () => {
     expect(policyName({ kind: "fixed", copies: 1 })).toBe("1 copy");
     expect(policyName({ kind: "hedge", delayMs: 2_500, maxCopies: 3 })).toBe("hedge at 2.5 s, up to 3");
     expect(policyName({ kind: "learned", target: 0.99 } as never)).toBe("learned target 0.99");
-    expect(["onTime", "failedPerJob", "proofMs"].map(metricLabel)).toEqual(["on time", "failed per job", "proof, ms"]);
+    expect(["onTime", "goldPerJob"].map(metricLabel)).toEqual(["on time", "goldPerJob"]);
   });
 });
