@@ -1,10 +1,10 @@
 import { unreachable } from "../shared/assert.ts";
 import { sha256Hex } from "./digest.ts";
-import type { AttestationStage, SignatureStage, Stage, StageOutcome, ZkStage } from "./judge.ts";
-import { verifySignature } from "./keys.ts";
+import type { AttestationStage, Stage, StageOutcome, ZkStage } from "./judge.ts";
 import type { ZkmlRules } from "./model-rules.ts";
-import { AttestationVerifier, DEFAULT_ATTESTATION_LIMITS, verifyEnclaveSignature } from "./nitro/attestation.ts";
+import { AttestationVerifier, DEFAULT_ATTESTATION_LIMITS } from "./nitro/attestation.ts";
 import { LruMap } from "./nitro/lru-map.ts";
+import { bytesOf, PASSED, runSignature } from "./signature-stage.ts";
 import { groth16 } from "./zkml/groth16.ts";
 import { isKeyFault, type PreparedKey, type ProofSystem } from "./zkml/proof-system.ts";
 
@@ -14,6 +14,11 @@ export interface Trust {
   readonly roots: readonly string[];
   /** Takes an enclave emulator's root too, which attests nothing; without it such a root is an error. */
   readonly allowEmulator: boolean;
+}
+
+/** Trust in the roots of a registry: an emulator's counts when the registry says that it is one. */
+export function trustIn(roots: readonly { readonly pem: string; readonly emulator: boolean }[]): Trust {
+  return { roots: roots.map(({ pem }) => pem), allowEmulator: roots.some(({ emulator }) => emulator) };
 }
 
 /** The proof systems that are known. Another one is another file, and a line here. */
@@ -37,7 +42,7 @@ export class StageRunner {
   run(stage: Stage): StageOutcome {
     switch (stage.kind) {
       case "signature":
-        return isSigned(stage) ? PASSED : { ok: false, fault: "bad-signature" };
+        return runSignature(stage);
       case "attestation":
         return this.#attest(stage);
       case "zk":
@@ -57,7 +62,7 @@ export class StageRunner {
   #verify({ rules, proof, ...claim }: ZkStage): StageOutcome {
     const prepared = this.#prepared(rules);
     if (prepared === undefined) return { ok: false, fault: "verifier-bad-rules" };
-    const verdict = prepared.system.verify({ ...claim, key: prepared.key, proof: Buffer.from(proof, "hex") });
+    const verdict = prepared.system.verify({ ...claim, key: prepared.key, proof: bytesOf(proof) });
     if (verdict.ok) return PASSED;
     const { reason } = verdict;
     return { ok: false, fault: reason === "bad-public-input" ? "verifier-bad-rules" : `zk-${reason}` };
@@ -71,8 +76,6 @@ export class StageRunner {
     return made;
   }
 }
-
-const PASSED: StageOutcome = { ok: true, enclave: undefined };
 
 interface Prepared {
   readonly system: ProofSystem;
@@ -93,9 +96,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isSigned({ key, message, signature }: SignatureStage): boolean {
-  if (typeof key === "string") return verifySignature(key, message, signature);
-  return verifyEnclaveSignature(key, message, Buffer.from(signature, "hex"));
 }
