@@ -175,7 +175,11 @@ export class Service {
       epochs: this.#epochs,
       reply: (event) => this.#loop.reply(event),
       message: (event, blobs) => this.#loop.message(event, blobs),
-      onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
+      onVerdict: ({ reason }, mode, waitedUs) => {
+        parts.metrics.count("verdicts", 1, { reason, mode });
+        parts.metrics.observeUs("proofWait", waitedUs, { mode });
+        parts.latencies.record(`wait-${mode}`, waitedUs);
+      },
       onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
     });
   }
@@ -437,6 +441,7 @@ export class Service {
     }
     state.records.flush().catch((error: unknown) => this.#loop.abort(error));
     metrics.count("events", batch.steps.length);
+    metrics.gauge("proofs", this.#parts.verifier.queueLength);
     metrics.gauge("nodes", state.custody.nodes.size);
     metrics.gauge("waiting", this.#loop.inbox.length);
     metrics.gauge("dropped", this.#loop.inbox.dropped);

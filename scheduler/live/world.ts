@@ -8,7 +8,7 @@ import { outputNumber } from "../proofs/output-number.ts";
 import { isProof } from "../proofs/proof.ts";
 import { describeCallRefusal, refuseCalls } from "../registry/call-check.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { FailureReason } from "../shared/vocabulary.ts";
+import type { FailureReason, Mode } from "../shared/vocabulary.ts";
 import { encodeAnswer } from "../proofs/answer.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Custody } from "./custody.ts";
@@ -35,7 +35,8 @@ export interface WorldOptions {
   /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
   readonly reply: (event: EngineEvent) => void;
   readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
-  readonly onVerdict: (verdict: Verdict) => void;
+  /** `waitedUs`: how long the proof waited for verifiers. */
+  readonly onVerdict: (verdict: Verdict, mode: Mode, waitedUs: number) => void;
   /** A node said something that is no message; it is not listened to. */
   readonly onMalformed: (said: unknown) => void;
 }
@@ -149,8 +150,8 @@ export class World {
       atMs: Math.floor(clock.nowUs() / 1000),
       isWanted: () => custody.copy(copy.id) !== undefined,
     };
-    verifier.check(check, (verdict) => {
-      onVerdict(verdict);
+    verifier.check(check, (verdict, waitedUs) => {
+      onVerdict(verdict, copy.race.call.mode, waitedUs);
       // The engine has forgotten the copy: it would only count a late event.
       if (verdict.reason === "not-wanted") return;
       reply({ kind: "verdict", copy: copy.id, ...verdict });
