@@ -221,12 +221,15 @@ export class VerifierService extends Context.Service<VerifierService, Verifier>(
       const { roots } = yield* RegistryService;
       const trust = trustIn(roots);
       const log = yield* logOf;
-      const onReplaced = (reason: string) => log("Warn", "a verifier was replaced", { reason });
+      const onReplaced = (reason: string, said: string) => log("Warn", "a verifier was replaced", { reason, said });
       const workers = Math.min(MAX_VERIFIERS, Math.max(MIN_VERIFIERS, availableParallelism() - 1));
       const pool = Effect.sync(
         () => new VerifierPool({ workers, limits, trust, workerUrl: verifyWorkerUrl(), onReplaced }),
       );
-      return yield* Effect.acquireRelease(pool, (verifier) => Effect.promise(() => verifier.close()));
+      const verifier = yield* Effect.acquireRelease(pool, (opened) => Effect.promise(() => opened.close()));
+      // The first answers should not wait, and maybe lose their race, for a process that starts.
+      yield* Effect.promise(() => verifier.ready);
+      return verifier;
     }),
   );
 }

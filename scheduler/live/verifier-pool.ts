@@ -72,6 +72,7 @@ export class VerifierPool implements Verifier {
   #again = false;
   #rest: NodeJS.Timeout | undefined;
   #closed = false;
+  readonly #ready = Promise.withResolvers<void>();
 
   constructor({ workers, limits, trust, workerUrl, onReplaced }: VerifierPoolOptions) {
     this.#limits = limits;
@@ -89,7 +90,10 @@ export class VerifierPool implements Verifier {
       finished: (job: Job, outcome: StageOutcome | Lapse, tookUs: number | undefined) =>
         this.#finished(job, outcome, tookUs),
       putBack: (jobs: readonly Job[]) => this.#putBack(jobs),
-      freed: () => this.#assign(),
+      freed: () => {
+        this.#ready.resolve();
+        this.#assign();
+      },
       onReplaced,
     };
     for (let i = 0; i < workers; i++) {
@@ -99,6 +103,11 @@ export class VerifierPool implements Verifier {
       if (takesDear) this.#dearSlots.push(slot);
     }
     this.#slots[0]?.start();
+  }
+
+  /** Resolves when the first process can be given work, or could not be started. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   get queueLength(): number {
