@@ -14,12 +14,21 @@ import { liveThrough, makeDirectory, note, openRecords, schedulerKey, temporaryD
  */
 export type Told = Command | NodeTerms;
 
+/** Each life is lived once; what is told of it differs. */
+const lived = new Map<(producer: Producer) => void, Promise<{ readonly producer: Producer }>>();
+
+async function livedThrough(live: (producer: Producer) => void): Promise<Producer> {
+  const known = lived.get(live) ?? makeDirectory(live);
+  lived.set(live, known);
+  return (await known).producer;
+}
+
 export async function lieWith(
   change: (history: readonly Told[]) => readonly Told[],
   answersOf: (answers: ReadonlyMap<string, Answer>) => ReadonlyMap<string, Answer> = (answers) => answers,
   live: (producer: Producer) => void = liveThrough,
 ): Promise<string> {
-  const { producer } = await makeDirectory(live);
+  const producer = await livedThrough(live);
   const directory = await temporaryDirectory();
   const kept = { copies: producer.kept.copies, answers: answersOf(producer.kept.answers) };
   const records = await openRecords(directory, kept);

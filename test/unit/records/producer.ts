@@ -223,10 +223,14 @@ export class Producer {
 
 /** Tells the records one thing, as the live shell does. */
 export function note(records: Records, item: Command | NodeTerms, kept: Kept): BlockRecord | undefined {
-  const blobs = [...kept.answers].map(([hash, answer]) => ({ hash, bytes: encodeAnswer(answer) }));
-  if ("kind" in item) return records.consume(item, { atUs: TOLD_US, blobs });
-  records.registered(item, 0);
-  return undefined;
+  if (!("kind" in item)) {
+    records.registered(item, 0);
+    return undefined;
+  }
+  const hash = item.kind === "evidence" ? item.evidence.secondAnswerHash : "";
+  const answer = kept.answers.get(hash);
+  const blobs = answer === undefined ? [] : [{ hash, bytes: encodeAnswer(answer) }];
+  return records.consume(item, { atUs: TOLD_US, blobs });
 }
 
 /** When everything was told, for the lines that say it: late enough for every registration and answer. */
