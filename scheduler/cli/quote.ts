@@ -2,6 +2,7 @@ import { createPipe, defaultFleet, type Mode, type Pipe, startBlockProducer } fr
 import { JournalError } from "../live/journal-error.ts";
 import { type Quote, type QuoteQuestion, quoteOf } from "../live/quote.ts";
 import { readEngine, readRegistryOf } from "../live/read-directory.ts";
+import { untilJoined } from "./fleet-up.ts";
 import { Users } from "./demo-workload.ts";
 
 /** The question cannot be answered; the message says what to do. */
@@ -54,6 +55,7 @@ export async function quoteFleet(
   try {
     requireModel(question.model, [...pipe.registry.models.keys()]);
     const modes = pipe.registry.models.get(question.model)?.modes ?? [];
+    await untilJoined(pipe, FLEET.count, interrupted);
     note(`Asking ${question.model} ${WARM_UP_CALLS} times each in mode ${modes.join(", ")}.`);
     const answered = await warmUp(pipe, question, { modes, interrupted });
     return { quote: await pipe.quote(question), source: `by ${answered} calls of the default fleet just now` };
