@@ -1,7 +1,7 @@
 import type { ModeQuote, Quote } from "../live/quote.ts";
 
 const LABEL_WIDTH = 24;
-const COLUMN_WIDTH = 14;
+const COLUMN_WIDTH = 13;
 /** Blocks from the open one whose probabilities are shown: where most changes comes first. */
 const SHOWN_BLOCKS = [0, 1, 2, 4, 8, 16, 32, 64] as const;
 
@@ -47,7 +47,7 @@ function sealRows({ modes }: Quote): (readonly [string, number])[] {
 }
 
 function latencyText({ latency }: ModeQuote, which: "p50Ms" | "p95Ms"): string {
-  if (latency.source === "prior") return which === "p50Ms" ? "not known yet" : "";
+  if (latency.source === "prior") return which === "p50Ms" ? "unknown yet" : "";
   const ms = latency[which];
   if (ms === undefined) return "unknown";
   return ms < 1_000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
