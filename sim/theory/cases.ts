@@ -7,12 +7,12 @@ import { assert } from "../../scheduler/shared/assert.ts";
 import { hedgeDuplicates, hedgeMean, hedgeOnTime, hedgeQuantile, hedgeWork, parallelWork } from "./hedging.ts";
 import type { Law } from "./laws.ts";
 import { deterministic, exponential, lognormal, pareto, weibull, withStragglers } from "./laws.ts";
-import { mg1Mean, mm1, mmc } from "./queues.ts";
+import { batchingMean, mg1Mean, mm1, mmc, processorSharingMean } from "./queues.ts";
 import { fullRedundancyMean, redundancyLimitSurvival, redundancyMean } from "./redundancy.ts";
 
 /** An experiment with the numbers that theory expects of it. The unit of time is a second. */
 export interface Case {
-  readonly group: "queue" | "redundancy" | "hedge" | "deadline" | "published demonstration";
+  readonly group: "queue" | "sharing" | "redundancy" | "hedge" | "deadline" | "published demonstration";
   readonly name: string;
   readonly experiment: Experiment;
   readonly quantities: readonly Quantity[];
@@ -27,6 +27,8 @@ export interface Quantity {
 interface Setup extends Pick<Experiment, "jobs" | "service" | "arrivals" | "policy"> {
   readonly nodes: number;
   readonly slots: number | "unlimited";
+  /** For nodes that batch. */
+  readonly slowdownPerCopy?: number;
   readonly deadlineMs?: number;
 }
 
@@ -34,10 +36,12 @@ interface Setup extends Pick<Experiment, "jobs" | "service" | "arrivals" | "poli
 const REPLICATIONS = 20;
 
 /** Races alone. What a setup does not name is off, as in a file that leaves it out. */
-function bare({ nodes, slots, ...rest }: Setup): Experiment {
+function bare({ nodes, slots, slowdownPerCopy, ...rest }: Setup): Experiment {
   // Queues at these loads forget their empty start within a few thousand jobs.
-  const warmup = slots === "unlimited" ? 100 : Math.max(5_000, Math.ceil(rest.jobs / 10));
-  const section = { ...rest, replications: REPLICATIONS, warmup, fleet: { nodes, slots } };
+  const warmup =
+    slots === "unlimited" && slowdownPerCopy === undefined ? 100 : Math.max(5_000, Math.ceil(rest.jobs / 10));
+  const batching = slowdownPerCopy === undefined ? {} : { queue: "batching", batching: { slowdownPerCopy } };
+  const section = { ...rest, replications: REPLICATIONS, warmup, fleet: { nodes, slots, ...batching } };
   const parsed = parseExperiment(section as unknown as PlainSection, "");
   assert(parsed.ok, "a case of theory is an experiment");
   return parsed.value;
@@ -119,6 +123,39 @@ function queueCases(): Case[] {
     });
   }
   return cases;
+}
+
+/** Copies that run together on a node and slow each other down. */
+function sharingCases(): Case[] {
+  const laws: readonly (readonly [string, ServiceSpec, Law])[] = [
+    ["exponential", exponentialService, exponential(1)],
+    ["lognormal cv 2", { kind: "lognormal", meanMs: 1_000, cv: 2 }, lognormal(1, 2)],
+    ["deterministic", { kind: "deterministic", ms: 1_000 }, deterministic(1)],
+  ];
+  const alike = { nodes: 1, arrivals: poisson(0.7), policy: fixed(1), jobs: 60_000 } as const;
+  const shared = laws.map(
+    ([name, service, law]): Case => ({
+      group: "sharing",
+      name: `M/G/1 processor sharing, ${name}, λ 0.7`,
+      experiment: bare({ ...alike, slots: "unlimited", slowdownPerCopy: 1, service }),
+      quantities: [meanOf(processorSharingMean(0.7, law))],
+    }),
+  );
+  // At eight copies the node does 4.7 times what it does with one.
+  const batch = { slots: 8, slowdown: 0.1 };
+  const batched: Case = {
+    group: "sharing",
+    name: "batches of up to 8, x 0.1, λ 4",
+    experiment: bare({
+      ...alike,
+      arrivals: poisson(4),
+      slots: batch.slots,
+      slowdownPerCopy: batch.slowdown,
+      service: exponentialService,
+    }),
+    quantities: [meanOf(batchingMean({ lambda: 4, mu: 1, ...batch }))],
+  };
+  return [...shared, batched];
 }
 
 const exponentialService: ServiceSpec = { kind: "exponential", meanMs: 1_000 };
@@ -296,7 +333,15 @@ function demonstrationCases(): Case[] {
 
 /** Every case that runs through the production engine. Each has a seed of its own, so that their errors are independent. */
 export function theoryCases(seed: number): readonly Case[] {
-  const groups = [queueCases(), redundancyCases(), hedgeCases(), deadlineCases(), demonstrationCases()];
+  const groups = [
+    queueCases(),
+    redundancyCases(),
+    hedgeCases(),
+    deadlineCases(),
+    demonstrationCases(),
+    // Last, so that the others keep their seeds.
+    sharingCases(),
+  ];
   return groups.flat().map((one, index) => ({
     ...one,
     experiment: { ...one.experiment, seed: seed * 1_000 + index },

@@ -53,3 +53,29 @@ export function mg1Mean(lambda: number, law: Law): number {
   assert(load < 1, "the queue is stable");
   return law.mean + (lambda * law.secondMoment) / (2 * (1 - load));
 }
+
+/** M/G/1 with processor sharing: E[S]/(1 − ρ), whatever the law of service (Kleinrock 1967; insensitivity: Sakata et al. 1971). */
+export function processorSharingMean(lambda: number, law: Law): number {
+  const load = lambda * law.mean;
+  assert(load < 1, "the queue is stable");
+  return law.mean / (1 - load);
+}
+
+/**
+ * A node with continuous batching: `slots` exponential copies of mean 1/μ together, of which each of n runs at
+ * 1 / (1 + x(n − 1)), the others waiting. The number in the system is a birth and death process; Little's law gives the mean.
+ */
+export function batchingMean({ lambda, mu, slots, slowdown }: Rates & { slots: number; slowdown: number }): number {
+  const rate = (present: number): number => {
+    const together = Math.min(present, slots);
+    return (mu * together) / (1 + slowdown * (together - 1));
+  };
+  assert(lambda < rate(slots), "the queue is stable");
+  let [probability, total, number] = [1, 1, 0];
+  for (let present = 1; present <= slots || probability * present > 1e-15 * number; present++) {
+    probability *= lambda / rate(present);
+    total += probability;
+    number += present * probability;
+  }
+  return number / total / lambda;
+}

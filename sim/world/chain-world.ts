@@ -11,8 +11,8 @@ import { highestPriceGwei } from "./fleet.ts";
 import { PRIORITY, SEALS } from "./payloads.ts";
 import { World, type WorldParts } from "./world.ts";
 
-/** What a sender pays in at a time: small enough that all deposits sum to a safe integer. */
-const DEPOSIT_GWEI = 1_000_000_000;
+/** What a sender pays in at a time: enough for a thousand of the dearest answers. */
+const DEPOSIT_GWEI = 1_000_000;
 const MAX_TRANSACTIONS = 100_000;
 /** What production answers to more than can be served. Any other rejection would be a mistake of this world. */
 const REFUSALS: ReadonlySet<Rejection["reason"]> = new Set(["infeasible", "pool-full", "too-many-accounts"]);
@@ -27,13 +27,15 @@ export class ChainWorld extends World {
   readonly #blocks: BlocksSpec;
   readonly #clock: BlockClock;
   #height = 1;
+  /** Blocks opened so far, those included that the chain took back: what a job's lateness is counted in. */
+  #opened = 0;
   /** Blocks that are not final, the latest last, with the jobs in them. */
-  readonly #tips: { readonly height: number; readonly jobs: number[] }[] = [];
+  readonly #tips: SealedJobs[] = [];
   /** By job, since each of those under way at one time has a sender of its own; and what is left of the sender's deposit. */
   readonly #senders: string[] = [];
   readonly #nonces: number[] = [];
   readonly #deposits: number[] = [];
-  readonly #admittedHeight: number[] = [];
+  readonly #admittedBlock: number[] = [];
   readonly #calls: CallTerms[] = [];
   readonly #toRun: { id: number; round: number; job: number; done: boolean }[] = [];
   readonly #toPass: number[] = [];
@@ -76,6 +78,7 @@ export class ChainWorld extends World {
   // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #open(): void {
+    this.#opened++;
     const sealUs = this.#clock.open();
     this.#step({ kind: "block-opened", height: this.#height, sealAtUs: this.#clock.announcedUs });
     this.heap.schedule(sealUs, PRIORITY.block, SEALS);
@@ -94,24 +97,24 @@ export class ChainWorld extends World {
   override sealed({ height, transactions }: SealedBlock): void {
     const { measured, nowUs } = this;
     measured.blocks?.block(nowUs);
-    const jobs: number[] = [];
+    const [number, jobs]: [number, number[]] = [this.#opened, []];
     for (const tx of transactions) {
       const job = this.#jobOfTx(tx);
       this.#nonces[job] = (this.#nonces[job] as number) + 1;
-      measured.blocks?.sealed(nowUs, height - (this.#admittedHeight[job] as number));
+      measured.blocks?.sealed(nowUs, number - (this.#admittedBlock[job] as number));
       jobs.push(job);
     }
-    this.#tips.push({ height, jobs });
+    this.#tips.push({ height, number, jobs });
   }
 
   /** Blocks up to this height stay. */
   #finalise(height: number): void {
     const { measured } = this;
     while (this.#tips[0] !== undefined && this.#tips[0].height <= height) {
-      const block = this.#tips.shift() as { height: number; jobs: number[] };
+      const block = this.#tips.shift() as SealedJobs;
       for (const job of block.jobs) {
         if (!this.#over(job)) continue;
-        const late = block.height - (this.#admittedHeight[job] as number);
+        const late = block.number - (this.#admittedBlock[job] as number);
         measured.sealed++;
         measured.blocksLate += late;
         measured.blocks?.counted(late);
@@ -154,7 +157,7 @@ export class ChainWorld extends World {
       validityBlocks: this.#blocks.ttlBlocks,
     };
     this.#calls[job] = call;
-    this.#admittedHeight[job] = this.#height;
+    this.#admittedBlock[job] = this.#opened;
     this.#step({
       kind: "submitted",
       transaction: {
@@ -232,4 +235,11 @@ export class ChainWorld extends World {
     this.#toPass.push(job);
     return counted;
   }
+}
+
+/** A block, its number among all that were opened, and the jobs that it carries. */
+interface SealedJobs {
+  readonly height: number;
+  readonly number: number;
+  readonly jobs: readonly number[];
 }

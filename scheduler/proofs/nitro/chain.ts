@@ -1,6 +1,5 @@
 import type { KeyObject } from "node:crypto";
 import { sha256Hex } from "../digest.ts";
-import { encodeFields } from "../encoding.ts";
 import { isIssuedBy, type KeyPurpose, type OpenedCertificate, openCertificate, readPurpose } from "./certificate.ts";
 import { demand } from "./faults.ts";
 import type { AttestationLimits } from "./limits.ts";
@@ -13,10 +12,12 @@ export interface Validity {
   readonly validToMs: number;
 }
 
-/** Authorities that were checked: the last of them, and what they have in common. */
-interface CheckedAuthorities extends Validity {
-  readonly last: OpenedCertificate;
-  readonly root: PinnedRoot;
+/** A certificate that bears the signature of the one above it, up to a root. Whether either was allowed to is not said. */
+interface Link extends Validity {
+  /** Names the certificate and all above it. */
+  readonly id: string;
+  readonly certificate: OpenedCertificate;
+  readonly purpose: KeyPurpose;
 }
 
 /** An enclave's certificate that was checked up to its root. */
@@ -26,66 +27,54 @@ export interface CheckedLeaf extends Validity {
 }
 
 /**
- * Checks certificate chains and remembers those that hold. What is remembered does not depend on time: a chain carries the time
- * within which it is valid, and whoever asks has to compare. So an entry never outlives its truth, and a remembered chain gives
- * the same verdict as a new one.
+ * Checks certificate chains and remembers whose signatures hold, certificate by certificate: enclaves of one host, hosts of one
+ * zone share what is above them. What is remembered does not depend on time: a chain carries the time within which it is valid,
+ * and whoever asks has to compare. So an entry never outlives its truth, and a remembered chain gives the same verdict as a new
+ * one.
  */
 export class ChainVerifier {
   readonly #roots: ReadonlyMap<string, PinnedRoot>;
-  readonly #authorities: LruMap<CheckedAuthorities>;
-  readonly #leaves: LruMap<CheckedLeaf>;
+  readonly #links: LruMap<Link>;
 
   constructor(roots: readonly PinnedRoot[], limits: AttestationLimits) {
     this.#roots = new Map(roots.map((root) => [root.fingerprint, root]));
-    this.#authorities = new LruMap(limits.maxCachedChains);
-    this.#leaves = new LruMap(limits.maxCachedLeaves);
+    this.#links = new LruMap(limits.maxCachedCertificates);
   }
 
   /** The enclave's certificate, by way of `authorities` from the root on (DER). Throws `Refused`. */
   checkLeaf(authorities: readonly Uint8Array[], leaf: Uint8Array): CheckedLeaf {
-    const chainId = sha256Hex(encodeFields("pipe/nitro-chain", authorities));
-    const leafId = `${chainId} ${sha256Hex(leaf)}`;
-    const known = this.#leaves.get(leafId);
-    if (known !== undefined) return known;
-    const above = this.#checkAuthorities(chainId, authorities);
-    const certificate = openCertificate(leaf);
-    const purpose = readIssued(certificate, above.last);
-    demand(!purpose.isAuthority, "not-an-authority");
-    demand(purpose.usages.includes("digitalSignature"), "wrong-key-usage");
-    const checked = { key: certificate.key, root: above.root, ...overlap(above, certificate) };
-    this.#leaves.set(leafId, checked);
-    return checked;
-  }
-
-  #checkAuthorities(chainId: string, authorities: readonly Uint8Array[]): CheckedAuthorities {
-    const known = this.#authorities.get(chainId);
-    if (known !== undefined) return known;
     const [first, ...others] = authorities;
     const root = first && this.#roots.get(sha256Hex(first));
     demand(root !== undefined, "unknown-root");
-    demand(root.pathLength >= others.length, "path-too-long");
-    let last = root.certificate;
-    let validity: Validity = last;
+    let above = linkOf(root);
     for (const [index, der] of others.entries()) {
-      const certificate = openCertificate(der);
-      const purpose = readIssued(certificate, last);
-      demand(purpose.isAuthority, "not-an-authority");
-      demand(purpose.usages.includes("keyCertSign"), "wrong-key-usage");
-      demand(purpose.pathLength >= others.length - 1 - index, "path-too-long");
-      validity = overlap(validity, certificate);
-      last = certificate;
+      demand(above.purpose.pathLength >= others.length - index, "path-too-long");
+      above = this.#below(above, der);
+      demand(above.purpose.isAuthority, "not-an-authority");
+      demand(above.purpose.usages.includes("keyCertSign"), "wrong-key-usage");
     }
-    const { validFromMs, validToMs } = validity;
-    const checked = { last, root, validFromMs, validToMs };
-    this.#authorities.set(chainId, checked);
-    return checked;
+    const { certificate, purpose, validFromMs, validToMs } = this.#below(above, leaf);
+    demand(!purpose.isAuthority, "not-an-authority");
+    demand(purpose.usages.includes("digitalSignature"), "wrong-key-usage");
+    return { key: certificate.key, root, validFromMs, validToMs };
+  }
+
+  /** From the root downwards, so that nothing is taken apart in depth that no known key has signed. */
+  #below(above: Link, der: Uint8Array): Link {
+    const id = sha256Hex(Buffer.from(`${above.id} ${sha256Hex(der)}`));
+    const known = this.#links.get(id);
+    if (known !== undefined) return known;
+    const certificate = openCertificate(der);
+    demand(isIssuedBy(certificate, above.certificate), "broken-chain");
+    const link = { id, certificate, purpose: readPurpose(certificate), ...overlap(above, certificate) };
+    this.#links.set(id, link);
+    return link;
   }
 }
 
-/** From the root downwards, so that nothing is taken apart in depth that no known key has signed. */
-function readIssued(certificate: OpenedCertificate, issuer: OpenedCertificate): KeyPurpose {
-  demand(isIssuedBy(certificate, issuer), "broken-chain");
-  return readPurpose(certificate);
+function linkOf({ fingerprint: id, certificate, purpose }: PinnedRoot): Link {
+  const { validFromMs, validToMs } = certificate;
+  return { id, certificate, purpose, validFromMs, validToMs };
 }
 
 function overlap(one: Validity, other: Validity): Validity {

@@ -15,14 +15,13 @@ export interface UncheckedDocument {
   readonly publicKey: Uint8Array | undefined;
   readonly userData: Uint8Array | undefined;
   readonly nonce: Uint8Array | undefined;
-  /** What the signature is over, and the signature: two numbers of 48 bytes each. */
+  /** What the signature is over, and the signature: if it is one, two numbers of 48 bytes each. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
 }
 
 const ALGORITHM_LABEL = 1;
 const ES384 = -35;
-const SIGNATURE_BYTES = 96;
 const PCR_BYTES = 48;
 const NOTHING = new Uint8Array(0);
 
@@ -36,8 +35,6 @@ export function readDocument(bytes: Uint8Array, limits: AttestationLimits): Unch
   // Nothing signs these headers, so that anyone could put anything there.
   demand(unprotected instanceof Map && unprotected.size === 0, "not-cose-sign1");
   requireEs384(headers, limits);
-  // Node would take a signature of another length for DER, and so one document in several forms.
-  demand(signature.length === SIGNATURE_BYTES, "bad-signature");
   const signed = encode(["Signature1", headers, NOTHING, payload]);
   return { ...readPayload(payload, limits), signed, signature };
 }

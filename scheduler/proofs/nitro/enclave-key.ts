@@ -10,7 +10,6 @@ export interface EnclaveKey {
 
 /** Bytes of SubjectPublicKeyInfo of each kind, in its only form that is taken. */
 const SPKI_BYTES = { ed25519: 44, p256: 91 } as const;
-const SIGNATURE_BYTES = 64;
 
 /** Parsed keys; parsing costs as much as a check. As many as the nodes whose documents are remembered. */
 const MAX_CACHED_KEYS = 4_096;
@@ -29,8 +28,6 @@ export function readEnclaveKey(spkiHex: string): EnclaveKey | undefined {
  * SHA-256. Malformed keys and signatures are simply not valid: never throws.
  */
 export function verifyEnclaveSignature(key: EnclaveKey, message: Uint8Array, signature: Uint8Array): boolean {
-  // Of another length, Node would take it for DER.
-  if (signature.length !== SIGNATURE_BYTES) return false;
   const parsed = parse(key.spkiHex);
   if (parsed === undefined || algorithmOf(parsed) !== key.algorithm) return false;
   try {

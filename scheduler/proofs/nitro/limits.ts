@@ -9,8 +9,7 @@ export interface AttestationLimits {
   readonly maxCertificates: number;
   /** A document may be dated so far after the stated time: clocks of enclave and checker differ. */
   readonly maxClockSkewMs: number;
-  readonly maxCachedChains: number;
-  readonly maxCachedLeaves: number;
+  readonly maxCachedCertificates: number;
   readonly maxCachedDocuments: number;
 }
 
@@ -24,10 +23,8 @@ export const DEFAULT_ATTESTATION_LIMITS: AttestationLimits = {
   /** AWS uses five: root, region, zone, instance, enclave. */
   maxCertificates: 8,
   maxClockSkewMs: 30_000,
-  /** One for each host with enclaves. */
-  maxCachedChains: 1_024,
-  /** One for each enclave and three hours. */
-  maxCachedLeaves: 4_096,
+  /** One for each enclave and each host, and a few for zones and regions. */
+  maxCachedCertificates: 8_192,
   /** One for each node; about 8 KB each. */
   maxCachedDocuments: 4_096,
 };

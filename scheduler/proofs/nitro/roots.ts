@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { sha256Hex } from "../digest.ts";
-import { isIssuedBy, type OpenedCertificate, openCertificate, readPurpose } from "./certificate.ts";
+import { isIssuedBy, type KeyPurpose, type OpenedCertificate, openCertificate, readPurpose } from "./certificate.ts";
 import { Refused } from "./faults.ts";
 
 /** SHA-256 of the DER of AWS's root, `aws.nitro-enclaves`, valid from 2019 to 2049. AWS publishes it, and the certificate. */
@@ -12,8 +12,7 @@ export type TrustedRoot = string | Uint8Array;
 /** A root as the verifier uses it. */
 export interface PinnedRoot {
   readonly certificate: OpenedCertificate;
-  /** How many authorities may stand below it. */
-  readonly pathLength: number;
+  readonly purpose: KeyPurpose;
   /** SHA-256 of the DER, hexadecimal. */
   readonly fingerprint: string;
   /** Whether it says of itself that it stands for an emulator, and so for no protection at all. */
@@ -39,7 +38,7 @@ export function readRoot(root: TrustedRoot, allowEmulator: boolean): PinnedRoot 
       `The root ${fingerprint} is an enclave emulator's: it attests nothing. Configure AWS's root (SHA-256 ${AWS_NITRO_ROOT_SHA256}), or allow the emulator explicitly, for development only.`,
     );
   }
-  return { certificate, pathLength: requireAuthority(certificate, fingerprint), fingerprint, emulated };
+  return { certificate, purpose: requireAuthority(certificate, fingerprint), fingerprint, emulated };
 }
 
 function openRoot(root: TrustedRoot): OpenedCertificate {
@@ -53,10 +52,11 @@ function openRoot(root: TrustedRoot): OpenedCertificate {
   }
 }
 
-function requireAuthority(certificate: OpenedCertificate, fingerprint: string): number {
+function requireAuthority(certificate: OpenedCertificate, fingerprint: string): KeyPurpose {
   try {
-    const { isAuthority, usages, pathLength } = readPurpose(certificate);
-    if (isAuthority && usages.includes("keyCertSign") && isIssuedBy(certificate, certificate)) return pathLength;
+    const purpose = readPurpose(certificate);
+    const mayIssue = purpose.isAuthority && purpose.usages.includes("keyCertSign");
+    if (mayIssue && isIssuedBy(certificate, certificate)) return purpose;
   } catch (cause) {
     throw new RootError(`The root ${fingerprint} cannot be used. ${cause instanceof Error ? cause.message : ""}`, {
       cause,

@@ -89,6 +89,31 @@ describe("an experiment file", () => {
     expect(experiment.fleet).toEqual({ nodes: 4, operators: 4, ...FAULTLESS });
   });
 
+  it("describes a fleet by classes of nodes, and says what they sum up to", () => {
+    const { experiment } = read(
+      changed("nodes: 4", "classes: [{ name: H100, count: 2, speed: 2, operator: a }, { name: A100, count: 3 }]"),
+    );
+    expect(experiment.fleet).toMatchObject({
+      nodes: 5,
+      operators: 4,
+      classes: [
+        { name: "H100", count: 2, speed: 2, operator: "a", priceGwei: 10 },
+        { name: "A100", count: 3, speed: 1, priceGwei: 10 },
+      ],
+    });
+    // What was read can be read again.
+    expect(read(JSON.stringify(experiment)).experiment).toEqual(experiment);
+  });
+
+  it("switches faults off and on in a sweep", () => {
+    const faults = "[none, { everyS: 10, lastsS: 1, factor: 3 }]";
+    const { points } = read(`${SHORT}sweep: { grid: { fleet.stragglers: ${faults} } }`);
+    expect(points.map(({ experiment }) => experiment.fleet.stragglers)).toEqual([
+      "none",
+      { everyS: 10, lastsS: 1, factor: 3 },
+    ]);
+  });
+
   it("may be JSON", () => {
     expect(read(JSON.stringify({ ...read(SHORT).experiment, deadlineMs: 5 })).experiment.deadlineMs).toBe(5);
   });
@@ -150,6 +175,106 @@ describe("a faulty file is refused with its line, what is wrong and what is righ
     [
       service("{ kind: tokens, firstTokenMs: 1, perTokenMs: 1, tokens: trace }"),
       "service.tokens: is trace, which needs",
+    ],
+    [changed("nodes: 4", "slots: 1"), "fleet.nodes: is missing, and there are no classes either"],
+    [changed("nodes: 4", "nodes: 4, queue: batch"), "line 5, fleet.queue: must be `fifo` or `batching`"],
+    [changed("nodes: 4", "nodes: 4, queue: batching"), "fleet.batching: is missing; `queue: batching` takes"],
+    [
+      changed("nodes: 4", "nodes: 4, batching: { slowdownPerCopy: 1 }"),
+      "fleet.batching: is given, but the queue is fifo",
+    ],
+    [changed("nodes: 4", "nodes: 4, stragglers: { everyS: 1, lastsS: 1 }"), "fleet.stragglers.factor: is missing"],
+    [
+      changed("nodes: 4", "nodes: 4, stragglers: { everyS: 0, lastsS: 1, factor: 2 }"),
+      "line 5, fleet.stragglers.everyS: must be a number from 0.001 to 31536000; it is 0",
+    ],
+    [changed("nodes: 4", "nodes: 4, stragglers: often"), "fleet.stragglers: must be a section, or `none`"],
+    [
+      changed("nodes: 4", "nodes: 4, outages: { everyS: 1, lastsS: 1, kind: fire }"),
+      "fleet.outages.kind: must be `crash` or `hang`",
+    ],
+    [changed("nodes: 4", "nodes: 4, churn: { leaveEveryS: 1 }"), "fleet.churn.returnAfterS: is missing"],
+    [changed("nodes: 4", "nodes: 4, slowdowns: { atS: 1 }"), "fleet.slowdowns: must be a list of up to 64 sections"],
+    [changed("nodes: 4", "nodes: 4, slowdowns: [5]"), "fleet.slowdowns.0: must be a section of keys"],
+    [
+      changed("nodes: 4", "nodes: 4, slowdowns: [{ atS: 1, forS: 2, factor: 2 }, { atS: 1, for: 2, factor: 2 }]"),
+      'fleet.slowdowns.1.for: is not known ("for"); did you mean forS?',
+    ],
+    [
+      changed("nodes: 4", "nodes: 4, deadFraction: 0.99"),
+      "fleet.deadFraction: leaves none of 4 nodes alive, so that without blocks",
+    ],
+    [
+      changed("nodes: 4", "nodes: 4, dishonest: { fraction: 1, probability: 1, speedFactor: 2 }"),
+      "fleet.dishonest: leaves no node that ever gives a valid answer",
+    ],
+    [
+      changed("nodes: 4", "nodes: 4, dishonest: { fraction: 1, probability: 0.5, speedFactor: 0.5 }"),
+      "from 1 to 1000000",
+    ],
+    [
+      changed("nodes: 4", "nodes: 4, errors: { fraction: 1, probability: 1 }"),
+      "fleet.errors: leaves no node that ever gives a valid answer",
+    ],
+    [
+      changed("nodes: 4", "nodes: 4, errors: { fraction: 2, probability: 1 }"),
+      "fleet.errors.fraction: must be a number",
+    ],
+    [`${SHORT}network: { loss: 1 }`, "network.loss: must be a number from 0 to 0.9; it is 1"],
+    [`${SHORT}network: { duplication: 2 }`, "network.duplication: must be a number from 0 to 1"],
+    [
+      `${SHORT}network: { oneWayMs: 500, loss: 0.1 }`,
+      "network.oneWayMs: must be below 500 where copies can be lost: a node that has not accepted a copy after 1000 ms",
+    ],
+    [
+      `${SHORT}network: { partition: [{ atS: 0, forS: 1, operators: 5 }] }`,
+      "network.partition.0.operators: is more than the fleet's 4",
+    ],
+    [
+      `${SHORT}verification: { workers: 0 }`,
+      "verification.workers: must be a whole number from 1 to 65536, or `unlimited`",
+    ],
+    [
+      `${SHORT}verification: { ms: 5000 }\nblocks: { intervalMs: 500, ttlBlocks: 9 }`,
+      "verification.ms: must be below 5000 with blocks: a proof without a verdict after 5000 ms counts as rejected",
+    ],
+    [`${SHORT}mode: zkm`, "mode: must be `vanilla` or `optimistic` or `tee` or `zkml`"],
+    [`${SHORT}blocks: { intervalMs: 500, ttlBlocks: 2000 }`, "blocks.ttlBlocks: must be a whole number from 1 to 1024"],
+    [
+      `${SHORT}blocks: { intervalMs: 500, ttlBlocks: 9, jitterMs: 251 }`,
+      "blocks.jitterMs: must be at most half of intervalMs, 250",
+    ],
+    [
+      `${SHORT}blocks: { intervalMs: 500, ttlBlocks: 9, reorgs: { everyBlocks: 3, depth: 3 } }`,
+      "blocks.reorgs.everyBlocks: must be more than depth, 3",
+    ],
+    [changed("nodes: 4", "classes: []"), "fleet.classes: must name one class at least"],
+    [
+      changed("nodes: 4", "nodes: 3, classes: [{ name: a, count: 4 }]"),
+      "fleet.nodes: is 3, but classes make it 4; leave it",
+    ],
+    [
+      changed("nodes: 4", "classes: [{ name: a, count: 4 }], speeds: [2]"),
+      "fleet.speeds: has no meaning beside classes",
+    ],
+    [
+      changed("nodes: 4", "classes: [{ name: a, count: 2 }, { name: a, count: 2 }]"),
+      "fleet.classes.1.name: stands twice: a",
+    ],
+    [
+      changed("nodes: 4", "classes: [{ name: a, count: 4096 }, { name: b, count: 1 }]"),
+      "fleet.classes: make 4097 nodes; there may be 4096",
+    ],
+    [
+      changed("nodes: 4", "classes: [{ name: a, count: 4, service: { kind: lognormal, p50Ms: 5, p95Ms: 4 } }]"),
+      "fleet.classes.0.service.p95Ms: must be above p50Ms",
+    ],
+    [
+      changed(
+        "nodes: 4",
+        "classes: [{ name: a, count: 4, service: { kind: quantiles, probabilities: [0, 1], ms: [2, 1] } }]",
+      ),
+      "fleet.classes.0.service.ms: must not fall",
     ],
     [`${SHORT}seed: 2\nseed: 3\n`, "Map keys must be unique"],
     ["jobs: [", "at line 1"],

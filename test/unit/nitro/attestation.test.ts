@@ -150,7 +150,7 @@ describe("what a verifier remembers", () => {
     let accepted = 0;
     fc.assert(
       fc.property(steps, fc.constantFrom(1, 2, 100), (taken, room) => {
-        const limits = { maxCachedChains: room, maxCachedLeaves: room, maxCachedDocuments: room };
+        const limits = { maxCachedCertificates: room, maxCachedDocuments: room };
         const remembering = verifierWith(limits);
         for (const [index, asked] of taken) {
           const document = documents[index] as Uint8Array;

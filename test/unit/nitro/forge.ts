@@ -85,7 +85,7 @@ export function forgeChain(authorities: readonly Twist[], leaf: Twist = {}): For
     const subjectKey = twist.subjectKey ?? generateCertificateKey();
     const extensions = authorityExtensions(authorities.length - 1 - index);
     made.push(issueCertificate({ ...lifetime, subject, issuer, subjectKey, issuerKey, extensions, ...twist }));
-    [issuer, issuerKey] = [subject, subjectKey];
+    [issuer, issuerKey] = [twist.subject ?? subject, subjectKey];
   }
   const key = leaf.subjectKey ?? generateCertificateKey();
   const names = { subject: "leaf", issuer };

@@ -20,7 +20,7 @@ import {
   weibull,
   withStragglers,
 } from "../../../sim/theory/laws.ts";
-import { mg1Mean, mm1, mmc } from "../../../sim/theory/queues.ts";
+import { batchingMean, mg1Mean, mm1, mmc, processorSharingMean } from "../../../sim/theory/queues.ts";
 import {
   fullRedundancyMean,
   redundancyLimitSurvival,
@@ -62,6 +62,20 @@ describe("queues", () => {
     expect(digits(mg1Mean(0.7, deterministic(1)), 4)).toBe("2.1667");
     expect(digits(mg1Mean(0.7, exponential(1)), 4)).toBe("3.3333");
     expect(digits(mg1Mean(0.7, lognormal(1, 2)), 4)).toBe("6.8333");
+  });
+
+  it("processor sharing takes as long as M/M/1, whatever the law", () => {
+    for (const law of [deterministic(1), exponential(1), lognormal(1, 2)]) {
+      expect(processorSharingMean(0.8, law)).toBeCloseTo(mm1({ lambda: 0.8, mu: 1 }).mean, 12);
+    }
+  });
+
+  it("batches without slowdown are M/M/c, with x = 1 processor sharing, and with one slot M/M/1", () => {
+    const mean = (slots: number, slowdown: number, lambda = 0.7) => batchingMean({ lambda, mu: 1, slots, slowdown });
+    expect(mean(5, 0, 4)).toBeCloseTo(mmc({ lambda: 4, mu: 1, servers: 5 }).mean, 9);
+    expect(mean(1, 0.3)).toBeCloseTo(1 / 0.3, 9);
+    for (const slots of [2, 8, 100]) expect(mean(slots, 1)).toBeCloseTo(1 / 0.3, 9);
+    expect(mean(8, 0.1, 4)).toBeGreaterThan(mmc({ lambda: 4, mu: 1, servers: 8 }).mean);
   });
 });
 

@@ -1,0 +1,87 @@
+import { expect, it } from "vitest";
+import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import { CopyTable } from "../../../sim/world/copy-table.ts";
+import { JobTable } from "../../../sim/world/job-table.ts";
+import { simulate } from "../../../sim/world/simulate.ts";
+import { SimulationLimit } from "../../../sim/world/simulation-limit.ts";
+import { experimentOf } from "../../support/experiments.ts";
+import { OpenWorld } from "./open-world.ts";
+import { SMALL } from "./small-world.ts";
+
+const FAULTS = {
+  fleet: {
+    nodes: 10,
+    slots: 2,
+    queue: "batching",
+    batching: { slowdownPerCopy: 0.2 },
+    deadFraction: 0.1,
+    stragglers: { everyS: 20, lastsS: 5, factor: 3 },
+    outages: { everyS: 30, lastsS: 3, kind: "crash" },
+    churn: { leaveEveryS: 40, returnAfterS: 4 },
+    dishonest: { fraction: 0.2, probability: 0.2, speedFactor: 5 },
+    errors: { fraction: 0.3, probability: 0.1 },
+  },
+  network: { oneWayMs: 5, jitterMs: 20, loss: 0.05, duplication: 0.1 },
+  verification: { ms: 3, workers: 2 },
+  policy: { kind: "fixed", copies: 2 },
+} as const;
+
+it("nothing is left of what is over, whatever became of it: memory does not grow with the number of jobs", () => {
+  for (const jobs of [500, 10_000]) {
+    const world = new OpenWorld({ ...SMALL, ...FAULTS, jobs });
+    world.run();
+    expect(world.held).toBeLessThan(60);
+    expect(world.jobsHeld).toBeLessThan(60);
+  }
+});
+
+it("a copy whose Cancel is lost stays on its node until its lease ends, and no longer", () => {
+  // Dead nodes never answer; every other Cancel is lost.
+  const world = new OpenWorld({
+    ...SMALL,
+    jobs: 10_000,
+    fleet: { nodes: 10, slots: "unlimited", deadFraction: 0.5 },
+    network: { loss: 0.5 },
+  });
+  world.run();
+  expect(world.held).toBeLessThan(40);
+});
+
+it.each<[string, PlainSection, RegExp]>([
+  [
+    "a run that cannot end says so",
+    // Every copy needs longer than the longest lease.
+    { ...SMALL, jobs: 5, service: { kind: "deterministic", ms: 31_000 }, fleet: { nodes: 4, deadFraction: 0.25 } },
+    /none of the counted jobs has come to its end in 200000 events.*lease, after 30 s at the latest/s,
+  ],
+  [
+    "a run that would take longer than numbers reach says so",
+    { ...SMALL, jobs: 1_000, arrivals: { kind: "poisson", ratePerS: 1e-9 }, fleet: { nodes: 4 } },
+    /140 simulated years: raise arrivals\.ratePerS/,
+  ],
+  [
+    "arrivals beyond all numbers are no other matter",
+    { ...SMALL, jobs: 10, arrivals: { kind: "poisson", ratePerS: 1e-300 }, fleet: { nodes: 4 } },
+    /140 simulated years/,
+  ],
+])("%s", { timeout: 60_000 }, (_, section, message) => {
+  const run = (): unknown => {
+    try {
+      return simulate(experimentOf(section), 0, { samples: 0, patience: 200_000 });
+    } catch (error) {
+      return error;
+    }
+  };
+  const error = run();
+  expect(error).toBeInstanceOf(SimulationLimit);
+  expect((error as Error).message).toMatch(message);
+});
+
+it("a load that cannot be served says so, before engine and heap are full", () => {
+  const jobs = new JobTable();
+  for (let number = 0; number < 2 ** 20; number++) jobs.take(number, 0);
+  expect(() => jobs.take(2 ** 20, 0)).toThrow(/more than 1048576 jobs under way at one time.*lower arrivals.ratePerS/);
+  const copies = new CopyTable();
+  for (let id = 0; id < 2 ** 21; id++) copies.take(id);
+  expect(() => copies.take(2 ** 21)).toThrow(/more than 2097152 copies under way at one time/);
+});
