@@ -63,7 +63,7 @@ export interface ServiceParts {
   readonly log: Log;
 }
 
-/** Longest pause between renewals of attestation documents: as rules may set their age, and a timer can wait. */
+/** Longest pause between renewals of attestation documents. */
 const MAX_RENEWAL_MS = 1_800_000;
 
 /** What a producer asks of a block. `gas` is its own order: highest gas price first, each sender's nonces in order. */
@@ -203,7 +203,8 @@ export class Service {
     this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
     if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
-    if (store.recovered === undefined) return;
+    // With it come the nodes that have joined by now: who asks after the start finds them.
+    if (store.recovered === undefined) return void (await this.#ask({ kind: "woken" }, true));
     for (const node of known) if (!joined.has(node)) this.#loop.reply({ kind: "node-left", node });
     await this.#ask({ kind: "restarted" }, true);
     this.#sampler.resume({
@@ -230,12 +231,14 @@ export class Service {
     await this.#loop.ask({ kind: "registry-changed", hash: registry.digest }, [{ hash: registry.digest, bytes }], true);
   }
 
-  /** Documents are renewed twice per epoch, and so before the nonce that they answer is an old one. */
+  /** Documents are renewed before the nonce that they answer, or they themselves, are too old. */
   #announceEpochs(): void {
-    const { transport, clock, proofs } = this.#parts;
+    const { transport, clock, proofs, registry } = this.#parts;
     const announce = () => transport.announce?.(this.#epochs.current(Math.floor(clock.nowUs() / 1000)));
     announce();
-    this.#renewals = setInterval(announce, Math.min(MAX_RENEWAL_MS, proofs.registrationEpochMs / 2));
+    const ages = [...registry.models.values()].map(({ rules }) => rules.tee?.maxAgeMs ?? MAX_RENEWAL_MS);
+    const lastsMs = Math.min(proofs.registrationEpochMs, ...ages);
+    this.#renewals = setInterval(announce, Math.min(MAX_RENEWAL_MS, lastsMs / 2));
   }
 
   /** Resolves when the service has failed; never when it is stopped. */

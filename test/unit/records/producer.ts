@@ -236,7 +236,12 @@ export function note(records: Records, item: Command | NodeTerms, kept: Kept): B
 /** When everything was told, for the lines that say it: late enough for every registration and answer. */
 const TOLD_US = 1_000_000_000;
 
-export function openRecords(directory: string | undefined, kept: Kept, position?: RecordsPosition): Promise<Records> {
+export function openRecords(
+  directory: string | undefined,
+  kept: Kept,
+  position?: RecordsPosition,
+  challenges = CHALLENGES,
+): Promise<Records> {
   const custody = {
     answer: (hash: string) => kept.answers.get(hash),
     input: () => undefined,
@@ -245,7 +250,7 @@ export function openRecords(directory: string | undefined, kept: Kept, position?
     copy: (id: number) => kept.copies.get(id),
   };
   const seeds = epochSeeds(SECRET);
-  const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds, challenges: CHALLENGES };
+  const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds, challenges };
   return Records.open({ ...given, maxReorgDepth: 8, position });
 }
 

@@ -6,6 +6,7 @@ import { fileOf, RECORD_LOGS } from "../../../scheduler/live/records-lines.ts";
 import type { RecordsPosition } from "../../../scheduler/live/records.ts";
 import { RecordsTooShort } from "../../../scheduler/live/records.ts";
 import {
+  CHALLENGES,
   cleanUp,
   Keeper,
   liveThrough,
@@ -55,6 +56,16 @@ describe("records", () => {
     const position = await positionAfter(directory, producer, producer.history.length);
     await truncate(join(directory, "ledger.jsonl"), position.bytes.ledger - 1);
     await expect(openRecords(directory, producer.kept, position)).rejects.toThrow(RecordsTooShort);
+  });
+
+  it("refuse to go on with other terms for challenges, also from nothing", async () => {
+    const { directory, producer } = await makeDirectory();
+    const position = await positionAfter(directory, producer, 5);
+    for (const at of [undefined, position]) {
+      await expect(openRecords(directory, producer.kept, at, { ...CHALLENGES, perMillion: 7 })).rejects.toThrow(
+        "go on with these, or begin a new directory",
+      );
+    }
   });
 
   it("give each block with its receipts, with or without files", async () => {
