@@ -172,10 +172,10 @@ test.each(["vanilla", "optimistic", "zkml"] as const)(
   "P3: another node's answer under one's own name, %s",
   async (mode) => {
     const copied: Case = async (assignment) => {
-    const output = outputFor(assignment);
-    return [answered(assignment, output, await stranger.proof(assignment, output))];
-  };
-  expect(await fate(mode, copied)).toBe("bad-signature");
+      const output = outputFor(assignment);
+      return [answered(assignment, output, await stranger.proof(assignment, output))];
+    };
+    expect(await fate(mode, copied)).toBe("bad-signature");
   },
 );
 
