@@ -293,7 +293,6 @@ export class Settlement {
     const named = answers.map(({ support }) => support);
     const about = { txHash: tx.hash, callIndex, node, outputHash };
     out.challengeEnded({ ...about, verdict, dissenter, forfeitedGwei, height: tx.sealedHeight, answers: named });
-    out.notify(tx);
   }
 
   // ── restart ──────────────────────────────────────────────────────────────────────────────────────────────────────

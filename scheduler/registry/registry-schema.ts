@@ -98,4 +98,3 @@ export const RegistryFileSchema = Schema.Struct({
 
 export type RegistryFile = typeof RegistryFileSchema.Type;
 export type ModelSection = typeof Model.Type;
-export type NodeSection = typeof Node.Type;
