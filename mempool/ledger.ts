@@ -7,6 +7,7 @@ import type { Account, PendingTransaction } from "./pending.ts";
  *
  * 1. Σ paid + Σ refunded + Σ held = Σ escrowed
  * 2. no deposit, no escrow and no total is ever negative
+ * 3. Σ forfeited = Σ compensated + Σ rewarded, and Σ bonded − Σ unbonded − Σ forfeited is what the nodes have put up
  */
 export class Ledger {
   depositedGwei = 0;
@@ -14,6 +15,11 @@ export class Ledger {
   heldGwei = 0;
   paidGwei = 0;
   refundedGwei = 0;
+  bondedGwei = 0;
+  unbondedGwei = 0;
+  forfeitedGwei = 0;
+  compensatedGwei = 0;
+  rewardedGwei = 0;
   readonly #movement: Mutable<Movement> = {
     kind: "deposited",
     account: "",
@@ -41,13 +47,17 @@ export class Ledger {
 
   /** Gives back all that is still held. */
   refundRest(tx: PendingTransaction, height: number, out: Commands): void {
-    const amountGwei = tx.heldGwei;
+    this.refund(tx, tx.heldGwei, -1, height, out);
+  }
+
+  refund(tx: PendingTransaction, amountGwei: number, callIndex: number, height: number, out: Commands): void {
     if (amountGwei === 0) return;
-    tx.heldGwei = 0;
+    assert(amountGwei <= tx.heldGwei, "refund beyond the escrow");
+    tx.heldGwei -= amountGwei;
     this.heldGwei -= amountGwei;
     this.refundedGwei += amountGwei;
     tx.account.depositGwei += amountGwei;
-    this.#say(out, "refunded", tx.account.id, amountGwei, tx.hash, -1, height);
+    this.#say(out, "refunded", tx.account.id, amountGwei, tx.hash, callIndex, height);
   }
 
   pay(
@@ -80,6 +90,45 @@ export class Ledger {
     this.#say(out, "unpaid", node, amountGwei, tx.hash, callIndex, height);
   }
 
+  /** The chain says that a node's bond changed by this much. */
+  bond(node: string, changeGwei: number, out: Commands): void {
+    if (changeGwei > 0) this.bondedGwei += changeGwei;
+    else this.unbondedGwei -= changeGwei;
+    this.#say(out, changeGwei > 0 ? "bonded" : "unbonded", node, Math.abs(changeGwei), "", -1, -1);
+  }
+
+  /** Out of a node's bond; `reward` and `compensate` say where it goes, the latter last. */
+  forfeit(
+    tx: PendingTransaction,
+    callIndex: number,
+    node: string,
+    amountGwei: number,
+    height: number,
+    out: Commands,
+  ): void {
+    this.forfeitedGwei += amountGwei;
+    this.#say(out, "forfeited", node, amountGwei, tx.hash, callIndex, height);
+  }
+
+  reward(
+    tx: PendingTransaction,
+    callIndex: number,
+    node: string,
+    amountGwei: number,
+    height: number,
+    out: Commands,
+  ): void {
+    this.rewardedGwei += amountGwei;
+    this.#say(out, "rewarded", node, amountGwei, tx.hash, callIndex, height);
+  }
+
+  compensate(tx: PendingTransaction, callIndex: number, amountGwei: number, height: number, out: Commands): void {
+    this.compensatedGwei += amountGwei;
+    tx.account.depositGwei += amountGwei;
+    this.#say(out, "compensated", tx.account.id, amountGwei, tx.hash, callIndex, height);
+    assert(this.forfeitedGwei === this.compensatedGwei + this.rewardedGwei, "P5: forfeited bonds do not add up");
+  }
+
   #say(
     out: Commands,
     kind: Movement["kind"],
@@ -103,7 +152,9 @@ export class Ledger {
 
   snapshot(): LedgerSnapshot {
     const { depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei } = this;
-    return { depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei };
+    const { bondedGwei, unbondedGwei, forfeitedGwei, compensatedGwei, rewardedGwei } = this;
+    const escrow = { depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei };
+    return { ...escrow, bondedGwei, unbondedGwei, forfeitedGwei, compensatedGwei, rewardedGwei };
   }
 
   restore(snapshot: LedgerSnapshot): void {
@@ -117,6 +168,11 @@ export interface LedgerSnapshot {
   readonly heldGwei: number;
   readonly paidGwei: number;
   readonly refundedGwei: number;
+  readonly bondedGwei: number;
+  readonly unbondedGwei: number;
+  readonly forfeitedGwei: number;
+  readonly compensatedGwei: number;
+  readonly rewardedGwei: number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

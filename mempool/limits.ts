@@ -6,6 +6,8 @@ export interface MempoolLimits {
   readonly maxPendingPerSender: number;
   readonly maxAccounts: number;
   readonly maxCallsPerTransaction: number;
+  /** Largest k of a conflict rule. */
+  readonly maxQuorum: number;
   readonly maxRounds: number;
   readonly maxTtlBlocks: number;
   readonly maxFeeGwei: number;
@@ -29,6 +31,8 @@ export const DEFAULT_MEMPOOL_LIMITS: MempoolLimits = {
   maxAccounts: 1_000_000,
   // A race is a few hundred bytes and up to maxCopies messages; sixteen covers agents that batch ten questions.
   maxCallsPerTransaction: 16,
+  // Each is paid, and has to be of another operator: who wants more than a majority of nine wants another mode.
+  maxQuorum: 5,
   // Each round is one pre-execution; a contract that needs more dependent answers than this loops.
   maxRounds: 32,
   // Eight and a half minutes of 500 ms blocks: beyond that, asking again is the better answer.

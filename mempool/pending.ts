@@ -19,6 +19,17 @@ export class CallSlot implements CallView {
   capGwei: number;
   result: CallResult | undefined = undefined;
   race = NONE;
+  /** Operator and equivalence label of the winner: whoever is asked to check it must have another one, and the same. */
+  operator = "";
+  label = "";
+  /** What of the winner's bond its result holds. */
+  bondGwei = 0;
+  /** The race that challenges its result, and whether there was one since it was sealed. */
+  challenge = NONE;
+  challenged = false;
+  /** Since its block was committed: nothing more will happen to its fee, which was `paid`, or else given back. */
+  settled = false;
+  paid = false;
 
   constructor(terms: CallTerms) {
     this.terms = terms;
@@ -71,6 +82,7 @@ export class PendingTransaction implements TransactionView {
   /** Whether it stands in the heap of sealable transactions. */
   inSealable = false;
   sealedHeight = NEVER;
+  finalHeight = NEVER;
 
   constructor(
     terms: Omit<TransactionTerms, "sender" | "calls">,

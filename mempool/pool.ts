@@ -178,6 +178,7 @@ export class Pool {
     const { account } = tx;
     this.move(tx, "revert");
     tx.sealedHeight = NEVER;
+    tx.finalHeight = NEVER;
     account.nextNonce--;
     assert(account.nextNonce === tx.nonce, "a reorg must take back a sender's transactions latest first");
     account.queue.unshift(tx);
@@ -253,13 +254,9 @@ export class Pool {
     Object.assign(tx, fields);
     tx.slowReason = slowReason ?? undefined;
     tx.refundReason = refundReason ?? undefined;
-    tx.calls = calls.map(({ terms, capGwei, result, race }) => {
-      const slot = new CallSlot(terms);
-      slot.capGwei = capGwei;
-      slot.result = result ?? undefined;
-      slot.race = race;
-      return slot;
-    });
+    tx.calls = calls.map(({ terms, result, ...slotFields }) =>
+      Object.assign(new CallSlot(terms), { ...slotFields, result: result ?? undefined }),
+    );
     return tx;
   }
 }
@@ -283,7 +280,7 @@ function plainTransaction(tx: PendingTransaction) {
     sender: account.id,
     slowReason: slowReason ?? null,
     refundReason: refundReason ?? null,
-    calls: calls.map(({ terms, capGwei, result, race }) => ({ terms, capGwei, result: result ?? null, race })),
+    calls: calls.map(({ result, ...slot }) => ({ ...slot, result: result ?? null })),
   };
 }
 

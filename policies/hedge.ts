@@ -1,5 +1,5 @@
 import { NEVER } from "../scheduler/shared/vocabulary.ts";
-import type { Policy, PolicySpec } from "./policy.ts";
+import { type Policy, type PolicySpec, racing } from "./policy.ts";
 
 /**
  * One copy at first, then one more each `delayMs` for as long as the job lingers, up to `maxCopies`. A lost copy brings the
@@ -11,7 +11,7 @@ export function hedge(spec: PolicySpec & { kind: "hedge" }): Policy {
     spec,
     decide(race, { nowUs }, decision) {
       const due = Math.min(spec.maxCopies, 1 + Math.floor((nowUs - race.openedUs) / delayUs));
-      decision.launch = Math.max(0, due - race.live);
+      decision.launch = Math.max(0, due - racing(race));
       // Copies that are live without being due yet (launched early for lost ones) do not shift the schedule.
       decision.lookAtUs = due < spec.maxCopies ? race.openedUs + due * delayUs : NEVER;
     },

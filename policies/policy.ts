@@ -17,10 +17,17 @@ export interface RacePicture {
   readonly deadlineUs: number;
   /** Copies that can still win: sent, running or verifying. */
   readonly live: number;
+  /** Accepted answers that it takes before the race is decided: 1, or more where the conflict rule compares several. */
+  readonly missing: number;
   /** Copies launched so far, ended ones included. */
   readonly launched: number;
   /** Copies that ended without an accepted answer. */
   readonly lost: number;
+}
+
+/** Copies that race each other: those that can still win, less those that are needed besides for a quorum. */
+export function racing({ live, missing }: Pick<RacePicture, "live" | "missing">): number {
+  return live - missing + 1;
 }
 
 /** What a policy sees of the surroundings. */

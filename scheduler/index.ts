@@ -5,17 +5,28 @@ import { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";
 import type { TransactionView } from "./engine/commands.ts";
 import type { SealEstimate } from "./engine/engine.ts";
 import { createPino, type LogLevel, pinoLogger } from "./live/logger.ts";
-import { Directory, PipeFailed, PipeService, PreExecutorService, Settings, TransportService } from "./live/layers.ts";
+import {
+  Directory,
+  PipeFailed,
+  PipeService,
+  PreExecutorService,
+  RegistryService,
+  Settings,
+  TransportService,
+} from "./live/layers.ts";
 import type { LatencyName, LatencySummary } from "./live/latency.ts";
 import { assertLiveLimits, DEFAULT_LIVE_LIMITS, type LiveLimits } from "./live/limits.ts";
 import type { PipeEvent } from "./live/notices.ts";
 import { CLOSED, type SealOutcome, type SubmitOutcome } from "./live/outcomes.ts";
 import { declaredCalls, type PreExecutor } from "./live/pre-executor.ts";
 import { PROGRAM } from "./live/program.ts";
+import { assertProofSettings, DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
+import type { Quote, QuoteQuestion } from "./live/quote.ts";
 import type { BlockRecord } from "./live/records.ts";
 import type { AccountView, SealRequest, ServiceStatistics } from "./live/service.ts";
 import type { Transport } from "./live/transport.ts";
 import type { EmbeddedNode } from "./node/embedded-node.ts";
+import { Registry } from "./registry/registry.ts";
 import { intakeOf } from "./proofs/transaction-digest.ts";
 import type { SignedTransaction } from "./proofs/transaction.ts";
 
@@ -32,17 +43,27 @@ export { DEFAULT_LIVE_LIMITS, type LiveLimits } from "./live/limits.ts";
 export type { PipeEvent } from "./live/notices.ts";
 export type { SealOutcome, SubmitOutcome, SubmitProblem } from "./live/outcomes.ts";
 export { declaredCalls, type PreExecution, type PreExecutionRequest, type PreExecutor } from "./live/pre-executor.ts";
+export { DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
+export type { ModeQuote, Quote, QuotedLatency, QuoteQuestion } from "./live/quote.ts";
 export type { BlockRecord } from "./live/records.ts";
 export { type AccountView, type SealRequest, ServiceFailed, type ServiceStatistics } from "./live/service.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";
+export { createEmulatorRoot, type EmulatorRoot } from "./node/enclave-emulator.ts";
 export { type SigningKey, signingKeyFromSeed } from "./proofs/keys.ts";
+export type { Receipt } from "./proofs/receipt.ts";
+export type { RegistryEntry } from "./proofs/registry-log.ts";
+export { RegistryView } from "./proofs/registry-view.ts";
 export {
   type SignedTransaction,
   signTransaction,
   transactionHash,
   type UnsignedTransaction,
 } from "./proofs/transaction.ts";
+export type { CallRefusal } from "./registry/call-check.ts";
+export { Registry, type RegisteredModel, type RegisteredNode, type RegisteredRoot } from "./registry/registry.ts";
+export { loadRegistry, RegistryError } from "./registry/registry-file.ts";
+export { type BlockCheck, type BlockFinding, verifyBlock } from "./proofs/verify-block.ts";
 export type { CallTerms, Lane, Mode, NodeTerms, Offer, TransactionState } from "./shared/vocabulary.ts";
 
 /** A node in a thread of this process. Its key is derived from the directory's secret, whatever seed it comes with. */
@@ -60,6 +81,13 @@ export interface PipeOptions {
   readonly engine?: Partial<Omit<EngineConfig, "policy">>;
   /** What differs from `DEFAULT_LIVE_LIMITS`. */
   readonly limits?: Partial<LiveLimits>;
+  /** What differs from `DEFAULT_PROOF_SETTINGS`. */
+  readonly proofs?: Partial<ProofSettings>;
+  /**
+   * Which models there are, what makes an answer valid, and which nodes may join: a registry or its file (docs/REGISTRY.md). Without
+   * it there are the package's models; of `nodes` in this process all may join and no others, by a `transport` whoever comes.
+   */
+  readonly registry?: Registry | string;
   /** Finds out the calls of transactions; without it they are those that the sender declared. */
   readonly preExecutor?: PreExecutor;
   /** A pino logger, or the level from which on lines go to standard error. Without it warnings and errors do. */
@@ -75,6 +103,8 @@ export interface PipeOptions {
 export interface Pipe {
   /** Public key that signs block headers, hexadecimal. */
   readonly schedulerKey: string;
+  /** Which models and nodes there are. */
+  readonly registry: Registry;
   /** Resolves when the scheduler cannot go on. Start it again from its directory. */
   readonly failed: Promise<Error>;
 
@@ -88,6 +118,10 @@ export interface Pipe {
   account(id: string): Promise<AccountView | undefined>;
   /** The probability of sealing by each block that may still carry it; of one not submitted yet, as if it were now. */
   estimate(transaction: string | SignedTransaction): Promise<readonly SealEstimate[]>;
+  /** What a call costs, takes and guarantees in each mode: how much proof to buy. */
+  quote(question: QuoteQuestion): Promise<Quote>;
+  /** What a node has put up in all, as the chain says. False when the amount is out of range, or there are too many nodes. */
+  bond(bond: { readonly node: string; readonly amountGwei: number }): Promise<boolean>;
 
   /** Which block is being built, and when it seals (Unix milliseconds). */
   openBlock(block: { readonly height: number; readonly sealAtMs: number }): Promise<void>;
@@ -132,6 +166,7 @@ function facadeOf(service: Service, runtime: ManagedRuntime.ManagedRuntime<PipeS
       : Promise.reject(new PipeFailed({ reason: "closed", message: "the scheduler is closed" }));
   return {
     schedulerKey: service.schedulerKey,
+    registry: service.registry,
     failed: service.failed,
     submit: (signed) => (closing === undefined ? run(service.submit(signed)) : Promise.resolve(CLOSED)),
     withdraw: (hash) => run(service.withdraw(hash)),
@@ -139,6 +174,8 @@ function facadeOf(service: Service, runtime: ManagedRuntime.ManagedRuntime<PipeS
     status: (hash) => run(service.status(hash)),
     account: (id) => run(service.account(id)),
     estimate: (question) => run(service.estimate(typeof question === "string" ? question : intakeOf(question).terms)),
+    quote: (question) => run(service.quote(question)),
+    bond: ({ node, amountGwei }) => run(service.bond(node, amountGwei)),
     openBlock: ({ height, sealAtMs }) => run(service.openBlock(height, Math.round(sealAtMs * 1000))),
     seal: (request) => run(service.seal(request)),
     committed: (height) => run(service.committed(height)),
@@ -168,15 +205,25 @@ function layerOf(options: PipeOptions) {
   if (policy !== undefined) requirePolicy(policy);
   const engine = { ...DEFAULT_CONFIG, ...options.engine, policy: policy ?? DEFAULT_CONFIG.policy };
   const retainAll = options.pruneJournal !== true;
-  const settings = Settings.layer({ chainId, program: PROGRAM, engine, policy, limits, retainAll });
+  const proofs = { ...DEFAULT_PROOF_SETTINGS, ...options.proofs };
+  assertProofSettings(proofs);
+  const about = { chainId, program: PROGRAM, engine, policy, limits, retainAll };
+  const settings = Settings.layer({ ...about, proofs });
   const transport = "nodes" in fleet ? TransportService.embedded(fleet.nodes) : TransportService.given(fleet.transport);
   return PipeService.wired.pipe(
     Layer.provide(transport),
+    Layer.provide(registryOf(options)),
     Layer.provide(PreExecutorService.layer(preExecutor)),
     Layer.provide(directory === undefined ? Directory.memory : Directory.layer(directory)),
     Layer.provide(settings),
     Layer.provideMerge(loggingTo(options.logger ?? "warn")),
   );
+}
+
+function registryOf({ registry, fleet }: PipeOptions) {
+  if (registry instanceof Registry) return RegistryService.given(registry);
+  if (registry !== undefined) return RegistryService.file(registry);
+  return "nodes" in fleet ? RegistryService.embedded(fleet.nodes) : RegistryService.open;
 }
 
 function loggingTo(logger: Pino | LogLevel) {

@@ -21,6 +21,8 @@ export type {
   ServiceSpec,
   VerificationSpec,
 } from "./experiment/types.ts";
+export { UnusableFile } from "./kernel/csv.ts";
 export type { ValidationOptions, ValidationRow } from "./theory/validate.ts";
 export { validate } from "./theory/validate.ts";
 export { type SimulateOptions, simulate } from "./world/simulate.ts";
+export { SimulationLimit } from "./world/simulation-limit.ts";

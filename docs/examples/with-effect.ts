@@ -1,10 +1,11 @@
 // The scheduler as a layer of a program that uses Effect: its errors have types, and leaving the scope closes everything.
 import { existsSync } from "node:fs";
 import { Effect, Fiber, Layer, Stream } from "effect";
-import { DEFAULT_CONFIG, DEFAULT_LIVE_LIMITS, declaredCalls, defaultFleet, layers } from "pipe-scheduler";
+import { DEFAULT_CONFIG, DEFAULT_LIVE_LIMITS, DEFAULT_PROOF_SETTINGS } from "pipe-scheduler";
+import { declaredCalls, defaultFleet, layers } from "pipe-scheduler";
 import { signingKeyFromSeed, signTransaction } from "pipe-scheduler";
 
-const { Directory, PipeService, PreExecutorService, Settings, TransportService } = layers;
+const { Directory, PipeService, PreExecutorService, RegistryService, Settings, TransportService } = layers;
 const CHAIN = "example-chain";
 const DIRECTORY = "with-effect-data";
 
@@ -14,10 +15,15 @@ const settings = Settings.layer({
   engine: { ...DEFAULT_CONFIG, seed: 7 },
   policy: { kind: "hedge", delayMs: 300, maxCopies: 3 },
   limits: DEFAULT_LIVE_LIMITS,
+  proofs: DEFAULT_PROOF_SETTINGS,
   retainAll: true,
 });
 const nodes = defaultFleet({ count: 3, seedHex: "00".repeat(32), latency: "none", faults: "none" });
-const fleet = Layer.mergeAll(TransportService.embedded(nodes), PreExecutorService.layer(declaredCalls));
+const fleet = Layer.mergeAll(
+  TransportService.embedded(nodes),
+  RegistryService.embedded(nodes),
+  PreExecutorService.layer(declaredCalls),
+);
 
 // Each line gives what those above it need. The directory is opened before all that is kept in it, and closed after.
 const pipe = PipeService.wired.pipe(

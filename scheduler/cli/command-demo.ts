@@ -14,7 +14,7 @@ const flags = {
     Flag.withDescription(`how many blocks of 500 ms to run for, 10 to ${maxBlocks}`),
   ),
   nodes: Flag.Int("nodes").pipe(
-    Flag.withDefault(8),
+    Flag.withDefault(9),
     Flag.withMetavar("N"),
     Flag.withDescription(`inference nodes, ${minNodes} to ${maxNodes}; each takes about 100 MB`),
   ),
@@ -36,7 +36,7 @@ const flags = {
   ),
   faults: Flag.Literals("faults", ["some", "none"]).pipe(
     Flag.withDefault("some"),
-    Flag.withDescription("some: of eight nodes five misbehave, each in its own way; none: all are honest"),
+    Flag.withDescription("some: of nine nodes six misbehave, each in its own way; none: all are honest"),
   ),
   rate: Flag.Finite("rate").pipe(
     Flag.withDefault(12),

@@ -1,6 +1,7 @@
-import type { ServiceStatistics } from "../index.ts";
+import type { Mode, ServiceStatistics } from "../index.ts";
 import type { LatencySummary } from "../live/latency.ts";
 import { type DemoOptions, formatPolicy } from "./demo-options.ts";
+import { MODES } from "../shared/vocabulary.ts";
 import { type DemoTally, sum } from "./demo-tally.ts";
 
 /** What a block producer wants to know afterwards; `--json` prints it. Counts unless the name says otherwise. */
@@ -39,6 +40,20 @@ export interface DemoSummary {
     readonly rejected: number;
     readonly rejectedBecause: Readonly<Record<string, number>>;
   };
+  /** Races decided in each mode that was asked for, from their opening to the decision. */
+  readonly modes: Readonly<
+    Partial<Record<Mode, { readonly wins: number; readonly p50Ms: number; readonly p99Ms: number }>>
+  >;
+  /** Calls that several operators had to answer, and accepted answers that did not fit the others'. */
+  readonly agreement: { readonly calls: number; readonly outvoted: number };
+  /** Sealed results in mode `optimistic` that were asked again, by how that ended. */
+  readonly challenges: {
+    readonly ended: number;
+    readonly byVerdict: Readonly<Record<string, number>>;
+    readonly forfeitedGwei: number;
+    /** Nodes that were shown to be wrong, and how often. */
+    readonly caught: Readonly<Record<string, number>>;
+  };
   readonly work: { readonly primaryS: number; readonly speculativeS: number; readonly extraPercent: number };
   readonly fees: {
     readonly escrowedGwei: number;
@@ -55,15 +70,9 @@ export interface DemoSummary {
   readonly out: string | null;
 }
 
-/** Words with which a verifier rejects; everything else that ends a copy is the node's own failure. */
-const VERIFIER_WORDS = new Set([
-  "answer-missing",
-  "unknown-node",
-  "output-too-large",
-  "output-mismatch",
-  "wrong-proof-kind",
-  "bad-signature",
-]);
+/** Words with which a verifier rejects, or begins to; everything else that ends a copy is the node's own failure. */
+const VERIFIER_WORDS =
+  /^(?:answer-missing|unknown-node|output-too-large|output-mismatch|wrong-proof-kind|bad-signature|not-attested|other-attestation|node-queue-full|attestation-.*|zk-.*|verifier-.*)$/;
 
 /** What of the scheduler's statistics is summed up. */
 export interface SummedStatistics {
@@ -81,7 +90,7 @@ export function summarise(parts: {
 }): DemoSummary {
   const { options, tally, statistics, latency, sealDelaysMs } = parts;
   const { counters, ledger, sizes } = statistics;
-  const isVerdict = (reason: string) => VERIFIER_WORDS.has(reason) || reason.startsWith("verifier-");
+  const isVerdict = (reason: string) => VERIFIER_WORDS.test(reason);
   const primaryUs = counters.workUs - counters.speculativeWorkUs;
   return {
     blocks: tally.blocks,
@@ -124,6 +133,14 @@ export function summarise(parts: {
       rejected: counters.proofsRejected,
       rejectedBecause: pick(tally.lost, isVerdict),
     },
+    modes: modesOf(tally),
+    agreement: { calls: tally.backed, outvoted: tally.outvoted },
+    challenges: {
+      ended: sum(tally.challenges),
+      byVerdict: Object.fromEntries(tally.challenges),
+      forfeitedGwei: tally.forfeitedGwei,
+      caught: Object.fromEntries(tally.caught),
+    },
     work: {
       primaryS: thousandths(primaryUs / 1e6),
       speculativeS: thousandths(counters.speculativeWorkUs / 1e6),
@@ -140,6 +157,16 @@ export function summarise(parts: {
     missedEvents: tally.missedEvents,
     out: options.out ?? null,
   };
+}
+
+function modesOf({ byMode }: DemoTally): DemoSummary["modes"] {
+  const modes: { [mode in Mode]?: { wins: number; p50Ms: number; p99Ms: number } } = {};
+  for (const mode of MODES) {
+    const { wins, latenciesMs } = byMode.get(mode) ?? { wins: 0, latenciesMs: [] };
+    const [p50Ms, p99Ms] = [percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.99)].map(thousandths);
+    if (wins > 0) modes[mode] = { wins, p50Ms: p50Ms as number, p99Ms: p99Ms as number };
+  }
+  return modes;
 }
 
 function pick(counts: ReadonlyMap<string, number>, wanted: (key: string) => boolean): Record<string, number> {
@@ -177,6 +204,10 @@ export function formatSummary(s: DemoSummary): string {
     ["blocks sealed", `${s.blocks}, after the cut-off by p50 ${ms(s.sealDelayMs.p50)}, p99 ${ms(s.sealDelayMs.p99)}`],
     ["blocks added by inference", `p50 ${s.blocksAdded.p50}, p99 ${s.blocksAdded.p99}`],
     ["job latency", `p50 ${ms(job.p50Ms)}, p99 ${ms(job.p99Ms)}, max ${ms(job.maxMs)}`],
+    ...Object.entries(s.modes).map(([mode, { wins, p50Ms, p99Ms }]): [string, string] => [
+      `  ${mode}`,
+      `${wins} won, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`,
+    ]),
     ["admission to seal", `p50 ${ms(admissionToSeal.p50Ms)}, p99 ${ms(admissionToSeal.p99Ms)}`],
     ["verification", `p50 ${ms(verification.p50Ms)}, p99 ${ms(verification.p99Ms)}`],
     ["copies launched", `${s.copies.launched}, of these ${s.copies.speculative} speculative`],
@@ -184,6 +215,9 @@ export function formatSummary(s: DemoSummary): string {
     ["stragglers cancelled", `${s.copies.stragglersCancelled}`],
     ["copies lost", `${total(s.copies.lost)}${listed(s.copies.lost, ": ")}`],
     ["proofs rejected", `${s.proofs.rejected}${listed(s.proofs.rejectedBecause, ": ")}`],
+    ["answers of several", `${s.agreement.calls} calls backed by others, ${s.agreement.outvoted} answers outvoted`],
+    ["challenges", `${s.challenges.ended}${listed(s.challenges.byVerdict, ": ")}`],
+    ["  bonds forfeited", `${gwei(s.challenges.forfeitedGwei)}${caught(s.challenges.caught)}`],
     ["quarantines of nodes", `${s.quarantines}`],
     [
       "extra work",
@@ -197,6 +231,11 @@ export function formatSummary(s: DemoSummary): string {
   ];
   if (s.missedEvents > 0) rows.push(["not counted", `${s.missedEvents} events, which came too fast`]);
   return rows.map(([name, value]) => `  ${name.padEnd(28)}${value}`).join("\n");
+}
+
+function caught(nodes: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(nodes).map(([node, times]) => `${node} lied ${times}×`);
+  return parts.length === 0 ? "" : `: ${parts.join(", ")}`;
 }
 
 function total(counts: Readonly<Record<string, number>>): number {

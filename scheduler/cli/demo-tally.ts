@@ -1,4 +1,13 @@
-import type { CallResult, PipeEvent, SubmitProblem } from "../index.ts";
+import type { CallResult, Mode, PipeEvent, SubmitProblem } from "../index.ts";
+
+type ChallengeOutcome = Extract<PipeEvent, { kind: "challengeEnded" }>["outcome"];
+
+/** Races of one mode that were decided. */
+export interface ModeTally {
+  /** From the race's opening to its decision. */
+  readonly latenciesMs: number[];
+  wins: number;
+}
 
 /** What the demonstration counts while it follows the scheduler's events. */
 export class DemoTally {
@@ -16,6 +25,15 @@ export class DemoTally {
   decided = 0;
   speculativeWins = 0;
   cancelled = 0;
+  readonly byMode = new Map<Mode, ModeTally>();
+  /** Answers that others had to back: how many calls, and how many accepted answers did not fit. */
+  backed = 0;
+  outvoted = 0;
+  /** Challenges that ended, by verdict. */
+  readonly challenges = new Map<string, number>();
+  forfeitedGwei = 0;
+  /** Nodes whose answers did not hold, or who stood alone against two. */
+  readonly caught = new Map<string, number>();
   /** Copies that ended without a proof that counts, by reason. */
   readonly lost = new Map<string, number>();
   quarantines = 0;
@@ -48,6 +66,8 @@ export class DemoTally {
         return;
       case "decided":
         return this.#decided(event.result);
+      case "challengeEnded":
+        return this.#challengeEnded(event.outcome);
       case "lost":
         this.running.delete(event.copy);
         add(this.lostBy, event.node);
@@ -73,7 +93,27 @@ export class DemoTally {
     this.decided++;
     if (result.speculative) this.speculativeWins++;
     add(this.wonBy, result.node);
-    const job = jobOf(result);
+    const mode = this.byMode.get(result.mode) ?? { latenciesMs: [], wins: 0 };
+    this.byMode.set(result.mode, mode);
+    mode.wins++;
+    mode.latenciesMs.push((result.decidedUs - result.openedUs) / 1_000);
+    if (result.supporters.length > 0) this.backed++;
+    this.outvoted += result.rivals.filter(({ end }) => end === "outvoted").length;
+    this.#over(result);
+  }
+
+  #challengeEnded(outcome: ChallengeOutcome): void {
+    const { verdict, node, dissenter, forfeitedGwei } = outcome;
+    add(this.challenges, verdict);
+    this.forfeitedGwei += forfeitedGwei;
+    if (verdict === "overturned") add(this.caught, node);
+    else if (dissenter !== "") add(this.caught, dissenter);
+    this.#over(outcome);
+  }
+
+  /** The copies of a race have ended with it. */
+  #over(race: { readonly txHash: string; readonly callIndex: number }): void {
+    const job = jobOf(race);
     for (const [copy, running] of this.running) if (running.job === job) this.running.delete(copy);
   }
 

@@ -1,10 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
-import type { Pipe, SubmitOutcome } from "../index.ts";
+import type { Mode, Pipe, SubmitOutcome } from "../index.ts";
 import { encodeTensor } from "../node/model-runner.ts";
+import { elementCount, readManifest } from "../node/models/catalogue.ts";
+import { readZkManifest } from "../node/zkml/catalogue.ts";
 import { deriveSeed, type SigningKey, signingKeyFromSeed } from "../proofs/keys.ts";
 import { type SignedCall, signTransaction } from "../proofs/transaction.ts";
+import { type ConflictRule, quorum } from "../shared/vocabulary.ts";
 
 /** A transaction of the workload before it is signed: when it comes, and what it asks. */
 export interface Arrival {
@@ -14,7 +17,10 @@ export interface Arrival {
 }
 
 export interface Question {
-  readonly model: "risk-small" | "chat-mini";
+  /** One of the package's. */
+  readonly model: string;
+  readonly mode: Mode;
+  readonly conflict: ConflictRule;
   readonly tokensIn: number;
   readonly tokensOut: number;
 }
@@ -24,9 +30,43 @@ export class TraceError extends Error {
   override readonly name = "TraceError";
 }
 
+const FIRST_VALID: ConflictRule = { kind: "first-valid" };
+/** Scores of honest nodes are the same; who asks three does not trust any of them. */
+const MEDIAN: ConflictRule = { kind: "median", k: 3, tolerance: 0.01 };
+const AGREE: ConflictRule = { kind: "agree", k: 2 };
+
+function risk(mode: Mode, conflict = FIRST_VALID): Question {
+  return { model: "risk-small", mode, conflict, tokensIn: 16, tokensOut: 8 };
+}
+
+/** The money decision: its answer is proved. */
+const PROVED_RISK: Question = {
+  model: "risk-tiny",
+  mode: "zkml",
+  conflict: FIRST_VALID,
+  tokensIn: 8,
+  tokensOut: 1,
+};
+
+/** Kinds of transactions and how many of a hundred are of each; `chat` asks a chat question of a length that is drawn. */
+const MIX: readonly { readonly percent: number; calls(chat: (mode: Mode) => Question): readonly Question[] }[] = [
+  { percent: 30, calls: () => [risk("vanilla")] },
+  { percent: 12, calls: () => [risk("optimistic")] },
+  { percent: 10, calls: () => [risk("tee")] },
+  // The quick look by an enclave, the decision with a proof.
+  { percent: 6, calls: () => [risk("tee"), PROVED_RISK] },
+  { percent: 4, calls: () => [risk("optimistic", AGREE)] },
+  { percent: 4, calls: () => [risk("vanilla", MEDIAN)] },
+  { percent: 10, calls: (chat) => [chat("vanilla")] },
+  { percent: 6, calls: (chat) => [chat("optimistic")] },
+  { percent: 4, calls: (chat) => [chat("tee")] },
+  { percent: 6, calls: (chat) => [risk("tee"), chat("vanilla")] },
+  { percent: 8, calls: () => [] },
+];
+
 /**
- * The made-up workload: Poisson arrivals; of ten transactions six ask the risk model, two the chat model, one both, and one
- * asks nothing. Chat answers are 20 to 120 tokens long. Times to live are 8 to 24 blocks.
+ * The made-up workload: Poisson arrivals of transactions that ask the risk and the chat model in all modes, some of them in
+ * two, some by several operators, and some nothing at all. Chat answers are 20 to 120 tokens long. Times to live are 8 to 24 blocks.
  */
 export function madeUpArrivals(options: { seed: number; ratePerS: number; durationMs: number }): Arrival[] {
   const random = uniformOf(options.seed);
@@ -35,12 +75,25 @@ export function madeUpArrivals(options: { seed: number; ratePerS: number; durati
   for (;;) {
     atMs += (-Math.log(1 - random()) / options.ratePerS) * 1_000;
     if (atMs >= options.durationMs) return arrivals;
-    const kind = random();
-    const risk: Question = { model: "risk-small", tokensIn: 16, tokensOut: 8 };
-    const chat: Question = { model: "chat-mini", tokensIn: 64, tokensOut: 20 + Math.floor(100 * random()) };
-    const calls = kind < 0.6 ? [risk] : kind < 0.8 ? [chat] : kind < 0.9 ? [risk, chat] : [];
+    const calls = callsAt(100 * random(), 20 + Math.floor(100 * random()));
     arrivals.push({ atMs, ttlBlocks: 8 + Math.floor(17 * random()), calls });
   }
+}
+
+function callsAt(percentile: number, tokensOut: number): readonly Question[] {
+  let passed = 0;
+  const chat = (mode: Mode): Question => ({
+    model: "chat-mini",
+    mode,
+    conflict: FIRST_VALID,
+    tokensIn: 64,
+    tokensOut,
+  });
+  for (const { percent, calls } of MIX) {
+    passed += percent;
+    if (percentile < passed) return calls(chat);
+  }
+  return [];
 }
 
 /** Arrivals and token counts of a recorded trace: one chat call each, times to live of 24 blocks. Rejects with TraceError. */
@@ -55,7 +108,8 @@ export async function traceArrivals(path: string, durationMs: number): Promise<A
   const arrivals: Arrival[] = [];
   for (const { atMs, tokensIn, tokensOut } of rows) {
     if (atMs - firstMs >= durationMs) break;
-    arrivals.push({ atMs: atMs - firstMs, ttlBlocks: 24, calls: [{ model: "chat-mini", tokensIn, tokensOut }] });
+    const chat = { model: "chat-mini", mode: "vanilla", conflict: FIRST_VALID, tokensIn, tokensOut } as const;
+    arrivals.push({ atMs: atMs - firstMs, ttlBlocks: 24, calls: [chat] });
   }
   return arrivals;
 }
@@ -101,7 +155,11 @@ function rowOf(record: Record<string, string>, place: string): TraceRow {
   return { atMs, tokensIn: count("ContextTokens"), tokensOut: Math.max(1, count("GeneratedTokens")) };
 }
 
-const MAX_FEES_GWEI = { "risk-small": 2_000, "chat-mini": 60_000 } as const;
+/** What the dearest node of the default fleet asks by signature alone, with some room. */
+const MAX_FEES_GWEI: Readonly<Record<string, number>> = { "chat-mini": 60_000 };
+const USUAL_MAX_FEE_GWEI = 2_000;
+/** What a stronger guarantee may cost, as a multiple of that. */
+const MARKUP: Readonly<Record<Mode, number>> = { vanilla: 1, optimistic: 1.2, tee: 1.5, zkml: 6 };
 const SENDERS = 24;
 
 interface User {
@@ -147,19 +205,29 @@ export class Users {
     return outcome;
   }
 
-  #callOf({ model, tokensIn, tokensOut }: Question): SignedCall {
-    const features = Array.from({ length: model === "risk-small" ? 16 : 64 }, () => 2 * this.#random() - 1);
+  #callOf({ model, mode, conflict, tokensIn, tokensOut }: Question): SignedCall {
     return {
       model,
-      mode: "vanilla",
-      input: Buffer.from(encodeTensor(features)).toString("base64"),
+      mode,
+      input: Buffer.from(inputFor(model, this.#random)).toString("base64"),
       tokensIn,
       tokensOut,
-      maxFeeGwei: MAX_FEES_GWEI[model],
-      conflict: { kind: "first-valid" },
+      // All whose answers count are paid.
+      maxFeeGwei: quorum(conflict) * MARKUP[mode] * (MAX_FEES_GWEI[model] ?? USUAL_MAX_FEE_GWEI),
+      conflict,
       validityBlocks: 16,
     };
   }
+}
+
+/** An input that a model of the package takes; `uniform` draws its features. */
+function inputFor(model: string, uniform: () => number): Uint8Array {
+  const provable = readZkManifest().models.find((entry) => entry.model === model)?.circuit.input;
+  if (provable !== undefined) {
+    return Uint8Array.from({ length: provable.count * provable.bytes }, () => Math.floor(256 * uniform()));
+  }
+  const tensor = readManifest().models.find((entry) => entry.model === model)?.input;
+  return encodeTensor(Array.from({ length: tensor === undefined ? 0 : elementCount(tensor) }, () => 2 * uniform() - 1));
 }
 
 /** The first numbers after a small seed are all but 1: the demonstration would begin with seconds in which nobody comes. */

@@ -8,6 +8,7 @@ import type { DemoOptions } from "./demo-options.ts";
 import { type DemoScreen, screenOn } from "./demo-screen.ts";
 import { type DemoSummary, formatSummary, summarise } from "./demo-summary.ts";
 import { DemoTally } from "./demo-tally.ts";
+import { untilJoined } from "./fleet-up.ts";
 import { writeRunFile } from "./run-file.ts";
 import { type Arrival, madeUpArrivals, traceArrivals, Users } from "./demo-workload.ts";
 
@@ -15,6 +16,8 @@ const CHAIN_ID = "pipe-demo";
 const INTERVAL_MS = 500;
 /** Nothing new comes in during the last blocks, so that what is there can come to its end. */
 const QUIET_BLOCKS = 8;
+/** Every other result in mode `optimistic`: a minute's lies would be found at the usual rate, too, but not those of twenty seconds. */
+const CHALLENGES_PER_MILLION = 500_000;
 const DEPOSIT_GWEI = 1_000_000_000;
 
 /** The directory cannot be used; the message says what to do. */
@@ -94,6 +97,7 @@ async function run(
     fleet: { nodes },
     policy: options.policy,
     engine: { seed: options.seed },
+    proofs: { challenges: { perMillion: CHALLENGES_PER_MILLION, epochBlocks: 10 } },
     logger: "error",
   }).catch((error) => {
     if (!(error instanceof OpenFailed)) throw error;
@@ -102,6 +106,7 @@ async function run(
   const screen = screenOn(process.stderr, process.env["TERM"]);
   try {
     await writeRunFile(directory, options, nodes);
+    await untilJoined(pipe, nodes.length, interrupted);
     const tally = new DemoTally();
     void follow(pipe, tally);
     const sealDelaysMs = await produce(options, { pipe, tally, arrivals, screen, nodes, interrupted });

@@ -1,11 +1,15 @@
+import { challengeEpoch, isRevealed } from "../proofs/challenge-sample.ts";
+import { isHashHex } from "../proofs/digest.ts";
+import { RegistryView } from "../proofs/registry-view.ts";
 import type { AuditedBlock } from "../live/records-audit-blocks.ts";
 import { AnchorAudit, BlockAudit } from "../live/records-audit-blocks.ts";
+import { EvidenceAudit } from "../live/records-audit-evidence.ts";
 import { LedgerAudit } from "../live/records-audit-ledger.ts";
 import { ReceiptAudit } from "../live/records-audit-receipts.ts";
+import type { AnchoredLog } from "../live/records-lines.ts";
 import { fileOf } from "../live/records-lines.ts";
-import type { AuditReport, Findings } from "../live/records-reader.ts";
+import type { AuditReport, ChainEntry, Findings } from "../live/records-reader.ts";
 import { audit, readChain, readRecords } from "../live/records-reader.ts";
-import { isHashHex } from "../proofs/digest.ts";
 
 export { formatReport } from "../live/records-reader.ts";
 
@@ -29,66 +33,102 @@ export function verifyReceipts(directory: string, options: VerifyOptions): Promi
     if (options.key !== undefined && !isHashHex(options.key)) {
       throw new RangeError("the key is not 64 lower-case hexadecimal digits");
     }
-    const registry = await readRegistry(directory, options.key, findings);
     const blocks = new BlockAudit(findings);
     for await (const entry of readChain(directory, "blocks", findings)) blocks.add(entry);
-    checkScheduler(blocks.blocks, registry, findings);
-    checkSealedOnce(blocks.canonical, findings);
-    const { ledger, movements } = await readLedger(directory, blocks.blocks, findings);
-    checkNothingHeld(blocks.canonical, ledger, findings);
+    const log = { directory, blocks: blocks.blocks, findings };
 
-    const { nodeKeys } = registry;
-    const { payments } = ledger;
-    counts["payments"] = payments.size;
-    const receipts = new ReceiptAudit({ findings, blocks: blocks.blocks, nodeKeys, payments });
+    const registry = new RegistryView();
+    await readAnchored("registry", log, ({ line, body }) => {
+      const problem = registry.add(body);
+      if (problem !== undefined) findings.add(fileOf("registry"), line, problem);
+    });
+    checkScheduler(blocks.blocks, registry, options.key, findings);
+    checkSealedOnce(blocks.canonical, findings);
+    checkCommitments(blocks.blocks, registry, findings);
+
+    const ledger = new LedgerAudit(findings);
+    const movements = await readAnchored("ledger", log, (entry) => ledger.add(entry));
+    ledger.finish();
+    const evidence = new EvidenceAudit(findings, registry);
+    const pieces = await readAnchored("evidence", log, (entry) => evidence.add(entry));
+    evidence.checkForfeits(evidence.outcomes, ledger.forfeits);
+    counts["payments"] = [...ledger.payments.values()].reduce((sum, payments) => sum + payments.size, 0);
+
+    const receipts = new ReceiptAudit({ findings, blocks: blocks.blocks, registry, ledger, evidence });
     for await (const { number, text, record } of readRecords(directory, "receipts", findings)) {
       receipts.add(number, text, record);
     }
     receipts.finish();
+    evidence.finish();
 
-    let evidence = 0;
-    for await (const _ of readChain(directory, "evidence", findings)) evidence++;
     counts["blocks"] = blocks.blocks.length;
     counts["blocks on the chain"] = blocks.canonical.length;
     counts["receipts"] = receipts.checked;
     counts["movements of money"] = movements;
-    counts["nodes"] = nodeKeys.size;
-    counts["pieces of evidence"] = evidence;
+    counts["nodes"] = registry.nodeCount;
+    counts["attestation documents"] = registry.documentCount;
+    if (registry.emulated > 0) counts["proofs of enclave emulators, which protect nothing"] = registry.emulated;
+    counts["pieces of evidence"] = pieces;
+    counts["challenges"] = evidence.challenges;
   });
 }
 
-interface Registry {
-  readonly chainId: string;
-  readonly key: string;
-  readonly nodeKeys: ReadonlyMap<string, ReadonlySet<string>>;
+/** Reads a log whose length and last line the headers tell; gives its number of lines. */
+async function readAnchored<L extends AnchoredLog>(
+  log: L,
+  { directory, blocks, findings }: { directory: string; blocks: readonly AuditedBlock[]; findings: Findings },
+  take: (entry: ChainEntry<L>) => void,
+): Promise<number> {
+  const anchors = new AnchorAudit(log, blocks, findings);
+  let lines = 0;
+  for await (const entry of readChain(directory, log, findings)) {
+    take(entry);
+    anchors.reached(entry.n + 1, entry.hash);
+    lines++;
+  }
+  anchors.finish();
+  return lines;
 }
 
-async function readRegistry(directory: string, key: string | undefined, findings: Findings): Promise<Registry> {
-  const file = fileOf("registry");
-  const nodeKeys = new Map<string, Set<string>>();
-  let scheduler: { chainId: string; key: string } | undefined;
-  for await (const { line, n, body } of readChain(directory, "registry", findings)) {
-    if ((n === 0) !== (body.entry === "scheduler"))
-      findings.add(file, line, "the first line, and only it, names the scheduler");
-    if (body.entry === "scheduler") {
-      scheduler ??= body;
-      continue;
-    }
-    const keys = nodeKeys.get(body.id);
-    if (keys === undefined) nodeKeys.set(body.id, new Set([body.key]));
-    else keys.add(body.key);
+function checkScheduler(
+  blocks: readonly AuditedBlock[],
+  { scheduler }: RegistryView,
+  expectedKey: string | undefined,
+  findings: Findings,
+): void {
+  if (scheduler === undefined) findings.add(fileOf("registry"), 0, "does not name the scheduler");
+  else if (expectedKey !== undefined && scheduler.key !== expectedKey) {
+    findings.add(fileOf("registry"), 1, `the scheduler's key is ${scheduler.key}, not the one expected`);
   }
-  if (scheduler === undefined) findings.add(file, 0, "does not name the scheduler");
-  else if (key !== undefined && scheduler.key !== key) {
-    findings.add(file, 1, `the scheduler's key is ${scheduler.key}, not the one expected`);
-  }
-  return { chainId: scheduler?.chainId ?? "", key: key ?? scheduler?.key ?? "", nodeKeys };
-}
-
-function checkScheduler(blocks: readonly AuditedBlock[], { chainId, key }: Registry, findings: Findings): void {
+  const key = expectedKey ?? scheduler?.key;
   for (const { line, header } of blocks) {
     if (header.key !== key) findings.add(fileOf("blocks"), line, "is not signed with the scheduler's key");
-    if (header.chainId !== chainId) findings.add(fileOf("blocks"), line, "belongs to another chain than the registry");
+    if (header.chainId !== scheduler?.chainId)
+      findings.add(fileOf("blocks"), line, "belongs to another chain than the registry");
+  }
+}
+
+/**
+ * The seed by which a block's results are sampled was fixed before: its hash is covered by the header of the block before, or,
+ * where that is of no such epoch, by the block's own.
+ */
+function checkCommitments(blocks: readonly AuditedBlock[], registry: RegistryView, findings: Findings): void {
+  const terms = registry.scheduler?.challenges;
+  if (terms === undefined) return;
+  let before: AuditedBlock | undefined;
+  for (const block of blocks) {
+    const epoch = challengeEpoch(terms, block.header.height);
+    const commitment = registry.commitments.get(epoch);
+    const epochBefore = before === undefined ? -1 : challengeEpoch(terms, before.header.height);
+    const witness = before !== undefined && epochBefore >= epoch - 1 ? before : block;
+    if (commitment === undefined || commitment.n >= witness.header.registryCount)
+      findings.add(fileOf("blocks"), block.line, `the seed of challenge epoch ${epoch} was not fixed before it`);
+    before = block;
+  }
+  const tip = blocks.findLast(({ canonical }) => canonical);
+  for (const epoch of registry.commitments.keys()) {
+    if (tip === undefined || registry.revealed.has(epoch) || !isRevealed(terms, epoch, tip.header.height)) continue;
+    findings.add(fileOf("registry"), 0, `does not tell the seed of challenge epoch ${epoch}, which is over`);
   }
 }
 
@@ -101,35 +141,6 @@ function checkSealedOnce(canonical: readonly AuditedBlock[], findings: Findings)
         findings.add(fileOf("blocks"), line, `seals ${txHash}, which the block of line ${earlier} carries already`);
       }
       sealedIn.set(txHash, line);
-    }
-  }
-}
-
-async function readLedger(
-  directory: string,
-  blocks: readonly AuditedBlock[],
-  findings: Findings,
-): Promise<{ ledger: LedgerAudit; movements: number }> {
-  const ledger = new LedgerAudit(findings);
-  const anchors = new AnchorAudit("ledger", blocks, findings);
-  let movements = 0;
-  for await (const entry of readChain(directory, "ledger", findings)) {
-    ledger.add(entry);
-    anchors.reached(entry.n + 1, entry.hash);
-    movements++;
-  }
-  anchors.finish();
-  return { ledger, movements };
-}
-
-/** A commit pays the fees and gives back the rest: nothing of a committed transaction stays in escrow. */
-function checkNothingHeld(canonical: readonly AuditedBlock[], ledger: LedgerAudit, findings: Findings): void {
-  for (const { line, header, committed } of canonical) {
-    if (!committed) continue;
-    for (const txHash of header.transactions) {
-      const heldGwei = ledger.heldGwei(txHash);
-      if (heldGwei === 0n) continue;
-      findings.add(fileOf("blocks"), line, `is committed, but ${heldGwei} gwei of ${txHash} are still held`);
     }
   }
 }

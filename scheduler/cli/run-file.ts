@@ -28,6 +28,19 @@ const ProfileSchema = Schema.Struct({
   stragglerFactor: Positive,
 });
 
+/** Faults of which the kind says it all. */
+const PLAIN_FAULTS = [
+  "none",
+  "dead",
+  "wrong-signature",
+  "wrong-job",
+  "never-cancels",
+  "wrong-output",
+  "equivocating",
+  "replayed-proof",
+  "forged-attestation",
+] as const;
+
 const NodeSchema = Schema.Struct({
   id: Schema.String,
   latency: Schema.Union([
@@ -36,7 +49,7 @@ const NodeSchema = Schema.Struct({
   ]),
   speed: Positive,
   fault: Schema.Union([
-    Schema.Struct({ kind: Schema.Literals(["none", "dead", "wrong-signature", "wrong-job", "never-cancels"]) }),
+    Schema.Struct({ kind: Schema.Literals(PLAIN_FAULTS) }),
     Schema.Struct({ kind: Schema.Literal("slow"), factor: Positive }),
     Schema.Struct({ kind: Schema.Literal("erroring"), fraction: Share }),
   ]),

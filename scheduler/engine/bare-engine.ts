@@ -6,7 +6,7 @@ import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { type CallTerms, NEVER, type NodeTerms } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
-import type { RaceConfig } from "./config.ts";
+import { DEFAULT_OPTIMISTIC, type RaceConfig } from "./config.ts";
 import { Counters } from "./counters.ts";
 import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
@@ -47,7 +47,19 @@ export class BareEngine {
     const order = new OrderWriter();
     this.#fleet = new Fleet(races, timers, (served, out) => this.#races.collapsed(served, out));
     const fleet = this.#fleet;
-    this.#races = new Races({ config: races, policy, placement, budget, timers, random, fleet, counters, order });
+    this.#races = new Races({
+      config: races,
+      policy,
+      placement,
+      budget,
+      timers,
+      random,
+      fleet,
+      counters,
+      order,
+      bonds: undefined,
+      optimistic: DEFAULT_OPTIMISTIC,
+    });
   }
 
   nextWakeUs(): number {
@@ -57,7 +69,7 @@ export class BareEngine {
   step(nowUs: number, event: BareEvent, out: Commands): void {
     switch (event.kind) {
       case "copy-answered":
-        return this.#races.answered(event.copy, event.node, event.outputHash, event.answerHash, nowUs, out);
+        return this.#races.answered(event, nowUs, out);
       case "verdict":
         return this.#races.verdict(event.copy, event.accepted, event.reason, nowUs, out);
       case "job-opened":

@@ -1,10 +1,10 @@
 import { Heap } from "../shared/heap.ts";
 import { NEVER } from "../shared/vocabulary.ts";
-import type { Ledger } from "../../mempool/ledger.ts";
 import type { PendingTransaction } from "../../mempool/pending.ts";
 import type { Pool } from "../../mempool/pool.ts";
 import type { Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
+import type { Settlement } from "./settlement.ts";
 
 /** What blocks ask of the transactions' life. */
 export interface BlockListener {
@@ -19,6 +19,8 @@ interface BlockRecord {
   readonly sealedUs: number;
   readonly transactions: PendingTransaction[];
   committed: boolean;
+  /** Nothing of it can be challenged any more, and all its fees are paid or given back. */
+  settled: boolean;
 }
 
 /**
@@ -26,11 +28,12 @@ interface BlockRecord {
  *
  * 1. Sealing looks at ready transactions only, however many wait (P7), and answers in the same step.
  * 2. A sealed transaction carries all of its results, each within its validity (P10).
- * 3. Fees are paid at commit, once; a reorg takes them back before the transaction may be sealed again (P5).
+ * 3. Fees are paid once, at commit or when nobody can challenge the result any more; a reorg takes them back before the
+ *    transaction may be sealed again (P5).
  */
 export class Blocks {
   readonly #pool: Pool;
-  readonly #ledger: Ledger;
+  readonly #settlement: Settlement;
   readonly #counters: Counters;
   readonly #intervalUs: number;
   #listener: BlockListener | undefined;
@@ -41,9 +44,9 @@ export class Blocks {
   #sealAtUs = NEVER;
   #uncommitted = 0;
 
-  constructor(parts: { pool: Pool; ledger: Ledger; counters: Counters; intervalUs: number }) {
+  constructor(parts: { pool: Pool; settlement: Settlement; counters: Counters; intervalUs: number }) {
     this.#pool = parts.pool;
-    this.#ledger = parts.ledger;
+    this.#settlement = parts.settlement;
     this.#counters = parts.counters;
     this.#intervalUs = parts.intervalUs;
   }
@@ -64,12 +67,13 @@ export class Blocks {
   }
 
   /** False when a block of this height was sealed already. */
-  open(height: number, sealAtUs: number): boolean {
+  open(height: number, sealAtUs: number, nowUs: number, out: Commands): boolean {
     const tip = this.#sealed[this.#sealed.length - 1];
     if (tip !== undefined && height <= tip.height) return false;
     this.#openHeight = height;
     this.#sealAtUs = sealAtUs;
     this.#open = true;
+    for (const block of this.#sealed) this.#settle(block, nowUs, out);
     return true;
   }
 
@@ -105,13 +109,14 @@ export class Blocks {
       order === "arrival"
         ? this.#selectByArrival(maxTransactions, nowUs, out)
         : this.#selectByGas(maxTransactions, nowUs, out);
-    const block: BlockRecord = { height, sealedUs: nowUs, transactions, committed: false };
+    const block: BlockRecord = { height, sealedUs: nowUs, transactions, committed: false, settled: false };
     this.#sealed.push(block);
     this.#uncommitted++;
     this.#open = false;
     this.#openHeight = height + 1;
     this.#sealAtUs += this.#intervalUs;
     this.#counters.sealed += transactions.length;
+    for (const tx of transactions) this.#settlement.sealed(tx, height);
     out.sealed(block);
     for (const tx of transactions) {
       if (tx.lane === "slow") this.#counters.sealedSlow++;
@@ -173,36 +178,39 @@ export class Blocks {
    * The chain confirmed this block, and so every one before it. False when there is no such block, or it was committed before.
    * Were one left out, all later ones would have to be kept for as long as it is.
    */
-  commit(height: number, out: Commands): boolean {
+  commit(height: number, nowUs: number, out: Commands): boolean {
     const block = this.#sealed.find((one) => one.height === height);
     if (block === undefined || block.committed) return false;
-    for (const one of this.#sealed) if (!one.committed && one.height <= height) this.#commitOne(one, out);
+    for (const one of this.#sealed) if (!one.committed && one.height <= height) this.#commitOne(one, nowUs, out);
     this.#finalise();
     return true;
   }
 
-  #commitOne(block: BlockRecord, out: Commands): void {
+  #commitOne(block: BlockRecord, nowUs: number, out: Commands): void {
     const { height } = block;
     block.committed = true;
     this.#uncommitted--;
     for (const tx of block.transactions) {
-      for (const slot of tx.calls) {
-        if (slot.result === undefined) continue;
-        const { callIndex, node, feeGwei } = slot.result;
-        this.#ledger.pay(tx, callIndex, node, feeGwei, height, out);
-        slot.capGwei = feeGwei;
-      }
-      this.#ledger.refundRest(tx, height, out);
+      this.#settlement.committed(tx, height, nowUs, out);
       this.#pool.move(tx, "commit");
       this.#counters.committed++;
       out.notify(tx);
     }
     out.committed(height);
+    this.#settle(block, nowUs, out);
+  }
+
+  #settle(block: BlockRecord, nowUs: number, out: Commands): void {
+    if (!block.committed || block.settled) return;
+    block.settled = true;
+    for (const tx of block.transactions) {
+      if (!this.#settlement.settle(tx, this.#openHeight, nowUs, out)) block.settled = false;
+    }
   }
 
   /** Beyond the depth of a reorg a committed block is final, and its transactions need not be known any more. */
   #finalise(): void {
-    while (this.#sealed.length > this.#pool.limits.maxReorgDepth && this.#sealed[0]?.committed === true) {
+    while (this.#sealed.length > this.#pool.limits.maxReorgDepth && this.#sealed[0]?.settled === true) {
       const block = this.#sealed.shift() as BlockRecord;
       for (const tx of block.transactions) this.#pool.forget(tx);
     }
@@ -214,7 +222,7 @@ export class Blocks {
     let block = this.#sealed[this.#sealed.length - 1];
     if (block === undefined || block.height < height) return false;
     while (block !== undefined && block.height >= height) {
-      this.#takeBack(block, out);
+      this.#takeBack(block, nowUs, out);
       for (const tx of block.transactions) returned.push(tx);
       this.#sealAtUs -= (this.#openHeight - block.height) * this.#intervalUs;
       this.#openHeight = block.height;
@@ -227,16 +235,11 @@ export class Blocks {
     return true;
   }
 
-  #takeBack(block: BlockRecord, out: Commands): void {
+  #takeBack(block: BlockRecord, nowUs: number, out: Commands): void {
     if (!block.committed) this.#uncommitted--;
     // Latest first, so that each sender's nonces unwind in order.
     for (const tx of block.transactions.toReversed()) {
-      if (block.committed) {
-        for (const { result } of tx.calls) {
-          if (result === undefined) continue;
-          this.#ledger.unpay(tx, result.callIndex, result.node, result.feeGwei, block.height, out);
-        }
-      }
+      this.#settlement.reverted(tx, block.height, nowUs, out);
       this.#pool.takeBack(tx);
       this.#counters.reverted++;
     }

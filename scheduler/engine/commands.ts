@@ -38,6 +38,8 @@ export interface Commands {
   /** The transaction's state or lane changed. */
   notify(transaction: TransactionView): void;
   evidence(evidence: Equivocation): void;
+  /** A challenged result was upheld, overturned, or left open. */
+  challengeEnded(outcome: ChallengeOutcome): void;
   alarm(alarm: Alarm): void;
 }
 
@@ -58,6 +60,11 @@ export interface TransactionView {
   readonly lane: Lane;
   readonly slowReason: SlowReason | undefined;
   readonly refundReason: RefundReason | undefined;
+  /**
+   * Once it is sealed: after the block of this height, reorgs apart, nothing about it can change. Later than its own block
+   * where results can be challenged: that is the trust gap.
+   */
+  readonly finalHeight: number;
   /** Pre-execution round under way or last done. */
   readonly round: number;
   readonly calls: readonly CallView[];
@@ -118,8 +125,24 @@ export interface CallResult {
   readonly decidedHeight: number;
   /** The last block that may carry it. */
   readonly validUntilHeight: number;
+  /** What the winner put up for it (mode `optimistic`), and the blocks, counted from its seal, in which it can be challenged. */
+  readonly bondGwei: number;
+  readonly challengeBlocks: number;
+  /** The other answers that the conflict rule counted for the decision; each is paid too. In the order of their verdicts. */
+  readonly supporters: readonly Support[];
   /** Node of every other copy, in launch order, with how that copy ended. */
   readonly rivals: readonly Rival[];
+}
+
+/** An accepted answer that helped another to win, by `agree` or `median`. */
+export interface Support {
+  readonly copy: number;
+  readonly node: string;
+  readonly nonce: number;
+  readonly outputHash: string;
+  readonly answerHash: string;
+  readonly feeGwei: number;
+  readonly answeredUs: number;
 }
 
 export interface Rival {
@@ -159,14 +182,27 @@ export interface OrderEntry {
 }
 
 /**
- * Money moves between three places: the sender's deposit, escrow (held), and nodes. `deposited` brings it in;
+ * Money moves between four places: the sender's deposit, escrow (held), nodes, and nodes' bonds. `deposited` brings it in;
  * `escrowed`: deposit → held; `refunded`: held → deposit; `paid`: held → node; `unpaid`: node → held (a reorg took back a
  * committed block). What was refunded at a commit stays refunded, since its owner may have spent it: after a reorg the fee
  * once paid is what the call may still cost.
+ *
+ * `bonded` and `unbonded`: the chain says that a node put up more, or took some back; `forfeited`: out of a node's bond, of
+ * which `compensated` goes to the sender's deposit and `rewarded` to the nodes that showed what was wrong.
  */
 export interface Movement {
-  readonly kind: "deposited" | "escrowed" | "refunded" | "paid" | "unpaid";
-  /** Sender, or node for `paid` and `unpaid`. */
+  readonly kind:
+    | "deposited"
+    | "escrowed"
+    | "refunded"
+    | "paid"
+    | "unpaid"
+    | "bonded"
+    | "unbonded"
+    | "forfeited"
+    | "compensated"
+    | "rewarded";
+  /** Sender for `deposited`, `escrowed`, `refunded` and `compensated`; node for the others. */
   readonly account: string;
   readonly amountGwei: number;
   /** Empty for `deposited`. */
@@ -175,6 +211,24 @@ export interface Movement {
   readonly callIndex: number;
   /** Block that caused it, −1 for none. */
   readonly height: number;
+}
+
+/**
+ * `upheld`: a node of another operator gave the same output. `overturned`: two of other operators gave another one, which is
+ * the same: the bond is forfeited, the fee refunded. `dissenter` names a challenger that stood alone against two others and
+ * forfeits likewise. `open`: nobody answered in time, or all answers differ; then the fee is refunded where one differed.
+ */
+export interface ChallengeOutcome {
+  readonly txHash: string;
+  readonly callIndex: number;
+  readonly node: string;
+  readonly outputHash: string;
+  readonly verdict: "upheld" | "overturned" | "open";
+  readonly dissenter: string;
+  readonly forfeitedGwei: number;
+  readonly height: number;
+  /** In the order of their verdicts. */
+  readonly answers: readonly Support[];
 }
 
 /** Two different answers of one node to one assignment. */

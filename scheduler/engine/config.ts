@@ -13,8 +13,19 @@ export interface EngineConfig {
   readonly placement: PlacementSpec;
   readonly budget: BudgetSpec;
   readonly races: RaceConfig;
+  readonly optimistic: OptimisticConfig;
   readonly blockIntervalUs: number;
   readonly limits: MempoolLimits;
+}
+
+/** What makes an answer in mode `optimistic` worth trusting. */
+export interface OptimisticConfig {
+  /** Blocks after its own in which a sealed result can be challenged; a challenge under way may take as many again. */
+  readonly challengeBlocks: number;
+  /** Bond that a node puts up for one answer, as a multiple of its price. */
+  readonly bondPerFee: number;
+  /** What the challengers of a lie get of the bond, as a multiple of their price each; the rest is the sender's. */
+  readonly rewardPerFee: number;
 }
 
 export interface RaceConfig {
@@ -28,7 +39,7 @@ export interface RaceConfig {
   readonly leaseUs: number;
   /** A proof without a verdict after this long counts as rejected. */
   readonly verdictTimeoutUs: number;
-  /** Copies that one race may launch in all before it leaves the fast lane. */
+  /** Copies that one race may launch in all, beyond those of its quorum, before it leaves the fast lane. */
   readonly maxCopies: number;
   /** Pause before another try when a copy could not be placed. */
   readonly retryUs: number;
@@ -57,6 +68,14 @@ export const DEFAULT_RACES: RaceConfig = {
   verificationUs: 5_000,
 };
 
+export const DEFAULT_OPTIMISTIC: OptimisticConfig = {
+  // Four seconds of 500 ms blocks: a challenger has as long as the race had.
+  challengeBlocks: 8,
+  // With one call in ten challenged, a lie that is worth ten fees does not pay.
+  bondPerFee: 100,
+  rewardPerFee: 2,
+};
+
 /** For queueing studies: nodes are trusted to answer, so that no timer but the policy's is ever armed. */
 export const BARE_RACES: RaceConfig = {
   ...DEFAULT_RACES,
@@ -73,6 +92,7 @@ export const DEFAULT_CONFIG: EngineConfig = {
   placement: { kind: "least-loaded" },
   budget: { ratio: 0.5, burstMs: 60_000 },
   races: DEFAULT_RACES,
+  optimistic: DEFAULT_OPTIMISTIC,
   blockIntervalUs: 500_000,
   limits: DEFAULT_MEMPOOL_LIMITS,
 };

@@ -6,14 +6,18 @@ export type CopyEvent =
   | "progress"
   | "answer"
   | "fail"
+  | "hold"
   | "verified"
+  | "support"
+  | "outvote"
   | "refuted"
   | "outrun"
   | "expire"
   | "cancel";
 
 /**
- * Life of a copy. `outrun`: another copy won while this one's answer was being verified; it has answered, so it needs no
+ * Life of a copy. `hold`: its answer was accepted, but the conflict rule waits for others; `support` and `outvote` say what it
+ * was for the decision. `outrun`: another copy won while this one's answer was being verified; it has answered, so it needs no
  * Cancel (P9). A terminal copy's handle is gone, so that whatever arrives for it later is late by construction.
  */
 export const COPY_STATES: Transitions<CopyState, CopyEvent> = {
@@ -40,11 +44,23 @@ export const COPY_STATES: Transitions<CopyState, CopyEvent> = {
     answer: "same",
     fail: "same",
     verified: "won",
+    hold: "held",
     refuted: "rejected",
     outrun: "outrun",
     expire: "rejected",
   },
+  held: {
+    accept: "same",
+    progress: "same",
+    answer: "same",
+    fail: "same",
+    verified: "won",
+    support: "supported",
+    outvote: "outvoted",
+  },
   won: {},
+  supported: {},
+  outvoted: {},
   outrun: {},
   rejected: {},
   failed: {},

@@ -22,6 +22,9 @@ export class Counters {
   budgetDenials = 0;
   staleResults = 0;
   depositsRefused = 0;
+  bondsRefused = 0;
+  challenges = 0;
+  overturned = 0;
   /** Events about something that is over. */
   lateEvents = 0;
   /** Events that say again what is known. */

@@ -1,11 +1,12 @@
 import { assertLimits } from "../../mempool/limits.ts";
+import { Bonds } from "../../mempool/bonds.ts";
 import { Ledger } from "../../mempool/ledger.ts";
 import { firstHole, Pool } from "../../mempool/pool.ts";
 import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
+import { MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
 import { Blocks } from "./blocks.ts";
 import type { Commands, TransactionView } from "./commands.ts";
 import type { EngineConfig } from "./config.ts";
@@ -15,9 +16,11 @@ import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { policyOf } from "../../policies/index.ts";
+import { type ModeOutlook, outlookOf } from "./outlook.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
+import { Settlement } from "./settlement.ts";
 import { Transactions } from "./transactions.ts";
 
 /**
@@ -33,6 +36,8 @@ export class Engine {
   readonly #races: Races;
   readonly #pool: Pool;
   readonly #ledger = new Ledger();
+  readonly #bonds: Bonds;
+  readonly #settlement: Settlement;
   readonly #readSets = new ReadSets();
   readonly #blocks: Blocks;
   readonly #transactions: Transactions;
@@ -41,7 +46,11 @@ export class Engine {
   constructor(config: EngineConfig) {
     assertLimits(config.limits);
     this.config = config;
-    const { races: raceConfig, policy, placement, budget, limits } = config;
+    assert(
+      2 * config.optimistic.challengeBlocks < config.limits.maxReorgDepth,
+      "a result must be known for as long as it can be challenged",
+    );
+    const { races: raceConfig, policy, placement, budget, limits, optimistic } = config;
     const { counters } = this;
     const timers = this.#timers;
     this.#random = new Random(config.seed);
@@ -49,17 +58,21 @@ export class Engine {
     const fleet = this.#fleet;
     const random = this.#random;
     const order = new OrderWriter();
-    this.#races = new Races({ config: raceConfig, policy, placement, budget, timers, random, fleet, counters, order });
+    this.#bonds = new Bonds(raceConfig.maxNodes);
+    const bonds = this.#bonds;
+    const about = { config: raceConfig, policy, placement, budget, optimistic };
+    this.#races = new Races({ ...about, timers, random, fleet, counters, order, bonds });
     this.#pool = new Pool(limits);
-    this.#blocks = new Blocks({ pool: this.#pool, ledger: this.#ledger, counters, intervalUs: config.blockIntervalUs });
+    const parts = { pool: this.#pool, ledger: this.#ledger, races: this.#races, counters };
+    this.#settlement = new Settlement({ ...parts, config: optimistic, bonds });
+    const settlement = this.#settlement;
+    this.#blocks = new Blocks({ pool: this.#pool, settlement, counters, intervalUs: config.blockIntervalUs });
     this.#transactions = new Transactions({
-      pool: this.#pool,
-      ledger: this.#ledger,
-      races: this.#races,
+      ...parts,
       blocks: this.#blocks,
       readSets: this.#readSets,
-      counters,
       order,
+      settlement,
       verificationUs: raceConfig.verificationUs,
     });
     this.#races.listener = this.#transactions;
@@ -81,7 +94,7 @@ export class Engine {
       case "copy-progressed":
         return this.#races.progressed(event.copy, event.node);
       case "copy-answered":
-        return this.#races.answered(event.copy, event.node, event.outputHash, event.answerHash, now, out);
+        return this.#races.answered(event, now, out);
       case "copy-failed":
         return this.#races.failed(event.copy, event.node, event.reason, now, out);
       case "verdict":
@@ -107,19 +120,27 @@ export class Engine {
       case "node-reported":
         return this.#fleetChanged(event, now, out);
       case "block-opened":
-        if (this.#blocks.open(event.height, event.sealAtUs)) this.#transactions.expire(event.height, now, out);
+        if (this.#blocks.open(event.height, event.sealAtUs, now, out))
+          this.#transactions.expire(event.height, now, out);
         else this.counters.lateEvents++;
         return;
       case "seal-requested":
         return this.#blocks.seal(event, now, out);
       case "block-committed":
-        if (!this.#blocks.commit(event.height, out)) this.counters.lateEvents++;
+        if (!this.#blocks.commit(event.height, now, out)) this.counters.lateEvents++;
         return;
       case "block-reverted":
         if (!this.#blocks.revert(event.height, now, out)) this.counters.lateEvents++;
         return;
+      case "bond-changed":
+        return this.#bondChanged(event.node, event.bondGwei, now, out);
+      case "challenged":
+        if (!this.#settlement.challenge(event.txHash, event.callIndex, now, out)) this.counters.lateEvents++;
+        return;
       case "policy-changed":
         this.#races.policy = policyOf(event.policy);
+        return;
+      case "registry-changed":
         return;
       case "restarted":
         this.#transactions.restarted(out);
@@ -141,12 +162,24 @@ export class Engine {
 
   #deposited(account: string, amountGwei: number, out: Commands): void {
     const valid = Number.isSafeInteger(amountGwei) && amountGwei > 0;
+    const { depositedGwei, bondedGwei } = this.#ledger;
     const opened =
-      valid && this.#ledger.depositedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
+      valid && depositedGwei + bondedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
         ? this.#pool.openAccount(account)
         : undefined;
     if (opened === undefined) this.counters.depositsRefused++;
     else this.#ledger.deposit(opened, amountGwei, out);
+  }
+
+  #bondChanged(node: string, bondGwei: number, now: number, out: Commands): void {
+    const { depositedGwei, bondedGwei } = this.#ledger;
+    const valid = Number.isSafeInteger(bondGwei) && bondGwei >= 0;
+    const fits = valid && depositedGwei + bondedGwei + bondGwei <= Number.MAX_SAFE_INTEGER;
+    const changeGwei = fits ? this.#bonds.set(node, bondGwei) : undefined;
+    if (changeGwei === undefined) this.counters.bondsRefused++;
+    else if (changeGwei !== 0) this.#ledger.bond(node, changeGwei, out);
+    const known = this.#fleet.node(node);
+    if (known !== undefined) this.#races.roomOn(known, now, out);
   }
 
   #fleetChanged(event: EngineEvent & { kind: `node-${string}` }, now: number, out: Commands): void {
@@ -206,6 +239,13 @@ export class Engine {
     return estimates;
   }
 
+  /** What a call of this model would meet now in each mode that some node offers; `quorum` answers decide it. */
+  outlook(model: string, quorum: number): readonly ModeOutlook[] {
+    const parts = { bonds: this.#bonds, quorum, ...this.config.optimistic };
+    const classes = MODES.flatMap((mode) => this.#fleet.class(model, mode) ?? []);
+    return classes.map((served) => outlookOf(served, parts));
+  }
+
   readonly #raceOf = (id: number): Race | undefined => this.#races.races.get(id);
 
   #probabilityOfTerms(terms: TransactionTerms, availableUs: number): number {
@@ -217,6 +257,11 @@ export class Engine {
   /** Totals of the ledger; Σ paid + Σ refunded + Σ held = Σ escrowed (P5). */
   get ledger(): ReturnType<Ledger["snapshot"]> {
     return this.#ledger.snapshot();
+  }
+
+  /** What a node has put up, and how much of that nothing holds. */
+  bond(node: string): { readonly bondGwei: number; readonly freeGwei: number } {
+    return { bondGwei: this.#bonds.bondGwei(node), freeGwei: this.#bonds.freeGwei(node) };
   }
 
   /** Sizes of what is held, for metrics and limits (P11). */
@@ -250,6 +295,8 @@ export class Engine {
       fleet: this.#fleet.snapshot(),
       pool: this.#pool.snapshot(),
       ledger: this.#ledger.snapshot(),
+      bonds: this.#bonds.snapshot(),
+      settlement: this.#settlement.snapshot(),
       races: this.#races.snapshot(),
       blocks: this.#blocks.snapshot(),
       readSets: this.#readSets.snapshot(),
@@ -271,6 +318,8 @@ export class Engine {
       assert(tx !== undefined, "snapshot: a race without its transaction");
       return tx;
     });
+    engine.#bonds.restore(snapshot.bonds);
+    engine.#settlement.restore(snapshot.settlement);
     engine.#blocks.restore(snapshot.blocks);
     engine.#readSets.restore(snapshot.readSets, engine.#pool.transactions.values());
     engine.#timers.restore(snapshot.timerSeq, [...engine.#races.races.values(), ...engine.#fleet.nodes()]);
@@ -307,6 +356,8 @@ export interface EngineSnapshot {
   readonly fleet: ReturnType<Fleet["snapshot"]>;
   readonly pool: ReturnType<Pool["snapshot"]>;
   readonly ledger: ReturnType<Ledger["snapshot"]>;
+  readonly bonds: ReturnType<Bonds["snapshot"]>;
+  readonly settlement: ReturnType<Settlement["snapshot"]>;
   readonly races: ReturnType<Races["snapshot"]>;
   readonly blocks: ReturnType<Blocks["snapshot"]>;
   readonly readSets: ReturnType<ReadSets["snapshot"]>;

@@ -1,5 +1,5 @@
 import type { PendingTransaction } from "../../mempool/pending.ts";
-import type { CallTerms } from "../shared/vocabulary.ts";
+import { type CallTerms, quorum } from "../shared/vocabulary.ts";
 import type { Fleet, FleetClass } from "./fleet.ts";
 import type { Copy, Race } from "./race.ts";
 
@@ -10,14 +10,27 @@ import type { Copy, Race } from "./race.ts";
  */
 
 /** P(a job that is not yet launched is answered within `availableUs`), waiting in its class's queue included. */
-export function probabilityUnlaunched(served: FleetClass, availableUs: number): number {
+export function probabilityUnlaunched(served: FleetClass, availableUs: number, wanted = 1): number {
   if (served.nodes.length === 0) return 0;
+  const domains = wanted === 1 ? served.domains : served.comparableDomains;
+  if (domains < wanted) return 0;
   const { times } = served;
   if (!times.known) return 1;
   const runUs = availableUs - queueingUs(served);
   if (runUs <= 0) return 0;
-  const copies = Math.min(2, served.domains);
-  return 1 - times.survival(runUs) ** copies;
+  // One more than is needed, where there is one.
+  return atLeast(wanted, Math.min(wanted + 1, domains), 1 - times.survival(runUs));
+}
+
+/** P(at least k of n independent trials succeed), each with probability p. */
+function atLeast(k: number, n: number, p: number): number {
+  let tail = 0;
+  let choose = 1;
+  for (let i = 0; i <= n; i++) {
+    if (i > 0) choose = (choose * (n - i + 1)) / i;
+    if (i >= k) tail += choose * p ** i * (1 - p) ** (n - i);
+  }
+  return Math.min(1, tail);
 }
 
 /** Time until the jobs that already wait have been started, were they served one after another by all slots. */
@@ -30,10 +43,20 @@ function queueingUs(served: FleetClass): number {
 
 /** P(a race has an accepted answer within `availableUs`), given how long its copies have been running. */
 export function probabilityOfRace(race: Race, nowUs: number, availableUs: number): number {
-  if (race.live === 0) return probabilityUnlaunched(race.served, availableUs);
-  let failsUntilThen = 1;
-  for (const copy of race.copies) if (copy.live) failsUntilThen *= 1 - probabilityOfCopy(copy, nowUs, availableUs);
-  return 1 - failsUntilThen;
+  if (race.live < race.missing) return probabilityUnlaunched(race.served, availableUs, race.missing);
+  // By how many of the copies are there in time, one copy after the other (a Poisson binomial distribution).
+  const byCount = [1];
+  for (const copy of race.copies) {
+    if (!copy.live) continue;
+    const p = probabilityOfCopy(copy, nowUs, availableUs);
+    byCount.push(0);
+    for (let i = byCount.length - 1; i >= 0; i--) {
+      byCount[i] = (byCount[i] as number) * (1 - p) + (i > 0 ? (byCount[i - 1] as number) * p : 0);
+    }
+  }
+  let enough = 0;
+  for (let i = race.missing; i < byCount.length; i++) enough += byCount[i] as number;
+  return Math.min(1, enough);
 }
 
 function probabilityOfCopy(copy: Copy, nowUs: number, availableUs: number): number {
@@ -70,5 +93,5 @@ export function probabilityOfTransaction(
 
 export function probabilityOfCall(call: CallTerms, fleet: Fleet, availableUs: number): number {
   const served = fleet.class(call.model, call.mode);
-  return served === undefined ? 0 : probabilityUnlaunched(served, availableUs);
+  return served === undefined ? 0 : probabilityUnlaunched(served, availableUs, quorum(call.conflict));
 }

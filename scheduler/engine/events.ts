@@ -43,6 +43,8 @@ export type EngineEvent =
       readonly outputHash: string;
       /** Digest of the whole answer (output and proof): two different ones to one assignment are equivocation. */
       readonly answerHash: string;
+      /** The output as a number, where its model says how to read one; what `median` compares. */
+      readonly value?: number;
     }
   | { readonly kind: "copy-failed"; readonly copy: number; readonly node: string; readonly reason: FailureReason }
   // Verdicts. A verifier that crashed, hung or gave up is a rejection whose reason says so (P2).
@@ -59,8 +61,17 @@ export type EngineEvent =
   | { readonly kind: "block-committed"; readonly height: number }
   /** The chain took back this block and every later one. */
   | { readonly kind: "block-reverted"; readonly height: number }
+  // Bonds and challenges (mode `optimistic`). The bond is what the chain says that the node has put up in all.
+  | { readonly kind: "bond-changed"; readonly node: string; readonly bondGwei: number }
+  /** The secret sample fell on this sealed result: another operator's node is to answer the same call. */
+  | { readonly kind: "challenged"; readonly txHash: string; readonly callIndex: number }
   // Operation.
   | { readonly kind: "policy-changed"; readonly policy: PolicySpec }
+  /**
+   * The model registry is another from now on; `hash` names the text of its rules. The engine knows of rules only what the nodes'
+   * terms carry, so it does nothing: the event is for the journal, which makes it certain which rules an answer was judged by.
+   */
+  | { readonly kind: "registry-changed"; readonly hash: string }
   /** The shell came back from a crash: commands that may have been lost are given again. Receivers know them by their ids. */
   | { readonly kind: "restarted" }
   | { readonly kind: "woken" };

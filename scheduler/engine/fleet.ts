@@ -2,7 +2,7 @@ import { KaplanMeier, type KaplanMeierSnapshot } from "../../policies/service-ti
 import type { Candidate } from "../../policies/placement.ts";
 import { Heap } from "../shared/heap.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { NEVER, type Mode, type NodeTerms } from "../shared/vocabulary.ts";
+import { NEVER, type Mode, type NodeTerms, type Offer } from "../shared/vocabulary.ts";
 import type { Commands, RedundancyState } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import type { Race } from "./race.ts";
@@ -111,6 +111,23 @@ export class FleetClass {
     this.minPriceGwei = this.prices.length === 0 ? 0 : Math.min(...this.prices);
     this.maxPriceGwei = this.prices.length === 0 ? 0 : Math.max(...this.prices);
     this.domains = new Set(this.nodes.map((node) => node.operator)).size;
+  }
+
+  /** Nodes with the same label give the same output for the same input. */
+  labelOf(node: FleetNode): string {
+    return offerOf(node, this)?.equivalence ?? "";
+  }
+
+  /** The largest number of distinct operators among nodes whose answers can be compared. */
+  get comparableDomains(): number {
+    const operators = new Map<string, Set<string>>();
+    for (const node of this.nodes) {
+      const label = this.labelOf(node);
+      const known = operators.get(label);
+      if (known === undefined) operators.set(label, new Set([node.operator]));
+      else known.add(node.operator);
+    }
+    return Math.max(0, ...[...operators.values()].map(({ size }) => size));
   }
 
   /** Whether a node that asks no more than this can take a copy. */
@@ -392,8 +409,11 @@ function detach(node: FleetNode): void {
 
 /** What a node asks for one answer of this class. */
 export function priceOf(node: FleetNode, served: FleetClass): number {
-  const offer = node.terms.offers.find(({ model, mode }) => model === served.model && mode === served.mode);
-  return offer?.priceGwei ?? 0;
+  return offerOf(node, served)?.priceGwei ?? 0;
+}
+
+function offerOf(node: FleetNode, served: FleetClass): Offer | undefined {
+  return node.terms.offers.find(({ model, mode }) => model === served.model && mode === served.mode);
 }
 
 export interface FleetSnapshot {

@@ -1,18 +1,23 @@
 import { policyOf } from "../../policies/index.ts";
 import { assert } from "../shared/assert.ts";
-import type { CallResult, Rival } from "./commands.ts";
+import type { CallResult, Rival, Support } from "./commands.ts";
 import type { Fleet } from "./fleet.ts";
 import { Copy, Race, type RaceOwner } from "./race.ts";
 
 /** The decision as it goes into a receipt. */
-export function resultOf(winner: Copy, nowUs: number, height: number): CallResult {
+export function resultOf(
+  winner: Copy,
+  supporters: readonly Copy[],
+  at: { readonly nowUs: number; readonly height: number; readonly challengeBlocks: number },
+): CallResult {
+  const { nowUs, height } = at;
   const { race } = winner;
   const { call } = race;
   // Of its final length at once: an array that grows keeps room for sixteen, for as long as the receipt is kept.
-  const rivals = new Array<Rival>(race.copies.length - 1);
+  const rivals = new Array<Rival>(race.copies.length - 1 - supporters.length);
   let place = 0;
   for (const copy of race.copies) {
-    if (copy === winner) continue;
+    if (copy === winner || copy.state === "supported") continue;
     rivals[place++] = { node: copy.node.id, end: copy.state, speculative: copy.speculative };
   }
   return {
@@ -37,36 +42,51 @@ export function resultOf(winner: Copy, nowUs: number, height: number): CallResul
     decidedUs: nowUs,
     decidedHeight: height,
     validUntilHeight: height + call.validityBlocks,
+    bondGwei: winner.bondGwei,
+    challengeBlocks: call.mode === "optimistic" ? at.challengeBlocks : 0,
+    supporters: supporters.length === 0 ? NOBODY : supporters.map(supportOf),
     rivals,
   };
 }
 
+const NOBODY: readonly Support[] = [];
+
+/** An accepted answer as results and challenges name it. */
+export function supportOf(copy: Copy): Support {
+  const { id, nonce, outputHash, answerHash, feeGwei, answeredUs } = copy;
+  return { copy: id, node: copy.node.id, nonce, outputHash, answerHash, feeGwei, answeredUs };
+}
+
 /** A race as plain data, with its owner, class, nodes and policy by name. */
 export function plainRace(race: Race) {
-  const { tx, served, policy, copies, timed, heapIndex, ...fields } = race;
+  const { tx, served, policy, copies, timed, heapIndex, label, copyCapGwei, ...fields } = race;
   return {
     ...fields,
+    label: label ?? null,
     tx: tx.id,
     policy: policy.spec,
-    copies: copies.map(({ node, race: _, ...copy }) => ({ ...copy, node: node.id })),
+    copies: copies.map(({ node, race: _, value, ...copy }) => ({ ...copy, value: value ?? null, node: node.id })),
   };
 }
 
 type PlainRace = ReturnType<typeof plainRace>;
 
 export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race {
-  const { copies, policy, call, ...fields } = plain;
+  const { copies, policy, call, label, ...fields } = plain;
   const served = fleet.class(call.model, call.mode);
   assert(served !== undefined, "snapshot: a race without its class");
-  const race = new Race({ ...fields, call, tx, served, policy: policyOf(policy) });
-  const { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
-  Object.assign(race, { lane, live, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
+  const race = new Race({ ...fields, label: label ?? undefined, call, tx, served, policy: policyOf(policy) });
+  const { lane, live, held, missing, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
+  Object.assign(race, { lane, live, held, missing, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, answeredUs, outputHash, answerHash, equivocated } = copyFields;
+    const { state, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
+    const value = copyFields.value ?? undefined;
     const copy = new Copy({ ...copyFields, node, race });
-    race.copies.push(Object.assign(copy, { state, answeredUs, outputHash, answerHash, equivocated }));
+    race.copies.push(
+      Object.assign(copy, { state, answeredUs, acceptedUs, outputHash, answerHash, value, equivocated }),
+    );
   }
   return race;
 }

@@ -1,6 +1,6 @@
 import type { Policy, RacePicture } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
-import { NEVER, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
+import { NEVER, quorum, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
 import type { CallResult, Commands, CopyView, RaceView } from "./commands.ts";
 import type { FleetClass, FleetNode } from "./fleet.ts";
 
@@ -20,8 +20,12 @@ export class Race implements RaceView, RacePicture, Timed {
   readonly tx: RaceOwner;
   readonly callIndex: number;
   readonly call: CallTerms;
-  /** What a winner may cost at most. */
+  /** `challenge`: another operator is to answer a call whose result is sealed already. Nothing is paid, and no queue joined. */
+  readonly purpose: "answer" | "challenge";
+  /** What the decision may cost at most. */
   readonly capGwei: number;
+  /** What one copy may cost at most, so that as many as the conflict rule asks for can be paid. */
+  readonly copyCapGwei: number;
   readonly served: FleetClass;
   /** The policy under which it began; a change of policy is for later races. */
   readonly policy: Policy;
@@ -33,6 +37,13 @@ export class Race implements RaceView, RacePicture, Timed {
   /** In launch order, ended ones included. */
   readonly copies: Copy[] = [];
   live = 0;
+  /** Accepted answers that wait for the conflict rule, and how many more it takes at the least. */
+  held = 0;
+  missing: number;
+  /** Operators that must not be given a copy. */
+  readonly excluded: readonly string[];
+  /** The equivalence label that all copies must have, where answers are compared. */
+  label: string | undefined;
   launched = 0;
   lost = 0;
   /** Width of the initial fan-out; 0 before it. */
@@ -57,6 +68,9 @@ export class Race implements RaceView, RacePicture, Timed {
     openedUs: number;
     deadlineUs: number;
     lastUsefulUs: number;
+    purpose: "answer" | "challenge";
+    excluded: readonly string[];
+    label: string | undefined;
   }) {
     this.id = fields.id;
     this.tx = fields.tx;
@@ -68,11 +82,31 @@ export class Race implements RaceView, RacePicture, Timed {
     this.openedUs = fields.openedUs;
     this.deadlineUs = fields.deadlineUs;
     this.lastUsefulUs = fields.lastUsefulUs;
+    this.purpose = fields.purpose;
+    this.excluded = fields.excluded;
+    this.label = fields.label;
+    this.missing = this.quorum;
+    this.copyCapGwei = this.missing === 1 ? fields.capGwei : Math.floor(fields.capGwei / this.missing);
   }
 
   /** Name of the queue in which it waits for its first copy. */
   get queue(): string {
     return this.served.name;
+  }
+
+  /** Accepted answers that it takes. */
+  get quorum(): number {
+    return this.purpose === "challenge" ? 1 : quorum(this.call.conflict);
+  }
+
+  /** Accepted answers that count so far for the decision. */
+  get counted(): number {
+    return this.quorum - this.missing;
+  }
+
+  /** Whether answers of several nodes are compared. */
+  get compares(): boolean {
+    return this.purpose === "challenge" || this.call.conflict.kind !== "first-valid";
   }
 }
 
@@ -81,6 +115,10 @@ export class Copy implements CopyView {
   readonly id: number;
   readonly nonce: number;
   readonly node: FleetNode;
+  /** Its node's operator at the launch: who registers again under another name stays who answered. */
+  readonly operator: string;
+  /** Likewise its equivalence label, where somebody may want to compare its answer; empty elsewhere. */
+  readonly label: string;
   readonly race: Race;
   readonly speculative: boolean;
   readonly launchedUs: number;
@@ -88,12 +126,18 @@ export class Copy implements CopyView {
   /** What of the work budget it holds; 0 for primary copies. */
   readonly reservedUs: number;
   readonly feeGwei: number;
+  /** What of its node's bond it holds; 0 outside mode `optimistic`. */
+  bondGwei: number;
   state: CopyState = "sent";
   /** When its silence becomes an error: not accepted, not answered, or without a verdict. */
   dueUs: number;
   answeredUs = NEVER;
+  /** When it was accepted, to be held. */
+  acceptedUs = NEVER;
   outputHash = "";
   answerHash = "";
+  /** The output as a number; NaN does not survive JSON, so none is `undefined`. */
+  value: number | undefined = undefined;
   /** Its node gave another answer besides. */
   equivocated = false;
 
@@ -101,29 +145,40 @@ export class Copy implements CopyView {
     id: number;
     nonce: number;
     node: FleetNode;
+    operator: string;
+    label: string;
     race: Race;
     speculative: boolean;
     launchedUs: number;
     leaseUs: number;
     reservedUs: number;
     feeGwei: number;
+    bondGwei: number;
     dueUs: number;
   }) {
     this.id = fields.id;
     this.nonce = fields.nonce;
     this.node = fields.node;
+    this.operator = fields.operator;
+    this.label = fields.label;
     this.race = fields.race;
     this.speculative = fields.speculative;
     this.launchedUs = fields.launchedUs;
     this.leaseUs = fields.leaseUs;
     this.reservedUs = fields.reservedUs;
     this.feeGwei = fields.feeGwei;
+    this.bondGwei = fields.bondGwei;
     this.dueUs = fields.dueUs;
   }
 
   /** Sent, running or verifying: it can still win. */
   get live(): boolean {
     return this.state === "sent" || this.state === "running" || this.state === "verifying";
+  }
+
+  /** Its answer was accepted, and waits for others. */
+  get held(): boolean {
+    return this.state === "held";
   }
 
   /** Sent or running: it takes up room on its node. */
@@ -134,7 +189,9 @@ export class Copy implements CopyView {
 
 /** What the rest of the engine learns from the races. */
 export interface RaceListener {
-  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void;
+  decided(race: Race, winner: Copy, result: CallResult, nowUs: number, out: Commands): void;
+  /** A race with purpose `challenge` has its answer. */
+  challengeAnswered(race: Race, copy: Copy, nowUs: number, out: Commands): void;
   slowed(race: Race, reason: SlowReason, out: Commands): void;
   readonly height: number;
 }

@@ -1,26 +1,23 @@
-import {
-  type Decision,
-  type Policy,
-  policyOf,
-  type PolicySpec,
-  type Surroundings,
-  WorkBudget,
-  type BudgetSpec,
-} from "../../policies/index.ts";
-import { NOTHING_KNOWN } from "../../policies/service-times.ts";
+import { type Policy, policyOf, type PolicySpec, WorkBudget, type BudgetSpec } from "../../policies/index.ts";
 import { placementOf, type PlacementSpec } from "../../policies/placement.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { advance } from "../shared/transitions.ts";
+import type { Bonds } from "../../mempool/bonds.ts";
 import { after, type CancelReason, type FailureReason, NEVER, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
-import type { RaceConfig } from "./config.ts";
+import type { OptimisticConfig, RaceConfig } from "./config.ts";
+import { judge } from "./conflict.ts";
+import { CopyBooks } from "./copy-books.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
 import type { Counters } from "./counters.ts";
+import type { EngineEvent } from "./events.ts";
 import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
+import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
+import { Planner } from "./planner.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 
@@ -28,8 +25,9 @@ import { plainRace, resultOf, reviveRace } from "./race-records.ts";
  * Races: copies, verdicts, winners, stragglers. Stands alone: the simulator's bare mode drives it without mempool, money
  * and blocks.
  *
- * 1. A race ends by one accepted verdict or because its transaction left; never by a node's error (P1, P4).
- * 2. Only a copy in state `verifying` can win, and only by an accepted verdict for its own handle (P2, P3).
+ * 1. A race ends by as many accepted verdicts as its conflict rule asks for, or because its transaction left; never by a
+ *    node's error (P1, P4).
+ * 2. Only a copy in state `verifying` can be accepted, and only by a verdict for its own handle (P2, P3).
  * 3. When a race ends, each copy that still executes gets a Cancel in the same step (P9).
  * 4. Speculative work is reserved before a copy starts (P6).
  * 5. First copies of a class are launched in the order (seq, callIndex) of those that wait (P12).
@@ -38,18 +36,18 @@ export class Races {
   readonly #config: RaceConfig;
   readonly #timers: TimerHeap<Timed & { timed: string }>;
   readonly #counters: Counters;
-  readonly #order: OrderWriter;
   readonly fleet: Fleet;
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
   /** For races that open from now on. */
   policy: Policy;
-  readonly #launcher: Launcher;
+  readonly #planner: Planner;
+  readonly #queue: JobQueue;
+  readonly #books: CopyBooks;
+  readonly #challengeBlocks: number;
   /** The rest of the engine; the bare engine has none. */
   listener: RaceListener | undefined;
-  readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
-  readonly #surroundings: Surroundings;
   constructor(parts: {
     config: RaceConfig;
     policy: PolicySpec;
@@ -60,40 +58,79 @@ export class Races {
     fleet: Fleet;
     counters: Counters;
     order: OrderWriter;
+    /** With them, mode `optimistic` asks for a bond; studies of races alone go without. */
+    bonds: Bonds | undefined;
+    optimistic: OptimisticConfig;
   }) {
     this.#config = parts.config;
     this.#timers = parts.timers;
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
     this.policy = policyOf(parts.policy);
-    this.#order = parts.order;
     this.budget = new WorkBudget(parts.budget);
-    this.#launcher = new Launcher({
+    const launcher = new Launcher({
       ...parts,
       placement: placementOf(parts.placement),
       budget: this.budget,
       copies: this.copies,
     });
-    this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
+    const slow = this.#slow.bind(this);
+    this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, slow });
+    this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
+    this.#queue = new JobQueue({
+      ...parts,
+      launcher,
+      started: (race, nowUs, out) => this.#consider(race, nowUs, out),
+      arm: (race) => this.#arm(race),
+    });
+    this.#challengeBlocks = parts.optimistic.challengeBlocks;
   }
 
   // ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  open(
-    fields: Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">,
+  open(fields: Opening, nowUs: number, out: Commands): Race {
+    const race = this.#make(fields, "answer", NOBODY, undefined, nowUs);
+    this.#counters.racesOpened++;
+    if (race.served.redundancy === "collapsed") this.#slow(race, "redundancy-collapsed", out);
+    this.#queue.enter(race, nowUs, out);
+    return race;
+  }
+
+  /**
+   * Asks a node of an operator that is not excluded, with the same label, for an answer of its own. One copy at a time, outside
+   * the queues: the ordering log would give the sample away.
+   */
+  challenge(
+    fields: Opening,
+    rival: { readonly excluded: readonly string[]; readonly label: string | undefined },
     nowUs: number,
     out: Commands,
   ): Race {
-    const { served, deadlineUs } = fields;
+    const race = this.#make(fields, "challenge", rival.excluded, rival.label, nowUs);
+    race.lane = "slow";
+    this.#consider(race, nowUs, out);
+    return race;
+  }
+
+  #make(
+    { tx, callIndex, call, capGwei, served, deadlineUs }: Opening,
+    purpose: Race["purpose"],
+    excluded: readonly string[],
+    label: string | undefined,
+    nowUs: number,
+  ): Race {
     const usualUs = served.times.quantileUs(0.05) ?? 0;
     // Field by field: a spread costs as much here as the rest of the opening.
     const race = new Race({
-      tx: fields.tx,
-      callIndex: fields.callIndex,
-      call: fields.call,
-      capGwei: fields.capGwei,
+      tx,
+      callIndex,
+      call,
+      capGwei,
       served,
       deadlineUs,
+      purpose,
+      excluded,
+      label,
       id: this.races.nextId(),
       policy: this.policy,
       openedUs: nowUs,
@@ -101,94 +138,16 @@ export class Races {
     });
     this.races.put(race);
     served.races++;
-    this.#counters.racesOpened++;
-    if (served.redundancy === "collapsed") this.#slow(race, "redundancy-collapsed", out);
-    this.#enqueue(race, nowUs, out);
-    this.#pump(served, nowUs, out);
-    if (race.queued) this.#arm(race);
     return race;
   }
 
-  #enqueue(race: Race, nowUs: number, out: Commands): void {
-    race.served.enqueue(race);
-    this.#order.write("queued", race, nowUs, out);
-  }
-
-  /** Starts waiting jobs in order until one has to wait on. */
-  #pump(served: FleetClass, nowUs: number, out: Commands): void {
-    for (let race = served.nextWaiting(); race !== undefined; race = served.nextWaiting()) {
-      const node = this.#launcher.choose(race);
-      if (node !== undefined) {
-        served.unqueue(race);
-        this.#launcher.launch(race, node, false, nowUs, out);
-        this.#consider(race, nowUs, out);
-      } else if (race.capGwei < served.maxPriceGwei && served.hasRoomAt(served.maxPriceGwei))
-        this.#park(race, nowUs, out);
-      else return;
-    }
-  }
-
-  /** A node has room, but none that the call can afford: the others need not wait behind it. */
-  #park(race: Race, nowUs: number, out: Commands): void {
-    race.served.unqueue(race);
-    this.#order.write("dequeued", race, nowUs, out);
-    race.parked = true;
-    race.lookUs = nowUs + this.#config.retryUs;
-    this.#arm(race);
-  }
-
-  /** A node came, rested, or has room again: jobs that wait may start. */
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
-    for (const served of node.classes) if (served.waitingCount > 0) this.#pump(served, nowUs, out);
+    this.#queue.roomOn(node, nowUs, out);
   }
 
-  // ── launching ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Asks the policy and does what it says; slow-lane races get one copy at a time. */
   #consider(race: Race, nowUs: number, out: Commands): void {
-    const decision = this.#decision;
-    if (race.lane === "slow") this.#considerSlow(race, nowUs);
-    else {
-      const surroundings = this.#surroundings;
-      surroundings.nowUs = nowUs;
-      surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.budget.availableUs;
-      surroundings.domains = race.served.domains;
-      race.policy.decide(race, surroundings, decision);
-    }
-    let lookUs = decision.lookAtUs;
-    // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides.
-    if (race.fanOut === 0) race.fanOut = race.live + decision.launch;
-    for (let wanted = decision.launch; wanted > 0; wanted--) {
-      if (race.launched >= this.#config.maxCopies && race.lane === "fast") {
-        if (race.live === 0) {
-          this.#slow(race, "race-exhausted", out);
-          lookUs = nowUs + this.#config.slowRetryUs;
-        }
-        break;
-      }
-      if (!this.#launchAnother(race, nowUs, out)) {
-        lookUs = Math.min(lookUs, nowUs + this.#config.retryUs);
-        break;
-      }
-    }
-    race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+    this.#planner.consider(race, nowUs, out);
     this.#arm(race);
-  }
-
-  #considerSlow(race: Race, nowUs: number): void {
-    const decision = this.#decision;
-    const last = race.copies[race.copies.length - 1];
-    const nextTryUs = last === undefined ? nowUs : last.launchedUs + this.#config.slowRetryUs;
-    const due = race.live === 0 && nowUs >= nextTryUs;
-    decision.launch = due ? 1 : 0;
-    decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
-  }
-
-  #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
-    const speculative = race.live >= race.fanOut;
-    const node = this.#launcher.choose(race);
-    return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }
 
   // ── what nodes say ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -207,20 +166,22 @@ export class Races {
     if (this.#copyOf(copyId, node)?.state === "sent") this.accepted(copyId, node);
   }
 
-  answered(copyId: number, node: string, outputHash: string, answerHash: string, nowUs: number, out: Commands): void {
-    const copy = this.#copyOf(copyId, node);
+  answered(answer: AnswerEvent, nowUs: number, out: Commands): void {
+    const { outputHash, answerHash } = answer;
+    const copy = this.#copyOf(answer.copy, answer.node);
     if (copy === undefined) return;
-    if (copy.state === "verifying") {
+    if (!copy.executing) {
       // Told once: who can sign two answers can sign a million.
       if (copy.answerHash === answerHash || copy.equivocated) this.#counters.duplicateEvents++;
       else this.#equivocated(copy, answerHash, nowUs, out);
       return;
     }
-    this.#settleWork(copy, nowUs);
+    this.#books.settleWork(copy, nowUs);
     copy.state = advance(COPY_STATES, copy.state, "answer");
     copy.answeredUs = nowUs;
     copy.outputHash = outputHash;
     copy.answerHash = answerHash;
+    copy.value = answer.value;
     copy.dueUs = after(nowUs, this.#config.verdictTimeoutUs);
     this.#arm(copy.race);
     out.verify(copy);
@@ -241,7 +202,7 @@ export class Races {
   failed(copyId: number, node: string, reason: FailureReason, nowUs: number, out: Commands): void {
     const copy = this.#copyOf(copyId, node);
     if (copy === undefined || this.#isIdle(copy, "fail")) return;
-    this.#end(copy, "fail", nowUs);
+    this.#books.end(copy, "fail", nowUs);
     out.lost(copy, reason);
     copy.node.failed++;
     if (reason === "overloaded" || reason === "drained") this.fleet.refused(copy.node, nowUs, reason, out);
@@ -256,12 +217,16 @@ export class Races {
       this.#counters.lateEvents++;
       return;
     }
-    if (accepted) this.#decide(copy, nowUs, out);
-    else this.#refuted(copy, reason, nowUs, out);
+    if (!accepted) return this.#refuted(copy, reason, nowUs, out);
+    this.fleet.succeeded(copy.node);
+    copy.race.served.times.ended(copy.answeredUs - copy.launchedUs);
+    if (copy.race.purpose === "challenge") this.#challengeAnswered(copy, nowUs, out);
+    else if (copy.race.compares) this.#hold(copy, nowUs, out);
+    else this.#decide(copy, NO_COPIES, nowUs, out);
   }
 
   #refuted(copy: Copy, reason: string, nowUs: number, out: Commands): void {
-    this.#end(copy, "refuted", nowUs);
+    this.#books.end(copy, "refuted", nowUs);
     out.lost(copy, reason);
     copy.node.rejected++;
     this.#counters.proofsRejected++;
@@ -272,29 +237,55 @@ export class Races {
 
   // ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #decide(winner: Copy, nowUs: number, out: Commands): void {
-    const { race, node } = winner;
-    this.#end(winner, "verified", nowUs);
-    this.fleet.succeeded(node);
-    race.served.times.ended(winner.answeredUs - winner.launchedUs);
+  /** One of several answers that the conflict rule wants. */
+  #hold(copy: Copy, nowUs: number, out: Commands): void {
+    const { race } = copy;
+    copy.state = advance(COPY_STATES, copy.state, "hold");
+    copy.acceptedUs = nowUs;
+    race.live--;
+    race.held++;
+    const held = race.copies.filter((one) => one.held).sort((a, b) => a.acceptedUs - b.acceptedUs || a.id - b.id);
+    const judgement = judge(
+      race.call.conflict,
+      held.map(({ outputHash, value = Number.NaN }) => ({ outputHash, value })),
+    );
+    if ("missing" in judgement) {
+      race.missing = judgement.missing;
+      return this.#consider(race, nowUs, out);
+    }
+    const supporters = judgement.supporters.map((place) => held[place] as Copy);
+    this.#decide(held[judgement.winner] as Copy, supporters, nowUs, out);
+  }
+
+  #decide(winner: Copy, supporters: readonly Copy[], nowUs: number, out: Commands): void {
+    const { race } = winner;
+    this.#books.end(winner, "verified", nowUs);
+    for (const supporter of supporters) this.#books.end(supporter, "support", nowUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
-    const result = resultOf(winner, nowUs, this.listener?.height ?? 0);
+    const { height = 0 } = this.listener ?? {};
+    const result = resultOf(winner, supporters, { nowUs, height, challengeBlocks: this.#challengeBlocks });
     this.#counters.racesDecided++;
     if (winner.speculative) this.#counters.speculativeWins++;
     this.#remove(race);
     out.decided(result);
-    this.listener?.decided(race, result, nowUs, out);
+    this.listener?.decided(race, winner, result, nowUs, out);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
+  }
+
+  #challengeAnswered(copy: Copy, nowUs: number, out: Commands): void {
+    const { race } = copy;
+    this.#books.end(copy, "verified", nowUs);
+    this.#cancelAll(race, "race-decided", nowUs, out);
+    this.#remove(race);
+    this.listener?.challengeAnswered(race, copy, nowUs, out);
+    this.roomOn(copy.node, nowUs, out);
   }
 
   /** The transaction left, or asks another question: nobody needs the answer any more. */
   close(raceId: number, nowUs: number, out: Commands): void {
     const race = this.races.get(raceId);
     if (race === undefined) return;
-    if (race.queued) {
-      race.served.unqueue(race);
-      this.#order.write("dequeued", race, nowUs, out);
-    }
+    this.#queue.leave(race, nowUs, out);
     this.#cancelAll(race, "transaction-left", nowUs, out);
     this.#remove(race);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
@@ -302,13 +293,14 @@ export class Races {
 
   #cancelAll(race: Race, reason: CancelReason, nowUs: number, out: Commands): void {
     for (const copy of race.copies) {
-      if (copy.state === "verifying") this.#end(copy, "outrun", nowUs);
+      if (copy.state === "verifying") this.#books.end(copy, "outrun", nowUs);
+      else if (copy.held) this.#books.end(copy, "outvote", nowUs);
       else if (copy.executing) this.#cancel(copy, reason, nowUs, out);
     }
   }
 
   #cancel(copy: Copy, reason: CancelReason, nowUs: number, out: Commands): void {
-    this.#end(copy, reason === "lease-expired" || reason === "budget" ? "expire" : "cancel", nowUs);
+    this.#books.end(copy, reason === "lease-expired" || reason === "budget" ? "expire" : "cancel", nowUs);
     this.#counters.copiesCancelled++;
     out.cancel(copy, reason);
   }
@@ -320,35 +312,11 @@ export class Races {
     race.served.races--;
   }
 
-  /** A copy is over: off its node, off the books, and its handle forgotten. */
-  #end(copy: Copy, event: CopyEvent, nowUs: number): void {
-    const { race } = copy;
-    if (copy.executing) {
-      this.#settleWork(copy, nowUs);
-      // Cut off while running: its duration is known to be longer than this (right-censored).
-      if (event === "cancel" || event === "expire") race.served.times.censored(nowUs - copy.launchedUs);
-    } else if (event === "outrun") race.served.times.censored(copy.answeredUs - copy.launchedUs);
-    copy.state = advance(COPY_STATES, copy.state, event);
-    this.copies.remove(copy);
-    race.live--;
-  }
-
-  #settleWork(copy: Copy, nowUs: number): void {
-    copy.node.release();
-    // However late we look, the node stopped by itself when the lease ended.
-    const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
-    this.#counters.workUs += workUs;
-    if (copy.speculative) {
-      this.#counters.speculativeWorkUs += workUs;
-      this.budget.settle(copy.reservedUs, workUs);
-    } else this.budget.earn(workUs);
-  }
-
   // ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   woken(race: Race, nowUs: number, out: Commands): void {
     if (race.lane === "fast" && nowUs >= race.lastUsefulUs) this.#slow(race, "out-of-time", out);
-    if (race.parked) return this.#unpark(race, nowUs, out);
+    if (race.parked) return this.#queue.unpark(race, nowUs, out);
     let lost = 0;
     // By index: a copy launched while we look is not due.
     for (let index = 0; index < race.copies.length; index++) {
@@ -359,30 +327,16 @@ export class Races {
       }
     }
     race.lost += lost;
-    if (race.launched > 0 && (lost > 0 || nowUs >= race.lookUs)) this.#consider(race, nowUs, out);
+    if (!race.queued && (lost > 0 || nowUs >= race.lookUs)) this.#consider(race, nowUs, out);
     else this.#arm(race);
     if (lost > 0) for (const copy of race.copies) if (!copy.live) this.roomOn(copy.node, nowUs, out);
-  }
-
-  /** Stays out without a word until a node that it can afford has room; the longer it waits, the less often it looks. */
-  #unpark(race: Race, nowUs: number, out: Commands): void {
-    if (!race.served.hasRoomAt(race.capGwei)) {
-      const { retryUs, slowRetryUs } = this.#config;
-      race.lookUs = nowUs + Math.max(retryUs, Math.min(slowRetryUs, Math.floor((nowUs - race.openedUs) / 4)));
-      return this.#arm(race);
-    }
-    race.parked = false;
-    race.lookUs = NEVER;
-    this.#enqueue(race, nowUs, out);
-    this.#pump(race.served, nowUs, out);
-    if (race.queued) this.#arm(race);
   }
 
   #overdue(copy: Copy, nowUs: number, out: Commands): void {
     this.#counters.copiesExpired++;
     if (copy.state === "verifying") {
       this.#counters.proofsRejected++;
-      this.#end(copy, "expire", nowUs);
+      this.#books.end(copy, "expire", nowUs);
       out.lost(copy, "verifier-silent");
       return;
     }
@@ -440,6 +394,7 @@ export class Races {
   restarted(nowUs: number, out: Commands): void {
     const bereft = new Set<Race>();
     for (const copy of [...this.copies.values()]) {
+      if (copy.held) continue;
       if (copy.state === "verifying") {
         copy.dueUs = after(nowUs, this.#config.verdictTimeoutUs);
         out.verify(copy);
@@ -473,7 +428,7 @@ export class Races {
       const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
       this.races.readmit(race);
       race.served.races++;
-      for (const copy of race.copies) if (copy.live) this.copies.readmit(copy);
+      for (const copy of race.copies) if (copy.live || copy.held) this.copies.readmit(copy);
       if (race.queued) race.served.enqueue(race);
     }
   }
@@ -495,5 +450,11 @@ export class Races {
     return true;
   }
 }
+
+type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">;
+type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
+
+const NOBODY: readonly string[] = [];
+const NO_COPIES: readonly Copy[] = [];
 
 export type RacesSnapshot = ReturnType<Races["snapshot"]>;

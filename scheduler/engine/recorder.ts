@@ -3,6 +3,7 @@ import type { Rejection } from "../../mempool/rejection.ts";
 import type {
   Alarm,
   CallResult,
+  ChallengeOutcome,
   Commands,
   CopyView,
   Equivocation,
@@ -30,6 +31,7 @@ export type Command =
   | { readonly kind: "sealRefused"; readonly refusal: SealRefusal }
   | { readonly kind: "committed" | "reverted"; readonly height: number }
   | { readonly kind: "evidence"; readonly evidence: Equivocation }
+  | { readonly kind: "challengeEnded"; readonly outcome: ChallengeOutcome }
   | { readonly kind: "alarm"; readonly alarm: Alarm };
 
 /** A sink that keeps commands as plain data until they are taken. */
@@ -95,6 +97,9 @@ export class Recorder implements Commands {
   evidence(evidence: Equivocation): void {
     this.#commands.push({ kind: "evidence", evidence });
   }
+  challengeEnded(outcome: ChallengeOutcome): void {
+    this.#commands.push({ kind: "challengeEnded", outcome });
+  }
   alarm(alarm: Alarm): void {
     this.#commands.push({ kind: "alarm", alarm });
   }
@@ -116,6 +121,7 @@ function copyTransaction(t: TransactionView): TransactionView {
     lane: t.lane,
     slowReason: t.slowReason,
     refundReason: t.refundReason,
+    finalHeight: t.finalHeight,
     round: t.round,
     calls: t.calls.map(({ terms, result }) => ({ terms, result })),
   };

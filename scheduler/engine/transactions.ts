@@ -7,6 +7,7 @@ import type { TransactionEvent } from "../../mempool/transaction-states.ts";
 import { assert } from "../shared/assert.ts";
 import {
   NEVER,
+  quorum,
   type CallTerms,
   type RefundReason,
   type SlowReason,
@@ -17,8 +18,9 @@ import type { CallResult, Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import { probabilityUnlaunched } from "./estimate.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import type { Race, RaceListener } from "./race.ts";
+import type { Copy, Race, RaceListener } from "./race.ts";
 import type { Races } from "./races.ts";
+import type { Settlement } from "./settlement.ts";
 
 /**
  * The life of a transaction: admission → pre-execution ⇄ races → ready, and every way out.
@@ -34,6 +36,7 @@ export class Transactions implements RaceListener, BlockListener {
   readonly #blocks: Blocks;
   readonly #readSets: ReadSets;
   readonly #counters: Counters;
+  readonly #settlement: Settlement;
   readonly #verificationUs: number;
   readonly #order: OrderWriter;
 
@@ -45,6 +48,7 @@ export class Transactions implements RaceListener, BlockListener {
     readSets: ReadSets;
     counters: Counters;
     order: OrderWriter;
+    settlement: Settlement;
     verificationUs: number;
   }) {
     this.#pool = parts.pool;
@@ -54,6 +58,7 @@ export class Transactions implements RaceListener, BlockListener {
     this.#readSets = parts.readSets;
     this.#counters = parts.counters;
     this.#order = parts.order;
+    this.#settlement = parts.settlement;
     this.#verificationUs = parts.verificationUs;
   }
 
@@ -95,22 +100,38 @@ export class Transactions implements RaceListener, BlockListener {
       if (!(call.maxFeeGwei >= 0 && call.maxFeeGwei <= maxFeeGwei && Number.isSafeInteger(call.maxFeeGwei))) {
         return { reason: "out-of-range", field: `calls[${callIndex}].maxFeeGwei`, limit: maxFeeGwei };
       }
+      const quorumTrouble = this.#quorumTrouble(call, callIndex);
+      if (quorumTrouble !== undefined) return quorumTrouble;
       const { model, mode } = call;
       const served = this.#races.fleet.class(model, mode);
       if (served === undefined) return { reason: "unknown-model", callIndex, model, mode };
       // A class without nodes admits: its transactions wait in the slow lane, openly.
       if (served.nodes.length === 0) continue;
-      if (call.maxFeeGwei < served.minPriceGwei) {
-        return { reason: "fee-too-low", callIndex, minimumFeeGwei: served.minPriceGwei };
-      }
+      const minimumFeeGwei = quorum(call.conflict) * served.minPriceGwei;
+      if (call.maxFeeGwei < minimumFeeGwei) return { reason: "fee-too-low", callIndex, minimumFeeGwei };
       const deadlineUs = this.#blocks.sealTimeUs(this.#blocks.height + terms.ttlBlocks - 1);
       if (deadlineUs === NEVER) continue;
-      const probability = probabilityUnlaunched(served, deadlineUs - nowUs - this.#verificationUs);
+      const probability = probabilityUnlaunched(
+        served,
+        deadlineUs - nowUs - this.#verificationUs,
+        quorum(call.conflict),
+      );
       if (probability < minFeasibility) {
         return { reason: "infeasible", callIndex, probability, ttlBlocks: terms.ttlBlocks };
       }
     }
     return undefined;
+  }
+
+  #quorumTrouble({ conflict }: CallTerms, callIndex: number): Rejection | undefined {
+    const { maxQuorum } = this.#pool.limits;
+    const k = quorum(conflict);
+    if (!(Number.isSafeInteger(k) && k >= 1 && k <= maxQuorum)) {
+      return { reason: "out-of-range", field: `calls[${callIndex}].conflict.k`, limit: maxQuorum };
+    }
+    if (conflict.kind !== "median" || (conflict.tolerance >= 0 && Number.isFinite(conflict.tolerance)))
+      return undefined;
+    return { reason: "out-of-range", field: `calls[${callIndex}].conflict.tolerance`, limit: Number.MAX_VALUE };
   }
 
   // ── pre-execution ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,7 +172,11 @@ export class Transactions implements RaceListener, BlockListener {
       const terms = calls[index] as CallTerms;
       tx.calls[index] = sameQuestion(before, terms) ?? new CallSlot(terms);
     }
-    for (const old of before) if (old.race !== NONE && !tx.calls.includes(old)) this.#races.close(old.race, nowUs, out);
+    for (const old of before) {
+      if (tx.calls.includes(old)) continue;
+      if (old.race !== NONE) this.#races.close(old.race, nowUs, out);
+      this.#settlement.releaseBond(old, nowUs, out);
+    }
     tx.missing = 0;
     for (const slot of tx.calls) if (slot.result === undefined) tx.missing++;
   }
@@ -220,15 +245,22 @@ export class Transactions implements RaceListener, BlockListener {
 
   // ── what the races report ────────────────────────────────────────────────────────────────────────────────────────
 
-  decided(race: Race, result: CallResult, nowUs: number, out: Commands): void {
+  decided(race: Race, winner: Copy, result: CallResult, nowUs: number, out: Commands): void {
     const tx = this.#pool.transactions.get(race.tx.id) as PendingTransaction;
     const slot = tx.calls[race.callIndex] as CallSlot;
     slot.result = result;
     slot.race = NONE;
+    slot.operator = winner.operator;
+    slot.label = winner.label;
+    slot.bondGwei = winner.bondGwei;
     tx.missing--;
     if (tx.missing > 0) return;
     this.#pool.move(tx, "results");
     this.#preExecute(tx, nowUs, out);
+  }
+
+  challengeAnswered(race: Race, copy: Copy, nowUs: number, out: Commands): void {
+    this.#settlement.answered(race, copy, nowUs, out);
   }
 
   slowed(race: Race, reason: SlowReason, out: Commands): void {
@@ -245,6 +277,7 @@ export class Transactions implements RaceListener, BlockListener {
     this.#readSets.unwatch(tx);
     for (const slot of tx.calls) {
       if (slot.result === undefined || slot.result.validUntilHeight >= height) continue;
+      this.#settlement.releaseBond(slot, nowUs, out);
       slot.result = undefined;
       tx.missing++;
       this.#counters.staleResults++;
@@ -278,7 +311,10 @@ export class Transactions implements RaceListener, BlockListener {
   }
 
   #leave(tx: PendingTransaction, reason: RefundReason, nowUs: number, out: Commands): void {
-    for (const slot of tx.calls) if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
+    for (const slot of tx.calls) {
+      if (slot.race !== NONE) this.#races.close(slot.race, nowUs, out);
+      this.#settlement.releaseBond(slot, nowUs, out);
+    }
     this.#readSets.unwatch(tx);
     tx.refundReason = reason;
     this.#pool.move(tx, LEAVING[reason]);

@@ -1,27 +1,39 @@
-import type { CallResult, SealedBlock } from "../engine/commands.ts";
+import type { CallResult, CopyView, SealedBlock, Support } from "../engine/commands.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
-import type { CallTerms, NodeTerms, TransactionState, TransactionTerms } from "../shared/vocabulary.ts";
-import type { Answer } from "./answer.ts";
-import { decodeAnswer } from "./answer.ts";
+import type { AttestationRef, CallTerms, NodeTerms, TransactionState, TransactionTerms } from "../shared/vocabulary.ts";
+import { assert } from "../shared/assert.ts";
+import type { Answer } from "../proofs/answer.ts";
+import { decodeAnswer } from "../proofs/answer.ts";
 import type { BlobsSnapshot } from "./blob-store.ts";
 import { BlobStore } from "./blob-store.ts";
 import type { Blob } from "./inbox.ts";
 
-/** A copy that may still be answered, or whose answer is at hand. */
-interface HeldCopy {
-  readonly node: string;
-  /** The key under which the node was registered when it got the copy; it may leave before its answer is judged. */
-  readonly nodeKey: string;
-  readonly txHash: string;
-  readonly callIndex: number;
-  answerHash: string;
+/** Under what a node was registered when it got a copy: it may leave, or join anew, before its answer is judged. */
+export interface Signer {
+  readonly key: string;
+  /** Missing unless the copy is in mode `tee`. */
+  readonly attestation?: AttestationRef;
 }
 
-/** The winning copy's answer, and the key that it was checked with. */
-interface Winner {
+/** A copy that may still be answered, or whose answer is at hand. */
+export interface HeldCopy {
+  readonly node: string;
+  readonly signer: Signer;
+  readonly nonce: number;
+  readonly txHash: string;
+  readonly callIndex: number;
+  readonly call: Pick<CallTerms, "model" | "mode" | "inputHash">;
   readonly answerHash: string;
-  readonly nodeKey: string;
+  /** Its node gave another answer too: that was enough. */
+  readonly disputed: boolean;
+}
+
+/** The answer of the winning copy, or of one that helped it to win, and what it was checked with. */
+interface HeldAnswer {
+  readonly copy: number;
+  readonly answerHash: string;
+  readonly signer: Signer;
 }
 
 interface HeldTransaction {
@@ -29,12 +41,14 @@ interface HeldTransaction {
   /** The calls that its sender declared; the engine knows them only as pre-execution names them. */
   readonly declared: readonly CallTerms[] | undefined;
   readonly copies: Set<number>;
-  /** By call. */
-  readonly winners: Map<number, Winner>;
+  /** By call; the winner first. */
+  readonly decided: Map<number, readonly HeldAnswer[]>;
+  /** Calls whose result was challenged since the transaction was sealed. */
+  readonly challenged: Set<number>;
 }
 
 /** A sealed block that a reorg may take back. */
-interface HeldBlock {
+export interface HeldBlock {
   readonly height: number;
   readonly transactions: readonly string[];
   committed: boolean;
@@ -44,13 +58,16 @@ interface HeldBlock {
 export interface CustodySnapshot {
   readonly blocks: readonly HeldBlock[];
   readonly nodes: readonly NodeTerms[];
+  /** Digest of the model registry in force, "" for none. */
+  readonly models: string;
   readonly blobs: BlobsSnapshot;
   readonly copies: readonly (HeldCopy & { readonly id: number })[];
   readonly transactions: readonly {
     readonly hash: string;
     readonly inputs: readonly string[];
     readonly declared: readonly CallTerms[] | undefined;
-    readonly winners: readonly (readonly [number, Winner])[];
+    readonly decided: readonly (readonly [number, readonly HeldAnswer[]])[];
+    readonly challenged: readonly number[];
   }[];
 }
 
@@ -59,13 +76,15 @@ const GONE: ReadonlySet<TransactionState> = new Set(["refunded", "replaced", "wi
 
 /**
  * What the shell keeps for the engine, which knows bytes only by their hashes: inputs until their transaction is gone for
- * good, answers until their race is over, the winning ones as long as the inputs. A function of the journalled batches
- * alone, so that a restart finds the same. Bounded by the engine's limits and by `blobBytes`, which intake looks at.
+ * good, answers until their race is over, those that decided it as long as the inputs, attestation documents as long as their
+ * node, or an answer made under them, is known. A function of the journalled batches alone, so that a restart finds the same.
+ * Bounded by the engine's limits and by `blobBytes`, which intake looks at.
  */
 export class Custody {
   readonly #maxReorgDepth: number;
   readonly #blobs = new BlobStore();
   readonly #nodes = new Map<string, NodeTerms>();
+  #models = "";
   readonly #copies = new Map<number, HeldCopy>();
   readonly #transactions = new Map<string, HeldTransaction>();
   /** Ascending. Follows the engine's own rule of what is final. */
@@ -90,14 +109,35 @@ export class Custody {
     return this.#nodes;
   }
 
-  /** The key that a copy's proof must be made with. */
-  keyFor(copy: number): string | undefined {
-    return this.#copies.get(copy)?.nodeKey;
+  /** Digest of the model registry that the last event named; "" before the first. */
+  get models(): string {
+    return this.#models;
   }
 
-  /** The key that a call's winning answer was checked with. */
-  winnerKey(txHash: string, callIndex: number): string | undefined {
-    return this.#transactions.get(txHash)?.winners.get(callIndex)?.nodeKey;
+  /** A copy that may still be answered, or whose answer may still be needed. */
+  copy(id: number): HeldCopy | undefined {
+    return this.#copies.get(id);
+  }
+
+  /** Who gave an answer that counted for a call's decision, or that is held for another reason. */
+  signerOf(txHash: string, callIndex: number, copy: number): Signer | undefined {
+    const answers = this.#transactions.get(txHash)?.decided.get(callIndex);
+    return (answers?.find((held) => held.copy === copy) ?? this.#copies.get(copy))?.signer;
+  }
+
+  /** Whether this call's result was challenged already in the block that carries it. */
+  wasChallenged(txHash: string, callIndex: number): boolean {
+    return this.#transactions.get(txHash)?.challenged.has(callIndex) === true;
+  }
+
+  /** Blocks that a reorg can take back, ascending. */
+  get blocks(): readonly HeldBlock[] {
+    return this.#blocks;
+  }
+
+  /** An attestation document by its SHA-256. */
+  document(hash: string): Uint8Array | undefined {
+    return this.#blobs.get(hash);
   }
 
   declaredCalls(txHash: string): readonly CallTerms[] | undefined {
@@ -114,16 +154,13 @@ export class Custody {
     return this.#blocks.filter((block) => !block.committed && block.height <= height).map((block) => block.height);
   }
 
-  /** Whether an answer of this node to this copy is still of use: known, the node's own, and the first. */
-  awaits(copy: number, node: string): boolean {
+  /**
+   * Whether the bytes of this answer are still of use: the copy is known and the node's own, and the answer is its first, or
+   * the first that differs from it, which is evidence.
+   */
+  awaits(copy: number, node: string, answerHash: string): boolean {
     const held = this.#copies.get(copy);
-    return held !== undefined && held.node === node && held.answerHash === "";
-  }
-
-  /** The answer that came in for a copy, as long as its race, or its stitching, may need it. */
-  answerOf(copy: number): Answer | undefined {
-    const held = this.#copies.get(copy);
-    return held === undefined ? undefined : this.answer(held.answerHash);
+    return held !== undefined && held.node === node && held.answerHash !== answerHash && !held.disputed;
   }
 
   answer(hash: string): Answer | undefined {
@@ -135,10 +172,16 @@ export class Custody {
   noteEvent(event: EngineEvent, blobs: readonly Blob[]): void {
     switch (event.kind) {
       case "node-joined":
-        this.#nodes.set(event.node.id, event.node);
+        this.#holdNode(event.node, blobs);
         return;
       case "node-left":
-        this.#nodes.delete(event.node);
+        this.#dropNode(event.node);
+        return;
+      case "registry-changed":
+        this.#models = event.hash;
+        return;
+      case "challenged":
+        this.#transactions.get(event.txHash)?.challenged.add(event.callIndex);
         return;
       case "copy-answered":
         this.#holdAnswer(event.copy, event.node, event.answerHash, blobs);
@@ -154,21 +197,19 @@ export class Custody {
       case "accepted":
         if (event.kind === "submitted") this.#holdTransaction(event.transaction, blobs);
         return;
-      case "dispatch": {
-        const { id, node, race } = command.copy;
-        const nodeKey = this.#nodes.get(node.id)?.key;
-        if (nodeKey === undefined) return;
-        const { tx, callIndex } = race;
-        this.#holdCopy(id, { node: node.id, nodeKey, txHash: tx.hash, callIndex, answerHash: "" });
+      case "dispatch":
+        this.#holdCopy(command.copy);
         return;
-      }
       // What a node says of its copy does not end it here: the engine may be waiting for the verdict on its answer.
       case "cancel":
       case "lost":
         this.#dropCopy(command.copy.id);
         return;
       case "decided":
-        this.#holdWinner(command.result);
+        this.#holdResult(command.result);
+        return;
+      case "challengeEnded":
+        this.#dropCopies(command.outcome.txHash, command.outcome.callIndex);
         return;
       case "notify":
         if (GONE.has(command.transaction.state)) this.#release(command.transaction.hash);
@@ -187,17 +228,24 @@ export class Custody {
     }
   }
 
+  /** An event whose commands were all carried out. Only now: what becomes final may have ended with a word about its answers. */
+  noteEnd(event: EngineEvent): void {
+    if (event.kind === "block-opened" || event.kind === "block-committed") this.#forgetFinal();
+  }
+
   snapshot(): CustodySnapshot {
     return {
       blocks: this.#blocks.map((block) => ({ ...block })),
       nodes: [...this.#nodes.values()],
+      models: this.#models,
       blobs: this.#blobs.snapshot(),
       copies: [...this.#copies].map(([id, held]) => ({ id, ...held })),
-      transactions: [...this.#transactions].map(([hash, { inputs, declared, winners }]) => ({
+      transactions: [...this.#transactions].map(([hash, { inputs, declared, decided, challenged }]) => ({
         hash,
         inputs,
         declared,
-        winners: [...winners],
+        decided: [...decided],
+        challenged: [...challenged],
       })),
     };
   }
@@ -205,9 +253,11 @@ export class Custody {
   #restore(snapshot: CustodySnapshot): void {
     for (const block of snapshot.blocks) this.#blocks.push({ ...block });
     for (const node of snapshot.nodes) this.#nodes.set(node.id, node);
+    this.#models = snapshot.models;
     this.#blobs.restore(snapshot.blobs);
-    for (const { hash, inputs, declared, winners } of snapshot.transactions) {
-      this.#transactions.set(hash, { inputs, declared, winners: new Map(winners), copies: new Set() });
+    for (const { hash, inputs, declared, decided, challenged } of snapshot.transactions) {
+      const calls = { decided: new Map(decided), challenged: new Set(challenged) };
+      this.#transactions.set(hash, { inputs, declared, copies: new Set(), ...calls });
     }
     for (const { id, ...held } of snapshot.copies) {
       this.#copies.set(id, held);
@@ -219,36 +269,93 @@ export class Custody {
     this.#release(hash);
     for (const blob of blobs) this.#blobs.hold(blob);
     const inputs = blobs.map((blob) => blob.hash);
-    this.#transactions.set(hash, { inputs, declared: calls, copies: new Set(), winners: new Map() });
+    const fresh = { copies: new Set<number>(), decided: new Map(), challenged: new Set<number>() };
+    this.#transactions.set(hash, { inputs, declared: calls, ...fresh });
+  }
+
+  #holdNode(node: NodeTerms, blobs: readonly Blob[]): void {
+    const document = blobs.find(({ hash }) => hash === node.attestation?.hash);
+    if (document !== undefined) this.#blobs.hold(document);
+    this.#dropNode(node.id);
+    const { attestation: _, ...unattested } = node;
+    this.#nodes.set(node.id, document === undefined ? unattested : node);
+  }
+
+  #dropNode(id: string): void {
+    this.#letGo(this.#nodes.get(id)?.attestation);
+    this.#nodes.delete(id);
+  }
+
+  /** One more that needs the document of this attestation, which is at hand. */
+  #keep(attestation: AttestationRef | undefined): void {
+    if (attestation === undefined) return;
+    const bytes = this.#blobs.get(attestation.hash);
+    assert(bytes !== undefined, "the document of a registered attestation is at hand");
+    this.#blobs.hold({ hash: attestation.hash, bytes });
+  }
+
+  #letGo(attestation: AttestationRef | undefined): void {
+    if (attestation !== undefined) this.#blobs.release(attestation.hash);
   }
 
   /** Given again after a restart, a dispatch finds its copy held already, maybe with its answer. */
-  #holdCopy(id: number, copy: HeldCopy): void {
-    if (this.#copies.has(id)) return;
-    this.#copies.set(id, copy);
-    this.#transactions.get(copy.txHash)?.copies.add(id);
+  #holdCopy({ id, node, nonce, race }: CopyView): void {
+    const terms = this.#nodes.get(node.id);
+    if (this.#copies.has(id) || terms === undefined) return;
+    const { tx, callIndex } = race;
+    const { model, mode, inputHash } = race.call;
+    const { key, attestation } = terms;
+    const signer: Signer = mode === "tee" && attestation !== undefined ? { key, attestation } : { key };
+    this.#keep(signer.attestation);
+    const call = { model, mode, inputHash };
+    const asked = { node: node.id, signer, nonce, txHash: tx.hash, callIndex, call };
+    this.#copies.set(id, { ...asked, answerHash: "", disputed: false });
+    this.#transactions.get(tx.hash)?.copies.add(id);
   }
 
   #holdAnswer(copy: number, node: string, answerHash: string, blobs: readonly Blob[]): void {
     const held = this.#copies.get(copy);
     const blob = blobs.find(({ hash }) => hash === answerHash);
-    if (held === undefined || blob === undefined || !this.awaits(copy, node)) return;
-    held.answerHash = answerHash;
-    this.#blobs.hold(blob);
+    if (held === undefined || blob === undefined || held.node !== node) return;
+    if (held.answerHash === "") {
+      this.#copies.set(copy, { ...held, answerHash });
+      this.#blobs.hold(blob);
+    } else if (held.answerHash !== answerHash) this.#copies.set(copy, { ...held, disputed: true });
   }
 
-  #holdWinner({ txHash, callIndex, copy, answerHash }: CallResult): void {
+  #holdResult(result: CallResult): void {
+    const { txHash, callIndex, supporters } = result;
     const transaction = this.#transactions.get(txHash);
-    const bytes = this.#blobs.get(answerHash);
-    const nodeKey = this.keyFor(copy);
     if (transaction === undefined) return;
-    if (bytes !== undefined && nodeKey !== undefined) {
-      this.#blobs.hold({ hash: answerHash, bytes });
-      const earlier = transaction.winners.get(callIndex);
-      if (earlier !== undefined) this.#blobs.release(earlier.answerHash);
-      transaction.winners.set(callIndex, { answerHash, nodeKey });
+    const counted = [result, ...supporters].flatMap((answer) => this.#heldAnswer(answer));
+    const earlier = transaction.decided.get(callIndex);
+    if (counted.length === 1 + supporters.length) transaction.decided.set(callIndex, counted);
+    if (earlier !== undefined) this.#dropAnswers(earlier);
+    this.#dropCopies(txHash, callIndex);
+  }
+
+  /** None when the answer is not at hand. */
+  #heldAnswer({ copy, answerHash }: Pick<Support, "copy" | "answerHash">): readonly HeldAnswer[] {
+    const bytes = this.#blobs.get(answerHash);
+    const signer = this.#copies.get(copy)?.signer;
+    if (bytes === undefined || signer === undefined) return [];
+    this.#blobs.hold({ hash: answerHash, bytes });
+    this.#keep(signer.attestation);
+    return [{ copy, answerHash, signer }];
+  }
+
+  #dropAnswers(answers: readonly HeldAnswer[]): void {
+    for (const { answerHash, signer } of answers) {
+      this.#blobs.release(answerHash);
+      this.#letGo(signer.attestation);
     }
-    for (const id of transaction.copies) if (this.#copies.get(id)?.callIndex === callIndex) this.#dropCopy(id);
+  }
+
+  /** Nobody asks this question any more. */
+  #dropCopies(txHash: string, callIndex: number): void {
+    for (const id of [...(this.#transactions.get(txHash)?.copies ?? [])]) {
+      if (this.#copies.get(id)?.callIndex === callIndex) this.#dropCopy(id);
+    }
   }
 
   #dropCopy(id: number): void {
@@ -257,6 +364,7 @@ export class Custody {
     this.#copies.delete(id);
     this.#transactions.get(held.txHash)?.copies.delete(id);
     if (held.answerHash !== "") this.#blobs.release(held.answerHash);
+    this.#letGo(held.signer.attestation);
   }
 
   #holdBlock({ height, transactions }: SealedBlock): void {
@@ -264,15 +372,20 @@ export class Custody {
     this.#blocks.push({ height, transactions: transactions.map(({ hash }) => hash), committed: false });
   }
 
-  #commit(height: number): void {
-    for (const block of this.#blocks) if (block.height === height) block.committed = true;
+  #forgetFinal(): void {
     while (this.#blocks.length > this.#maxReorgDepth && this.#blocks[0]?.committed === true) {
       for (const hash of this.#blocks.shift()?.transactions ?? []) this.#release(hash);
     }
   }
 
+  #commit(height: number): void {
+    for (const block of this.#blocks) if (block.height === height) block.committed = true;
+  }
+
   #revert(height: number): void {
-    while ((this.#blocks.at(-1)?.height ?? -1) >= height) this.#blocks.pop();
+    while ((this.#blocks.at(-1)?.height ?? -1) >= height) {
+      for (const hash of this.#blocks.pop()?.transactions ?? []) this.#transactions.get(hash)?.challenged.clear();
+    }
   }
 
   #release(hash: string): void {
@@ -280,7 +393,7 @@ export class Custody {
     if (transaction === undefined) return;
     for (const id of [...transaction.copies]) this.#dropCopy(id);
     for (const input of transaction.inputs) this.#blobs.release(input);
-    for (const { answerHash } of transaction.winners.values()) this.#blobs.release(answerHash);
+    for (const answers of transaction.decided.values()) this.#dropAnswers(answers);
     this.#transactions.delete(hash);
   }
 }

@@ -1,9 +1,10 @@
 import type { EmbeddedNode } from "../node/embedded-node.ts";
 import { embeddedNodeProblem } from "../node/embedded-node.ts";
+import type { EmulatorRoot } from "../node/enclave-emulator.ts";
 import { NodeThread } from "../node/node-thread.ts";
 import { readWasmBinary } from "../node/wasm-binary.ts";
 import { assert } from "../shared/assert.ts";
-import type { Assignment, NodeMessage, Transport } from "./transport.ts";
+import type { Assignment, NodeMessage, RegistrationEpoch, Transport } from "./transport.ts";
 
 export { defaultFleet } from "../node/default-fleet.ts";
 export type { EmbeddedNode } from "../node/embedded-node.ts";
@@ -11,6 +12,11 @@ export type { EmbeddedNode } from "../node/embedded-node.ts";
 export interface InProcessTransportOptions {
   /** 1 to 64 nodes with distinct ids. */
   readonly nodes: readonly EmbeddedNode[];
+  /**
+   * Root of the nodes' enclaves, which are emulated and protect nothing: their documents begin with it. Without it nodes cannot
+   * offer anything in mode `tee`.
+   */
+  readonly emulator?: EmulatorRoot;
   /** Told when a node's thread ended unasked; the node has left by then, and is started again after a while. */
   readonly onCrash?: (node: string, error: Error) => void;
 }
@@ -33,6 +39,8 @@ export function createInProcessTransport(options: InProcessTransportOptions): In
   for (const node of nodes) {
     const problem = embeddedNodeProblem(node);
     if (problem !== undefined) throw new RangeError(problem);
+    if (options.emulator === undefined && node.offers.some(({ mode }) => mode === "tee"))
+      throw new RangeError(`${node.id}: offers in mode tee need an enclave; give the transport an emulator root`);
   }
   return new ThreadedNodes(options);
 }
@@ -41,6 +49,7 @@ class ThreadedNodes implements InProcessTransport {
   readonly #options: InProcessTransportOptions;
   readonly #threads = new Map<string, NodeThread>();
   #receive: ((message: NodeMessage) => void) | undefined;
+  #epoch: RegistrationEpoch | undefined;
   #closed = false;
 
   constructor(options: InProcessTransportOptions) {
@@ -52,15 +61,21 @@ class ThreadedNodes implements InProcessTransport {
     this.#receive = receive;
   }
 
+  announce(epoch: RegistrationEpoch): void {
+    this.#epoch = epoch;
+    for (const thread of this.#threads.values()) thread.announce(epoch);
+  }
+
   async start(): Promise<void> {
     const receive = this.#receive;
     assert(receive !== undefined, "onMessage is called before start");
     assert(this.#threads.size === 0 && !this.#closed, "a transport starts once");
     const wasmBinary = readWasmBinary();
-    const onCrash = this.#options.onCrash ?? (() => undefined);
+    const { emulator, onCrash = () => undefined } = this.#options;
     for (const node of this.#options.nodes) {
-      this.#threads.set(node.id, new NodeThread({ node, wasmBinary, receive, onCrash }));
+      this.#threads.set(node.id, new NodeThread({ node, wasmBinary, emulator, receive, onCrash }));
     }
+    if (this.#epoch !== undefined) this.announce(this.#epoch);
     await Promise.all(Array.from(this.#threads.values(), (thread) => thread.start()));
   }
 

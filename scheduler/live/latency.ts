@@ -11,8 +11,19 @@ import type { Command } from "../engine/recorder.ts";
  * - `stitch`: a transaction's last result → its block
  * - `seal`: a transaction admitted → its block
  * - `journal`: a batch stepped → durable
+ * - `wait-…`: what a proof of that mode waited for verifiers in all
  */
-export const LATENCIES = ["job", "verification", "stitch", "seal", "journal"] as const;
+export const LATENCIES = [
+  "job",
+  "verification",
+  "stitch",
+  "seal",
+  "journal",
+  "wait-vanilla",
+  "wait-optimistic",
+  "wait-tee",
+  "wait-zkml",
+] as const;
 export type LatencyName = (typeof LATENCIES)[number];
 
 /** Milliseconds. */

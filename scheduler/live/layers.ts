@@ -3,11 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { EngineConfig } from "../engine/config.ts";
-import type { EmbeddedNode } from "../node/embedded-node.ts";
+import { type EmbeddedNode, embeddedNodeTerms } from "../node/embedded-node.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import { BlockArchive } from "./block-archive.ts";
 import { createLiveClock } from "./clock.ts";
+import { loadEmulatorRoot } from "./emulator-root.ts";
 import { createInProcessTransport } from "./in-process-transport.ts";
 import type { JournalStore } from "./journal-store.ts";
 import { memoryStore, openFileStore } from "./journal-store.ts";
@@ -16,19 +17,26 @@ import type { LiveLimits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
 import type { PreExecutor } from "./pre-executor.ts";
+import type { EmulatorRoot } from "../node/enclave-emulator.ts";
+import { embeddedRegistry, openRegistry } from "../registry/default-registry.ts";
+import type { Registry } from "../registry/registry.ts";
+import { loadRegistry } from "../registry/registry-file.ts";
+import type { ProofSettings } from "./proof-settings.ts";
+import type { QuoteQuestion } from "./quote.ts";
 import { writeManifest } from "./records.ts";
 import type { ServiceState } from "./recovery.ts";
 import { recover } from "./recovery.ts";
-import { loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
+import { epochSeeds, loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
 import type { Log } from "./service.ts";
 import { Service, ServiceFailed } from "./service.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
+import { trustIn } from "../proofs/stage-runner.ts";
 import { VerifierPool, verifyWorkerUrl } from "./verifier-pool.ts";
 
 /** A part could not be brought up. `reason` is the part's own word for it, where it has one. */
 export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
-  part: Schema.Literals(["directory", "journal", "records", "transport", "service"]),
+  part: Schema.Literals(["directory", "registry", "journal", "records", "transport", "service"]),
   reason: Schema.String,
   message: Schema.String,
 }) {}
@@ -50,6 +58,7 @@ export interface SettingsShape {
   /** Taken up at every start; `undefined` leaves the one in force. */
   readonly policy: PolicySpec | undefined;
   readonly limits: LiveLimits;
+  readonly proofs: ProofSettings;
   /** Keeps the whole journal, so that it can be replayed from its beginning. */
   readonly retainAll: boolean;
 }
@@ -65,11 +74,13 @@ export class Directory extends Context.Service<
   {
     readonly path: string | undefined;
     readonly secret: Uint8Array;
+    /** The root of embedded nodes' enclaves, which are emulated; made when it is first asked for. */
+    readonly emulatorRoot: () => Promise<EmulatorRoot>;
     /** Whether what is in it is whole, asked when it is closed: the service was up and everything ended as it should. */
     sound: boolean;
   }
 >()("pipe/Directory") {
-  static readonly memory = Layer.sync(Directory, () => ({ path: undefined, secret: temporarySecret(), sound: false }));
+  static readonly memory = Layer.sync(Directory, () => directoryOf(undefined, temporarySecret()));
 
   static readonly layer = (path: string) =>
     Layer.effect(
@@ -83,7 +94,16 @@ export class Directory extends Context.Service<
 
 async function openDirectory(path: string): Promise<Context.Service.Shape<typeof Directory>> {
   await mkdir(path, { recursive: true });
-  return { path, secret: await loadSecret(path), sound: false };
+  return directoryOf(path, await loadSecret(path));
+}
+
+function directoryOf(path: string | undefined, secret: Uint8Array): Context.Service.Shape<typeof Directory> {
+  let root: Promise<EmulatorRoot> | undefined;
+  const emulatorRoot = () => {
+    root ??= loadEmulatorRoot(path, Date.now());
+    return root;
+  };
+  return { path, secret, emulatorRoot, sound: false };
 }
 
 /** Makes batches durable, or, without a directory, pretends to. */
@@ -116,13 +136,16 @@ export class StateService extends Context.Service<
   static readonly layer = Layer.effect(
     StateService,
     Effect.gen(function* () {
-      const { chainId, engine } = yield* Settings;
+      const { chainId, engine, proofs } = yield* Settings;
+      const { challenges } = proofs;
       const { path: directory, secret } = yield* Directory;
       const store = yield* JournalService;
       const key = schedulerKey(secret);
       const archive = new BlockArchive(directory, engine.limits.maxReorgDepth + 1);
       const state = yield* Effect.acquireRelease(
-        opening("records", () => recover({ store, directory, chainId, key, archive })),
+        opening("records", () =>
+          recover({ store, directory, chainId, key, archive, challenges, seeds: epochSeeds(secret) }),
+        ),
         ({ records }) => Effect.promise(() => records.close()),
       );
       return { state, archive, key };
@@ -130,19 +153,53 @@ export class StateService extends Context.Service<
   );
 }
 
+/** Which models there are, what makes an answer of them valid, and which nodes may answer. */
+export class RegistryService extends Context.Service<RegistryService, Registry>()("pipe/Registry") {
+  static readonly given = (registry: Registry) => Layer.succeed(RegistryService, registry);
+
+  /** From a file; docs/REGISTRY.md says what stands in it. */
+  static readonly file = (path: string) =>
+    Layer.effect(
+      RegistryService,
+      opening("registry", () => loadRegistry(path)),
+    );
+
+  /** The package's models, and these nodes alone. */
+  static readonly embedded = (nodes: readonly Omit<EmbeddedNode, "seedHex">[]) =>
+    Layer.effect(
+      RegistryService,
+      Effect.gen(function* () {
+        const { secret, emulatorRoot } = yield* Directory;
+        const listed = keyedNodes(nodes, secret).map((node) => ({
+          ...embeddedNodeTerms(node),
+          bondGwei: node.bondGwei,
+        }));
+        return embeddedRegistry(listed, yield* opening("registry", emulatorRoot));
+      }),
+    );
+
+  /** The package's models, and any node in its own words. */
+  static readonly open = Layer.sync(RegistryService, openRegistry);
+}
+
+function keyedNodes(nodes: readonly Omit<EmbeddedNode, "seedHex">[], secret: Uint8Array): readonly EmbeddedNode[] {
+  return nodes.map((node) => ({ ...node, seedHex: nodeSeedHex(secret, node.id) }));
+}
+
 /** Carries assignments to nodes. */
 export class TransportService extends Context.Service<TransportService, Transport>()("pipe/Transport") {
-  /** Nodes in threads of this process; their keys are derived from the directory's secret. */
+  /** Nodes in threads of this process; their keys are derived from the directory's secret, their enclaves are emulated. */
   static readonly embedded = (nodes: readonly Omit<EmbeddedNode, "seedHex">[]) =>
     Layer.effect(
       TransportService,
       Effect.gen(function* () {
-        const { secret } = yield* Directory;
+        const { secret, emulatorRoot } = yield* Directory;
         const log = yield* logOf;
-        const keyed = nodes.map((node) => ({ ...node, seedHex: nodeSeedHex(secret, node.id) }));
+        const emulator = yield* opening("transport", emulatorRoot);
+        const keyed = keyedNodes(nodes, secret);
         const onCrash = (node: string, error: Error) =>
           log("Warn", "a node's thread died", { node, error: error.message });
-        const create = opening("transport", async () => createInProcessTransport({ nodes: keyed, onCrash }));
+        const create = opening("transport", async () => createInProcessTransport({ nodes: keyed, emulator, onCrash }));
         return yield* Effect.acquireRelease(create, (transport) => Effect.promise(() => transport.close()));
       }),
     );
@@ -161,15 +218,24 @@ export class VerifierService extends Context.Service<VerifierService, Verifier>(
     VerifierService,
     Effect.gen(function* () {
       const { limits } = yield* Settings;
+      const { roots } = yield* RegistryService;
+      const trust = trustIn(roots);
       const log = yield* logOf;
-      const onReplaced = (reason: string) => log("Warn", "a verifier was replaced", { reason });
-      const workers = Math.min(MAX_VERIFIERS, Math.max(1, availableParallelism() - 1));
-      const pool = Effect.sync(() => new VerifierPool({ workers, limits, workerUrl: verifyWorkerUrl(), onReplaced }));
-      return yield* Effect.acquireRelease(pool, (verifier) => Effect.promise(() => verifier.close()));
+      const onReplaced = (reason: string, said: string) => log("Warn", "a verifier was replaced", { reason, said });
+      const workers = Math.min(MAX_VERIFIERS, Math.max(MIN_VERIFIERS, availableParallelism() - 1));
+      const pool = Effect.sync(
+        () => new VerifierPool({ workers, limits, trust, workerUrl: verifyWorkerUrl(), onReplaced }),
+      );
+      const verifier = yield* Effect.acquireRelease(pool, (opened) => Effect.promise(() => opened.close()));
+      // The first answers should not wait, and maybe lose their race, for a process that starts.
+      yield* Effect.promise(() => verifier.ready);
+      return verifier;
     }),
   );
 }
 
+/** Two even where there is one core to spare: only the machine can interrupt a pairing for a signature that comes meanwhile. */
+const MIN_VERIFIERS = 2;
 /** Each checks some ten thousand signatures a second: four are more than the loop can use. */
 const MAX_VERIFIERS = 4;
 
@@ -190,13 +256,15 @@ function ask<A extends readonly unknown[], B>(question: (...args: A) => Promise<
     );
 }
 
-function effectsOf(service: Service, latencies: Latencies, key: SigningKey) {
+function effectsOf(service: Service, registry: Registry, latencies: Latencies, key: SigningKey) {
   return {
     submit: ask((signed: unknown) => service.submit(signed)),
     withdraw: ask((hash: string) => service.withdraw(hash)),
     deposit: ask((account: string, amountGwei: number) => service.deposit(account, amountGwei)),
     status: ask((hash: string) => service.status(hash)),
     account: ask((id: string) => service.account(id)),
+    bond: ask((node: string, bondGwei: number) => service.bond(node, bondGwei)),
+    quote: ask((question: QuoteQuestion) => service.quote(question)),
     estimate: ask((question: Parameters<Service["estimate"]>[0]) => service.estimate(question)),
     openBlock: ask((height: number, sealAtUs: number) => service.openBlock(height, sealAtUs)),
     seal: ask((request: Parameters<Service["seal"]>[0]) => service.seal(request)),
@@ -218,6 +286,7 @@ function effectsOf(service: Service, latencies: Latencies, key: SigningKey) {
       );
     }),
     failed: service.failed,
+    registry,
     latencies,
     schedulerKey: key.publicKeyHex,
   };
@@ -228,7 +297,8 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
   static readonly layer = Layer.effect(
     PipeService,
     Effect.gen(function* () {
-      const { chainId, limits, policy } = yield* Settings;
+      const { chainId, limits, policy, proofs } = yield* Settings;
+      const registry = yield* RegistryService;
       const directory = yield* Directory;
       const store = yield* JournalService;
       const { state, archive, key } = yield* StateService;
@@ -242,7 +312,8 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
         log("Warn", "no directory: nothing that this scheduler holds survives its process", {});
       const latencies = yield* latencyLog(directory.path);
       const parts = { chainId, limits, clock, store, state, archive, transport, verifier, preExecutor };
-      const service = new Service({ ...parts, metrics, latencies, log });
+      const seeds = epochSeeds(directory.secret);
+      const service = new Service({ ...parts, proofs, registry, seeds, metrics, latencies, log });
       yield* Effect.addFinalizer(() =>
         Effect.promise(async () => {
           await service.stop();
@@ -250,11 +321,11 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
         }),
       );
       yield* opening("service", () => service.start(policy));
-      return effectsOf(service, latencies, key);
+      return effectsOf(service, registry, latencies, key);
     }),
   );
 
-  /** All that it needs, but settings, directory, transport and pre-executor. */
+  /** All that it needs, but settings, directory, registry, transport and pre-executor. */
   static readonly wired = PipeService.layer.pipe(
     Layer.provide(VerifierService.layer),
     Layer.provide(StateService.layer),

@@ -109,9 +109,9 @@ export class Loop<Engine extends SteppedEngine> {
   }
 
   /** A node joined or left; what this node's own next word says better is not stepped. */
-  registration(node: string, event: EngineEvent): void {
+  registration(node: string, event: EngineEvent, blobs: readonly Blob[]): void {
     if (this.#stopped) return;
-    this.inbox.registration(node, { event, blobs: [], asker: undefined });
+    this.inbox.registration(node, { event, blobs, asker: undefined });
     this.ring();
   }
 
@@ -277,7 +277,7 @@ export function stepAgain(engine: SteppedEngine, batch: Batch): readonly Step[] 
   });
 }
 
-/** The bytes that came with an event: the inputs of a transaction, the answer of a copy. */
+/** The bytes that came with an event: a transaction's inputs, a copy's answer, a node's attestation, a registry's lines. */
 function blobsOf(event: EngineEvent, { blobs = {} }: Batch): readonly Blob[] {
   const hashes = namedHashes(event);
   return [...new Set(hashes)].flatMap((hash) => {
@@ -288,6 +288,8 @@ function blobsOf(event: EngineEvent, { blobs = {} }: Batch): readonly Blob[] {
 
 function namedHashes(event: EngineEvent): readonly string[] {
   if (event.kind === "submitted") return event.transaction.calls?.map(({ inputHash }) => inputHash) ?? [];
+  if (event.kind === "node-joined") return event.node.attestation === undefined ? [] : [event.node.attestation.hash];
+  if (event.kind === "registry-changed") return [event.hash];
   return event.kind === "copy-answered" ? [event.answerHash] : [];
 }
 

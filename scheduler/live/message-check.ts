@@ -1,5 +1,6 @@
+import { isConflictRule } from "../proofs/conflict-rule.ts";
 import { isHashHex } from "../proofs/digest.ts";
-import { ID_PATTERN } from "../proofs/wire-limits.ts";
+import { ID_PATTERN, WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import { type CallTerms, MODES, type NodeTerms } from "../shared/vocabulary.ts";
 import type { PreExecution } from "./pre-executor.ts";
 import type { NodeMessage } from "./transport.ts";
@@ -10,7 +11,7 @@ const FAILURES: ReadonlySet<unknown> = new Set(["error", "overloaded", "unknown-
 
 /**
  * Whether a message is what its type says. Nodes are not ours, and what they say goes into the journal, which must give
- * every number back as it was.
+ * every number back as it was. An answer's proof is no part of it: a node that sends a bad one has failed its copy.
  */
 export function isWellFormed(said: NodeMessage): boolean {
   try {
@@ -24,7 +25,7 @@ export function isWellFormed(said: NodeMessage): boolean {
 function isMessage(said: NodeMessage): boolean {
   switch (said.kind) {
     case "joined":
-      return areTerms(said.terms);
+      return areTerms(said.terms) && isDocument(said.attestation);
     case "left":
       return isId(said.node);
     case "reported":
@@ -34,7 +35,7 @@ function isMessage(said: NodeMessage): boolean {
     case "progressed":
       return isId(said.node) && isNatural(said.copy) && isNatural(said.tokens);
     case "answered":
-      return isId(said.node) && isNatural(said.copy) && said.output instanceof Uint8Array && isProof(said.proof);
+      return isId(said.node) && isNatural(said.copy) && said.output instanceof Uint8Array;
     case "failed":
       return isId(said.node) && isNatural(said.copy) && FAILURES.has(said.reason);
     default:
@@ -58,7 +59,7 @@ function isCall(call: CallTerms): boolean {
   return (
     [model, digest, inputHash].every(isString) &&
     MODES.includes(mode) &&
-    conflict.kind === "first-valid" &&
+    isConflictRule(conflict) &&
     [tokensIn, tokensOut, maxFeeGwei, validityBlocks].every(isNatural)
   );
 }
@@ -67,18 +68,22 @@ function isString(value: unknown): boolean {
   return typeof value === "string";
 }
 
-function areTerms({ id, key, operator, region, hardware, slots, queueLimit, offers }: NodeTerms): boolean {
+function areTerms(terms: NodeTerms): boolean {
+  const { id, key, operator, region, hardware, slots, queueLimit, offers, attestation } = terms;
   return (
     [id, operator, region, hardware].every(isId) &&
     isHashHex(key) &&
     isNatural(slots) &&
     isNatural(queueLimit) &&
+    (attestation === undefined || (isHashHex(attestation.hash) && isNatural(attestation.epoch))) &&
     isListOf(offers, ({ model, mode, priceGwei }) => isId(model) && MODES.includes(mode) && isNatural(priceGwei))
   );
 }
 
-function isProof(proof: { readonly kind: unknown; readonly signature: unknown }): boolean {
-  return proof.kind === "vanilla" && isText(proof.signature, 1024);
+/** Of an attestation document only its size is looked at here. */
+function isDocument(document: unknown): boolean {
+  if (document === undefined) return true;
+  return document instanceof Uint8Array && document.length <= WIRE_LIMITS.maxAttestationBytes;
 }
 
 function isListOf<A>(list: readonly A[], check: (element: A) => boolean): boolean {

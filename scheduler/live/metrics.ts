@@ -26,7 +26,10 @@ const counters = {
     description: "Copies cancelled, by reason",
     incremental: true,
   }),
-  verdicts: Metric.counter("pipe_verdicts_total", { description: "Proofs judged, by reason", incremental: true }),
+  verdicts: Metric.counter("pipe_verdicts_total", {
+    description: "Proofs judged, by reason and mode",
+    incremental: true,
+  }),
   decided: Metric.counter("pipe_jobs_decided_total", {
     description: "Races with a winner, by lane",
     incremental: true,
@@ -43,6 +46,7 @@ const gauges = {
   waiting: Metric.gauge("pipe_inbox_waiting", { description: "Events that wait for the loop" }),
   dropped: Metric.gauge("pipe_node_messages_dropped", { description: "Node messages that found no room" }),
   blobs: Metric.gauge("pipe_blob_bytes", { description: "Bytes of inputs and answers kept" }),
+  proofs: Metric.gauge("pipe_proofs_waiting", { description: "Stages of proofs that wait for a verifier" }),
   journal: Metric.gauge("pipe_journal_backlog_bytes", { description: "Bytes that wait to become durable" }),
 } as const;
 
@@ -53,6 +57,10 @@ const histograms = {
   verification: Metric.histogram("pipe_verification_seconds", {
     description: "Winning answer to its verdict",
     boundaries,
+  }),
+  proofWait: Metric.histogram("pipe_proof_wait_seconds", {
+    description: "What a proof waited for verifiers in all, by mode",
+    boundaries: Metric.exponentialBoundaries({ start: 0.000_05, factor: 2, count: 18 }),
   }),
   seal: Metric.histogram("pipe_seal_seconds", { description: "Transaction admitted to sealed", boundaries }),
   journal: Metric.histogram("pipe_journal_seconds", { description: "Batch stepped to durable", boundaries }),
@@ -67,26 +75,29 @@ export const METRIC_NAMES: readonly string[] = [counters, gauges, histograms].fl
   Object.values(group).map(({ id }) => id),
 );
 
+type Attributes = Readonly<Record<string, string>>;
+
 /** Keeps Effect's metrics from plain code: the loop is no fiber. */
 export class Metrics {
   readonly #context: Context.Context<never>;
-  /** Counters with their attribute, made once each. The values are words of closed unions, so there are few. */
-  readonly #attributed = new Map<string, Metric.Counter<number>>();
+  /** Counters and histograms with their attributes, made once each. The values are words of closed unions, so there are few. */
+  readonly #counters = new Map<string, Metric.Metric<number, Metric.CounterState<number>>>();
+  readonly #histograms = new Map<string, Metric.Metric<number, Metric.HistogramState>>();
 
   constructor(context: Context.Context<never>) {
     this.#context = context;
   }
 
-  count(name: CounterName, amount: number, attribute?: { readonly key: string; readonly value: string }): void {
-    if (amount > 0) this.#counter(name, attribute).updateUnsafe(amount, this.#context);
+  count(name: CounterName, amount: number, attributes?: Attributes): void {
+    if (amount > 0) this.#counter(name, attributes).updateUnsafe(amount, this.#context);
   }
 
   gauge(name: GaugeName, value: number): void {
     gauges[name].updateUnsafe(value, this.#context);
   }
 
-  observeUs(name: HistogramName, durationUs: number): void {
-    histograms[name].updateUnsafe(durationUs / 1e6, this.#context);
+  observeUs(name: HistogramName, durationUs: number, attributes?: Attributes): void {
+    this.#histogram(name, attributes).updateUnsafe(durationUs / 1e6, this.#context);
   }
 
   /** Takes from a command that was carried out what it says. */
@@ -95,20 +106,20 @@ export class Metrics {
       case "accepted":
         return this.count("accepted", 1);
       case "rejected":
-        return this.count("rejected", 1, { key: "reason", value: command.rejection.reason });
+        return this.count("rejected", 1, { reason: command.rejection.reason });
       case "notify": {
         const { state, refundReason } = command.transaction;
-        if (state === "refunded") this.count("refunded", 1, { key: "reason", value: refundReason ?? "expired" });
+        if (state === "refunded") this.count("refunded", 1, { reason: refundReason ?? "expired" });
         return;
       }
       case "dispatch":
-        return this.count("launched", 1, { key: "role", value: command.copy.speculative ? "speculative" : "primary" });
+        return this.count("launched", 1, { role: command.copy.speculative ? "speculative" : "primary" });
       case "cancel":
-        return this.count("cancelled", 1, { key: "reason", value: command.reason });
+        return this.count("cancelled", 1, { reason: command.reason });
       case "decided":
         this.observeUs("job", command.result.decidedUs - command.result.openedUs);
         this.observeUs("verification", command.result.decidedUs - command.result.answeredUs);
-        return this.count("decided", 1, { key: "lane", value: command.result.lane });
+        return this.count("decided", 1, { lane: command.result.lane });
       case "moved":
         if (command.movement.kind === "paid") this.count("paid", command.movement.amountGwei);
         return;
@@ -116,9 +127,9 @@ export class Metrics {
         return this.#noteSealed(command.block);
       case "committed":
       case "reverted":
-        return this.count("blocks", 1, { key: "became", value: command.kind });
+        return this.count("blocks", 1, { became: command.kind });
       case "alarm":
-        return this.count("alarms", 1, { key: "kind", value: command.alarm.kind });
+        return this.count("alarms", 1, { kind: command.alarm.kind });
       case "evidence":
         return this.count("evidence", 1);
       default:
@@ -127,22 +138,30 @@ export class Metrics {
   }
 
   #noteSealed(block: Extract<Command, { kind: "sealed" }>["block"]): void {
-    this.count("blocks", 1, { key: "became", value: "sealed" });
+    this.count("blocks", 1, { became: "sealed" });
     for (const { lane, admittedUs } of block.transactions) {
-      this.count("sealed", 1, { key: "lane", value: lane });
+      this.count("sealed", 1, { lane: lane });
       this.observeUs("seal", block.sealedUs - admittedUs);
     }
   }
 
-  #counter(name: CounterName, attribute: { readonly key: string; readonly value: string } | undefined) {
-    const plain: Metric.Counter<number> = counters[name];
-    if (attribute === undefined) return plain;
-    const key = `${name}/${attribute.value}`;
-    let made = this.#attributed.get(key);
-    if (made === undefined) {
-      made = Metric.withAttributes(plain, { [attribute.key]: attribute.value });
-      this.#attributed.set(key, made);
-    }
-    return made;
+  #counter(name: CounterName, attributes: Attributes | undefined) {
+    return attributed(this.#counters, counters[name], attributes);
   }
+
+  #histogram(name: HistogramName, attributes: Attributes | undefined) {
+    return attributed(this.#histograms, histograms[name], attributes);
+  }
+}
+
+function attributed<State>(
+  made: Map<string, Metric.Metric<number, State>>,
+  plain: Metric.Metric<number, State>,
+  attributes: Attributes | undefined,
+): Metric.Metric<number, State> {
+  if (attributes === undefined) return plain;
+  const name = [plain.id, ...Object.values(attributes)].join("/");
+  const known = made.get(name) ?? Metric.withAttributes(plain, attributes);
+  made.set(name, known);
+  return known;
 }

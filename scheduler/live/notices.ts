@@ -1,4 +1,4 @@
-import type { Alarm, CallResult, Equivocation } from "../engine/commands.ts";
+import type { Alarm, CallResult, ChallengeOutcome, Equivocation } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
 import type { CancelReason, Lane, RefundReason, SlowReason, TransactionState } from "../shared/vocabulary.ts";
@@ -34,6 +34,7 @@ export type PipeEvent =
   | { readonly kind: "committed" | "reverted"; readonly height: number }
   | { readonly kind: "alarm"; readonly alarm: Alarm }
   | { readonly kind: "evidence"; readonly evidence: Equivocation }
+  | { readonly kind: "challengeEnded"; readonly outcome: ChallengeOutcome }
   /** This follower was too slow: that many events before the next one are lost to it. */
   | { readonly kind: "lagged"; readonly missed: number };
 
@@ -74,6 +75,7 @@ export function noticeOf(command: Command): PipeEvent | undefined {
     case "reverted":
     case "alarm":
     case "evidence":
+    case "challengeEnded":
       return command;
     default:
       return undefined;

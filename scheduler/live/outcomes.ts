@@ -2,12 +2,15 @@ import type { SealRefusal } from "../engine/commands.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
 import type { IntakeProblem } from "../proofs/transaction.ts";
 import { describeRejection } from "../proofs/transaction.ts";
+import { type CallRefusal, describeCallRefusal } from "../registry/call-check.ts";
 import type { BlockRecord } from "./records.ts";
 
 /** Why a transaction was not taken. `advice` says what its sender can do. */
 export type SubmitProblem =
   | IntakeProblem
   | { readonly kind: "rejected"; readonly rejection: Rejection; readonly advice: string }
+  /** A call that the model registry does not allow. */
+  | { readonly kind: "not-registered"; readonly refusal: CallRefusal; readonly advice: string }
   | { readonly kind: "overloaded"; readonly advice: string }
   | { readonly kind: "closed"; readonly advice: string };
 
@@ -22,6 +25,10 @@ export type SealOutcome =
 
 export function rejected(rejection: Rejection): SubmitOutcome {
   return { ok: false, problem: { kind: "rejected", rejection, advice: describeRejection(rejection) } };
+}
+
+export function refusedByRegistry(refusal: CallRefusal): SubmitOutcome {
+  return { ok: false, problem: { kind: "not-registered", refusal, advice: describeCallRefusal(refusal) } };
 }
 
 export const OVERLOADED: SubmitOutcome = {

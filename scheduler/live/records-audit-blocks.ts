@@ -1,8 +1,8 @@
 import { ZERO_HASH } from "../proofs/digest.ts";
 import type { BlockHeader } from "../proofs/header.ts";
 import { isSignedHeader } from "../proofs/header.ts";
-import type { BlockEntry, ChainedLog } from "./records-lines.ts";
-import { fileOf } from "./records-lines.ts";
+import type { AnchoredLog, BlockEntry } from "./records-lines.ts";
+import { ANCHORED_LOGS, fileOf } from "./records-lines.ts";
 import type { ChainEntry, Findings } from "./records-reader.ts";
 
 const FILE = fileOf("blocks");
@@ -68,7 +68,7 @@ export class BlockAudit {
     if (header.sealedUs < last.sealedUs) this.#find(line, "it was sealed before the block of the line above");
     if (header.chainId !== last.chainId) this.#find(line, "it belongs to another chain");
     if (header.key !== last.key) this.#find(line, "it is signed with another key");
-    if (header.orderCount < last.orderCount || header.ledgerCount < last.ledgerCount) {
+    if (ANCHORED_LOGS.some((log) => header[`${log}Count`] < last[`${log}Count`])) {
       this.#find(line, "it covers fewer lines of a log than the block above");
     }
   }
@@ -99,18 +99,16 @@ export class BlockAudit {
 
 /** Holds another log against what headers say of it: how many lines it had, and the hash of the last one. */
 export class AnchorAudit {
-  readonly #log: ChainedLog;
+  readonly #log: AnchoredLog;
   readonly #findings: Findings;
   /** Blocks by the number of lines that they cover. */
   readonly #due = new Map<number, AuditedBlock[]>();
-  readonly #headOf: (header: BlockHeader) => string;
 
-  constructor(log: "order" | "ledger", blocks: readonly AuditedBlock[], findings: Findings) {
+  constructor(log: AnchoredLog, blocks: readonly AuditedBlock[], findings: Findings) {
     this.#log = log;
     this.#findings = findings;
-    this.#headOf = (header) => (log === "order" ? header.orderHead : header.ledgerHead);
     for (const block of blocks) {
-      const count = log === "order" ? block.header.orderCount : block.header.ledgerCount;
+      const count = block.header[`${log}Count`];
       const due = this.#due.get(count);
       if (due === undefined) this.#due.set(count, [block]);
       else due.push(block);
@@ -121,7 +119,7 @@ export class AnchorAudit {
   /** The log has that many lines now, the last one with this hash. */
   reached(count: number, hash: string): void {
     for (const block of this.#due.get(count) ?? []) {
-      if (this.#headOf(block.header) === hash) continue;
+      if (block.header[`${this.#log}Head`] === hash) continue;
       this.#findings.add(
         FILE,
         block.line,

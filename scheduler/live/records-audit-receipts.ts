@@ -1,55 +1,60 @@
-import { sha256Hex } from "../proofs/digest.ts";
-import { verifySignature } from "../proofs/keys.ts";
-import { provesInclusion, receiptTree } from "../proofs/merkle.ts";
+import type { ChallengeEvidence } from "../proofs/evidence.ts";
+import { provesInclusion } from "../proofs/merkle.ts";
 import type { Receipt } from "../proofs/receipt.ts";
-import { receiptLeaf, receiptStatement } from "../proofs/receipt.ts";
-import { encodeStatement } from "../proofs/statement.ts";
-import { jobDigest } from "../proofs/transaction.ts";
-import { answerHash } from "./answer.ts";
+import { receiptFeesGwei } from "../proofs/receipt.ts";
+import type { RegistryView } from "../proofs/registry-view.ts";
+import { BlockReceipts } from "../proofs/verify-block.ts";
+import { receiptFindings } from "../proofs/verify-receipt.ts";
 import type { AuditedBlock } from "./records-audit-blocks.ts";
-import { LedgerAudit, type Payment } from "./records-audit-ledger.ts";
+import type { EvidenceAudit } from "./records-audit-evidence.ts";
+import { isForgone } from "./records-audit-evidence.ts";
+import { LedgerAudit } from "./records-audit-ledger.ts";
 import type { ReceiptRecord } from "./records-lines.ts";
 import { fileOf, receiptLine } from "./records-lines.ts";
 import type { Findings } from "./records-reader.ts";
 
 const FILE = fileOf("receipts");
 const BLOCKS_FILE = fileOf("blocks");
+const LEDGER_FILE = fileOf("ledger");
 
 /**
- * Holds receipts against blocks, registry and ledger, with no help of what wrote them:
+ * Holds receipts against blocks, registry, ledger and evidence, with no help of what wrote them:
  *
  * 1. receipts stand in the order of their blocks, complete, with the headers' roots, counts, fees and transactions
- * 2. each proof is the registered node's own signature over the statement of this job and this assignment (P2, P3)
- * 3. on the chain no job has two receipts (P1), and each fee is what the ledger paid to the winner, once (P5)
- * 4. no result is older than its validity (P10), and no fee is above what the sender offered
+ * 2. each receipt is one that `verifyBlock` finds nothing wrong with
+ * 3. on the chain no job has two receipts (P1), and each fee is what the ledger paid, once, to whose answer counted (P5)
+ * 4. in mode `optimistic` nothing is paid before the challenge window has closed, and nothing for a result that did not hold
  */
 export class ReceiptAudit {
   readonly #findings: Findings;
   readonly #blocks: readonly AuditedBlock[];
-  readonly #nodeKeys: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly #payments: Map<string, Payment>;
+  readonly #registry: RegistryView;
+  readonly #ledger: LedgerAudit;
+  readonly #evidence: EvidenceAudit;
   readonly #paidJobs = new Map<string, number>();
+  /** By transaction: fees in escrow until challenge windows close. */
+  readonly #pendingGwei = new Map<string, bigint>();
   readonly #indexOf: ReadonlyMap<string, number>;
+  readonly #tipHeight: number;
   #blockIndex = 0;
-  /** Of the block under way. */
-  #leaves: string[] = [];
-  #feesGwei = 0;
-  #lastPlace: Pick<Receipt, "position" | "callIndex"> | undefined;
+  #receipts: BlockReceipts | undefined;
   checked = 0;
 
   constructor(options: {
     readonly findings: Findings;
     readonly blocks: readonly AuditedBlock[];
-    /** Keys under which each node joined. */
-    readonly nodeKeys: ReadonlyMap<string, ReadonlySet<string>>;
-    /** Consumed: what no receipt accounts for remains. */
-    readonly payments: Map<string, Payment>;
+    readonly registry: RegistryView;
+    /** Its payments are consumed: what no receipt accounts for remains. */
+    readonly ledger: LedgerAudit;
+    readonly evidence: EvidenceAudit;
   }) {
     this.#findings = options.findings;
     this.#blocks = options.blocks;
     this.#indexOf = new Map(options.blocks.map(({ block }, index) => [block, index]));
-    this.#nodeKeys = options.nodeKeys;
-    this.#payments = options.payments;
+    this.#tipHeight = options.blocks.findLast(({ canonical }) => canonical)?.header.height ?? 0;
+    this.#registry = options.registry;
+    this.#ledger = options.ledger;
+    this.#evidence = options.evidence;
   }
 
   add(line: number, text: string, record: ReceiptRecord): void {
@@ -62,21 +67,23 @@ export class ReceiptAudit {
       return;
     }
     const { receipt } = record;
-    this.#checkPlace(line, receipt, block);
-    this.#checkInclusion(line, record, block);
-    for (const problem of contentProblems(receipt)) this.#find(line, problem);
-    if (this.#nodeKeys.get(receipt.node)?.has(receipt.nodeKey) !== true) {
-      this.#find(line, `the key is none under which the node ${receipt.node} is in the registry`);
-    }
-    if (block.canonical) this.#checkPayment(line, receipt, block);
+    this.#checkPlace(line, record, block);
+    for (const { message } of receiptFindings(receipt, this.#registry)) this.#find(line, message);
+    const outcome = this.#checkChallenge(line, receipt, block);
+    if (block.canonical) this.#checkPayments(line, receipt, block, outcome);
   }
 
   /** After the last receipt. */
   finish(): void {
     while (this.#blockIndex < this.#blocks.length) this.#closeBlock();
-    for (const [key, { line }] of this.#payments) {
-      this.#findings.add(fileOf("ledger"), line, `pays for ${key}, which has no receipt in a block of the chain`);
+    for (const [job, payments] of this.#ledger.payments) {
+      for (const { line, account } of payments.values()) {
+        const known = this.#paidJobs.get(job);
+        const why = known === undefined ? "which has no receipt in a block of the chain" : "whose answer did not count";
+        this.#findings.add(LEDGER_FILE, line, `pays ${account} for ${job}, ${why}`);
+      }
     }
+    this.#checkHeld();
   }
 
   /** The block of that hash, when it is the one under way or a later one. */
@@ -91,74 +98,88 @@ export class ReceiptAudit {
   #closeBlock(): void {
     const block = this.#blocks[this.#blockIndex++];
     if (block === undefined) return;
-    const { header, line } = block;
-    const count = this.#leaves.length;
-    if (count !== header.receiptCount) {
-      this.#findings.add(BLOCKS_FILE, line, `has ${header.receiptCount} receipts, of which ${count} are in ${FILE}`);
-    } else if (new Set(this.#leaves).size === count && receiptTree(this.#leaves).root !== header.receiptsRoot) {
-      this.#findings.add(BLOCKS_FILE, line, "its root is not that of its receipts");
-    }
-    if (this.#feesGwei !== header.feesGwei) {
-      this.#findings.add(
-        BLOCKS_FILE,
-        line,
-        `says ${header.feesGwei} gwei of fees, its receipts sum up to ${this.#feesGwei}`,
-      );
-    }
-    this.#leaves = [];
-    this.#feesGwei = 0;
-    this.#lastPlace = undefined;
+    const receipts = this.#receipts ?? new BlockReceipts(block.header);
+    for (const message of receipts.finish()) this.#findings.add(BLOCKS_FILE, block.line, message);
+    this.#receipts = undefined;
   }
 
-  #checkPlace(line: number, receipt: Receipt, { header }: AuditedBlock): void {
-    if (receipt.chainId !== header.chainId) this.#find(line, "belongs to another chain than its block");
-    if (receipt.height !== header.height || receipt.sealedUs !== header.sealedUs) {
-      this.#find(line, "tells another height or time than its block");
-    }
-    if (header.transactions[receipt.position] !== receipt.txHash)
-      this.#find(line, "its transaction is not in its block there");
-    const last = this.#lastPlace;
-    const after =
-      last === undefined ||
-      receipt.position > last.position ||
-      (receipt.position === last.position && receipt.callIndex > last.callIndex);
-    if (!after) this.#find(line, "stands in the wrong order within its block");
-    this.#lastPlace = receipt;
-    if (receipt.validUntilHeight < header.height)
-      this.#find(line, "P10: the result was past its validity in this block");
-  }
-
-  #checkInclusion(line: number, { receipt, leaf, path }: ReceiptRecord, { header }: AuditedBlock): void {
-    const ownLeaf = receiptLeaf(receipt);
-    this.#leaves.push(ownLeaf);
-    this.#feesGwei += receipt.feeGwei;
-    if (ownLeaf !== leaf) this.#find(line, "its leaf is not its hash");
-    const claim = { root: header.receiptsRoot, leaf: ownLeaf, index: this.#leaves.length - 1, proof: path };
+  #checkPlace(line: number, { receipt, leaf, path }: ReceiptRecord, { header }: AuditedBlock): void {
+    this.#receipts ??= new BlockReceipts(header);
+    const receipts = this.#receipts;
+    for (const { message } of receipts.add(receipt)) this.#find(line, message);
+    if (receipts.lastLeaf !== leaf) this.#find(line, "its leaf is not its hash");
+    const claim = { root: header.receiptsRoot, leaf: receipts.lastLeaf, index: receipts.count - 1, proof: path };
     if (!provesInclusion(claim)) this.#find(line, "is not in the tree of its block");
   }
 
-  #checkPayment(line: number, receipt: Receipt, block: AuditedBlock): void {
-    const key = LedgerAudit.jobKey(receipt.txHash, receipt.callIndex);
-    const earlier = this.#paidJobs.get(key);
+  /** How the challenge of the receipt's result ended, `undefined` without one. */
+  #checkChallenge(line: number, receipt: Receipt, { canonical }: AuditedBlock): ChallengeEvidence | undefined {
+    if (receipt.mode !== "optimistic") return undefined;
+    const outcome = this.#evidence.receipt(receipt, canonical);
+    // A block that was taken back may have been so before anybody was asked.
+    const problem = canonical ? this.#evidence.samplingProblem(receipt, outcome !== undefined) : undefined;
+    if (problem !== undefined) this.#find(line, problem);
+    return outcome;
+  }
+
+  #checkPayments(line: number, receipt: Receipt, block: AuditedBlock, outcome: ChallengeEvidence | undefined): void {
+    const job = LedgerAudit.jobKey(receipt.txHash, receipt.callIndex);
+    const earlier = this.#paidJobs.get(job);
     if (earlier !== undefined) this.#find(line, `P1: the job has another receipt on the chain, in line ${earlier}`);
-    this.#paidJobs.set(key, line);
-    const payment = this.#payments.get(key);
-    if (payment === undefined) {
-      const due = block.committed && receipt.feeGwei > 0 && earlier === undefined;
-      if (due) this.#find(line, "its block is committed, but the ledger has not paid its fee");
-      return;
+    this.#paidJobs.set(job, line);
+    const forgone = outcome !== undefined && isForgone(outcome);
+    const isDue = earlier === undefined && !forgone && this.#isDue(receipt, block);
+    const payments = this.#ledger.payments.get(job);
+    let unpaidGwei = 0n;
+    for (const { node, feeGwei } of [receipt, ...receipt.supporters]) {
+      const payment = payments?.get(node);
+      if (payment === undefined) {
+        unpaidGwei += BigInt(feeGwei);
+        if (isDue && feeGwei > 0)
+          this.#find(line, `its block is committed, but the ledger has not paid its fee to ${node}`);
+        continue;
+      }
+      payments?.delete(node);
+      if (payment.amountGwei !== BigInt(feeGwei)) {
+        this.#find(
+          line,
+          `the ledger paid ${payment.amountGwei} gwei, not the fee of ${feeGwei} (line ${payment.line})`,
+        );
+      }
+      if (forgone) this.#find(line, `the result did not hold, and yet the ledger paid it (line ${payment.line})`);
+      else if (!isPaidInTime(receipt, payment.height))
+        this.#find(line, `the ledger paid it at another height (line ${payment.line})`);
     }
-    this.#payments.delete(key);
-    if (payment.account !== receipt.node)
-      this.#find(line, `the ledger paid ${payment.account}, not the winner (line ${payment.line})`);
-    if (payment.amountGwei !== BigInt(receipt.feeGwei)) {
-      this.#find(
-        line,
-        `the ledger paid ${payment.amountGwei} gwei, not the fee of ${receipt.feeGwei} (line ${payment.line})`,
-      );
+    if (payments?.size === 0) this.#ledger.payments.delete(job);
+    if (forgone) this.#checkRefund(line, receipt, job);
+    else if (receipt.mode === "optimistic") this.#addPending(receipt.txHash, unpaidGwei);
+  }
+
+  /** Whether the fees must have been paid by the end of the files. */
+  #isDue({ mode, height, challengeBlocks }: Receipt, { committed }: AuditedBlock): boolean {
+    return committed && (mode !== "optimistic" || this.#tipHeight > height + 2 * challengeBlocks);
+  }
+
+  #checkRefund(line: number, receipt: Receipt, job: string): void {
+    const refundedGwei = this.#ledger.refunds.get(job)?.amountGwei ?? 0n;
+    if (refundedGwei < BigInt(receiptFeesGwei(receipt)))
+      this.#find(line, "the result did not hold, and yet its fee was not given back");
+  }
+
+  #addPending(txHash: string, gwei: bigint): void {
+    this.#pendingGwei.set(txHash, (this.#pendingGwei.get(txHash) ?? 0n) + gwei);
+  }
+
+  /** A commit pays the fees and gives back the rest: only what can still be challenged stays in escrow. */
+  #checkHeld(): void {
+    for (const { line, header, canonical, committed } of this.#blocks) {
+      if (!canonical || !committed) continue;
+      for (const txHash of header.transactions) {
+        const heldGwei = this.#ledger.heldGwei(txHash);
+        if (heldGwei === (this.#pendingGwei.get(txHash) ?? 0n)) continue;
+        this.#findings.add(BLOCKS_FILE, line, `is committed, but ${heldGwei} gwei of ${txHash} are still held`);
+      }
     }
-    if (payment.height !== block.header.height)
-      this.#find(line, `the ledger paid it at another height (line ${payment.line})`);
   }
 
   #find(line: number, message: string): void {
@@ -166,22 +187,7 @@ export class ReceiptAudit {
   }
 }
 
-/** What is wrong with a receipt by itself. */
-function contentProblems(receipt: Receipt): string[] {
-  const problems: string[] = [];
-  const output = new Uint8Array(Buffer.from(receipt.output, "base64"));
-  const { openedUs, launchedUs, answeredUs, decidedUs, sealedUs } = receipt;
-  if (sha256Hex(output) !== receipt.outputHash) problems.push("the output is not the one whose hash won");
-  if (answerHash({ output, proof: receipt.proof }) !== receipt.answerHash)
-    problems.push("the answer is not the one that won");
-  if (!verifySignature(receipt.nodeKey, encodeStatement(receiptStatement(receipt)), receipt.proof.signature)) {
-    problems.push("P3: the proof is not the node's signature over this statement");
-  }
-  if (jobDigest(receipt) !== receipt.digest) problems.push("the digest is not that of this job");
-  if (receipt.feeGwei > receipt.maxFeeGwei) problems.push("the fee is above what the sender offered");
-  if (receipt.rivals.some(({ end }) => end === "won")) problems.push("P1: another copy is said to have won too");
-  if (!(openedUs <= launchedUs && launchedUs <= answeredUs && answeredUs <= decidedUs && decidedUs <= sealedUs)) {
-    problems.push("its times are out of order");
-  }
-  return problems;
+/** At its commit, or, where it can be challenged, with a block after the window. */
+function isPaidInTime({ mode, height, challengeBlocks }: Receipt, paidHeight: number): boolean {
+  return mode === "optimistic" ? paidHeight > height + challengeBlocks : paidHeight === height;
 }

@@ -1,15 +1,17 @@
 import { Schema } from "effect";
-import type { Equivocation, Movement, OrderEntry } from "../engine/commands.ts";
+import type { Movement, OrderEntry } from "../engine/commands.ts";
 import { sha256Hex, ZERO_HASH } from "../proofs/digest.ts";
 import { encodeFields } from "../proofs/encoding.ts";
-import { Hash, Id, Name, Uint, UintOrNone } from "../proofs/fields.ts";
+import type { EvidenceEntry } from "../proofs/evidence.ts";
+import { EVIDENCE_ENTRY_FIELDS, orderEvidenceKeys } from "../proofs/evidence.ts";
+import { Hash, Name, Uint, UintOrNone } from "../proofs/fields.ts";
 import type { SignedHeader } from "../proofs/header.ts";
 import { orderHeaderKeys, SignedHeaderSchema } from "../proofs/header.ts";
 import { MAX_PROOF_LENGTH } from "../proofs/merkle.ts";
 import type { Receipt } from "../proofs/receipt.ts";
 import { encodeReceipt, ReceiptSchema } from "../proofs/receipt.ts";
-import type { NodeTerms } from "../shared/vocabulary.ts";
-import { MODES } from "../shared/vocabulary.ts";
+import type { RegistryEntry } from "../proofs/registry-log.ts";
+import { orderRegistryKeys, REGISTRY_ENTRY_FIELDS } from "../proofs/registry-log.ts";
 
 /**
  * The lines of the record files. Every line is canonical JSON: one text for one content. The lines of `order`, `ledger`,
@@ -19,6 +21,9 @@ import { MODES } from "../shared/vocabulary.ts";
 export const CHAINED_LOGS = ["order", "ledger", "blocks", "registry", "evidence"] as const;
 export type ChainedLog = (typeof CHAINED_LOGS)[number];
 export type RecordLog = ChainedLog | "receipts";
+/** The logs of which each block's header says how far they had come. */
+export const ANCHORED_LOGS = ["order", "ledger", "registry", "evidence"] as const satisfies readonly ChainedLog[];
+export type AnchoredLog = (typeof ANCHORED_LOGS)[number];
 export const RECORD_LOGS = [...CHAINED_LOGS, "receipts"] as const satisfies readonly RecordLog[];
 
 export function fileOf(log: RecordLog): string {
@@ -38,18 +43,13 @@ export type BlockEntry =
   | ({ readonly entry: "sealed" } & SignedHeader)
   | { readonly entry: "committed" | "reverted"; readonly height: number; readonly block: string };
 
-/** A line of `registry.jsonl`: first the scheduler itself, then nodes as they joined. */
-export type RegistryEntry =
-  | { readonly entry: "scheduler"; readonly chainId: string; readonly key: string }
-  | ({ readonly entry: "node" } & NodeTerms);
-
 /** What a line of each chained log says, without the chain's own members. */
 export interface LogBodies {
   readonly order: OrderEntry;
   readonly ledger: Movement;
   readonly blocks: BlockEntry;
   readonly registry: RegistryEntry;
-  readonly evidence: Equivocation;
+  readonly evidence: EvidenceEntry;
 }
 
 /** The next line of a chain, with its line feed, and the chain's head after it. */
@@ -99,52 +99,30 @@ const BODY_KEYS: { readonly [L in ChainedLog]: (body: LogBodies[L]) => LogBodies
     if (b.entry !== "sealed") return { entry: b.entry, height: b.height, block: b.block };
     return { entry: b.entry, header: orderHeaderKeys(b.header), block: b.block, signature: b.signature };
   },
-  registry: (r) => {
-    if (r.entry === "scheduler") return { entry: r.entry, chainId: r.chainId, key: r.key };
-    return { entry: r.entry, ...orderNodeKeys(r) };
-  },
-  evidence: (e) => ({
-    copy: e.copy,
-    node: e.node,
-    firstAnswerHash: e.firstAnswerHash,
-    secondAnswerHash: e.secondAnswerHash,
-  }),
+  registry: orderRegistryKeys,
+  evidence: orderEvidenceKeys,
 };
 
-/** The terms with their keys in the canonical order; what stands for "no limit" becomes a number that JSON has. */
-export function orderNodeKeys(t: NodeTerms): NodeTerms {
-  return {
-    id: t.id,
-    key: t.key,
-    operator: t.operator,
-    region: t.region,
-    hardware: t.hardware,
-    slots: t.slots,
-    queueLimit: Math.min(t.queueLimit, Number.MAX_SAFE_INTEGER),
-    offers: t.offers.map(({ model, mode, priceGwei }) => ({ model, mode, priceGwei })),
-  };
-}
-
 const CHAIN_FIELDS = { n: Uint, prev: Hash, hash: Hash };
+
+const MOVEMENTS = [
+  "deposited",
+  "escrowed",
+  "refunded",
+  "paid",
+  "unpaid",
+  "bonded",
+  "unbonded",
+  "forfeited",
+  "compensated",
+  "rewarded",
+] as const satisfies readonly Movement["kind"][];
 
 const MarkSchema = Schema.Struct({
   ...CHAIN_FIELDS,
   entry: Schema.Literals(["committed", "reverted"]),
   height: Uint,
   block: Hash,
-});
-
-const NodeSchema = Schema.Struct({
-  ...CHAIN_FIELDS,
-  entry: Schema.Literal("node"),
-  id: Name,
-  key: Name,
-  operator: Name,
-  region: Name,
-  hardware: Name,
-  slots: Uint,
-  queueLimit: Uint,
-  offers: Schema.Array(Schema.Struct({ model: Name, mode: Schema.Literals(MODES), priceGwei: Uint })),
 });
 
 /** What each line must look like; for whoever reads the files without trusting them. */
@@ -162,7 +140,7 @@ export const LINE_SCHEMAS = {
   }),
   ledger: Schema.Struct({
     ...CHAIN_FIELDS,
-    kind: Schema.Literals(["deposited", "escrowed", "refunded", "paid", "unpaid"]),
+    kind: Schema.Literals(MOVEMENTS),
     account: Name,
     amountGwei: Uint,
     txHash: Schema.Union([Hash, Schema.Literal("")]),
@@ -173,17 +151,8 @@ export const LINE_SCHEMAS = {
     Schema.Struct({ ...CHAIN_FIELDS, entry: Schema.Literal("sealed"), ...SignedHeaderSchema.fields }),
     MarkSchema,
   ]),
-  registry: Schema.Union([
-    Schema.Struct({ ...CHAIN_FIELDS, entry: Schema.Literal("scheduler"), chainId: Id, key: Hash }),
-    NodeSchema,
-  ]),
-  evidence: Schema.Struct({
-    ...CHAIN_FIELDS,
-    copy: Uint,
-    node: Name,
-    firstAnswerHash: Hash,
-    secondAnswerHash: Hash,
-  }),
+  registry: Schema.Union(REGISTRY_ENTRY_FIELDS.map((fields) => Schema.Struct({ ...CHAIN_FIELDS, ...fields }))),
+  evidence: Schema.Union(EVIDENCE_ENTRY_FIELDS.map((fields) => Schema.Struct({ ...CHAIN_FIELDS, ...fields }))),
   receipts: Schema.Struct({
     block: Hash,
     receipt: ReceiptSchema,

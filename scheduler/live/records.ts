@@ -1,31 +1,30 @@
-import { createReadStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { CallResult, SealedBlock } from "../engine/commands.ts";
+import type { CallView, ChallengeOutcome, Equivocation, SealedBlock, Support } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
+import type { ChallengeTerms } from "../proofs/challenge-sample.ts";
 import { ZERO_HASH } from "../proofs/digest.ts";
+import type { EquivocationEvidence } from "../proofs/evidence.ts";
+import { provesEquivocation } from "../proofs/evidence-check.ts";
 import type { SignedHeader } from "../proofs/header.ts";
 import { signHeader } from "../proofs/header.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import { receiptTree } from "../proofs/merkle.ts";
-import type { Receipt } from "../proofs/receipt.ts";
-import { receiptLeaf, receiptOf } from "../proofs/receipt.ts";
+import type { AnswerInFull, Receipt, SignedAnswer } from "../proofs/receipt.ts";
+import { receiptFeesGwei, receiptLeaf, receiptOf, signedAnswerOf } from "../proofs/receipt.ts";
+import type { RegistryEntry } from "../proofs/registry-log.ts";
 import { assert } from "../shared/assert.ts";
 import type { NodeTerms } from "../shared/vocabulary.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../proofs/answer.ts";
+import { decodeAnswer } from "../proofs/answer.ts";
+import type { Custody } from "./custody.ts";
+import type { Blob } from "./inbox.ts";
 import { RecordFile } from "./records-file.ts";
 import type { ChainedLog, ChainHead, LogBodies, ReceiptRecord, RecordLog } from "./records-lines.ts";
-import {
-  CHAINED_LOGS,
-  chainLine,
-  EMPTY_CHAIN,
-  fileOf,
-  orderNodeKeys,
-  RECORD_LOGS,
-  receiptLine,
-} from "./records-lines.ts";
+import { CHAINED_LOGS, chainLine, EMPTY_CHAIN, fileOf, RECORD_LOGS, receiptLine } from "./records-lines.ts";
 import { MANIFEST_FILE } from "./records-manifest.ts";
+import type { EpochSeeds } from "./records-registry.ts";
+import { RegistryWriter } from "./records-registry.ts";
 
 export { RecordsTooShort } from "./records-file.ts";
 export { writeManifest } from "./records-manifest.ts";
@@ -36,17 +35,23 @@ export interface RecordsOptions {
   readonly chainId: string;
   /** The scheduler's key, which signs block headers. */
   readonly key: SigningKey;
-  /**
-   * The winning answer by its hash. Asked when a block is sealed; who answers keeps it from the decision until no reorg can
-   * bring the transaction back.
-   */
-  readonly answers: (answerHash: string) => Answer | undefined;
-  /** The key that the winning answer was checked with; kept as long as that. The node may have joined under others since. */
-  readonly keyOf: (result: CallResult) => string | undefined;
+  /** Where answers, inputs and documents are kept: those that a block or a piece of evidence needs are at hand when it is told. */
+  readonly custody: Custodian;
+  readonly challenges: ChallengeTerms;
+  readonly seeds: EpochSeeds;
   /** How many blocks a reorg can take back. */
   readonly maxReorgDepth: number;
   /** Where to go on: the position of the snapshot that the engine goes on from, `undefined` to begin from nothing. */
   readonly position: RecordsPosition | undefined;
+}
+
+/** What the records take from custody. */
+export type Custodian = Pick<Custody, "answer" | "input" | "document" | "signerOf" | "copy">;
+
+/** What came with the event that a command follows from, and when. */
+export interface Told {
+  readonly atUs: number;
+  readonly blobs: readonly Blob[];
 }
 
 /** Where the records stood. Plain JSON, for the snapshot. */
@@ -80,14 +85,15 @@ export class Records {
   readonly #options: RecordsOptions;
   readonly #files: ReadonlyMap<RecordLog, RecordFile>;
   readonly #heads = new Map<ChainedLog, ChainHead>();
-  /** Each node's terms as they were last written. */
-  readonly #nodeLines = new Map<string, string>();
+  readonly #registry: RegistryWriter;
   #canonical: CanonicalBlock[];
   #base: string;
 
   private constructor(options: RecordsOptions, files: ReadonlyMap<RecordLog, RecordFile>) {
     this.#options = options;
     this.#files = files;
+    const { chainId, key, challenges, seeds } = options;
+    this.#registry = new RegistryWriter({ chainId, key: key.publicKeyHex, challenges, seeds });
     this.#canonical = [...(options.position?.canonical ?? [])];
     this.#base = options.position?.base ?? ZERO_HASH;
     for (const log of CHAINED_LOGS) this.#heads.set(log, options.position?.heads[log] ?? EMPTY_CHAIN);
@@ -99,8 +105,10 @@ export class Records {
    */
   static async open(options: RecordsOptions): Promise<Records> {
     const { directory, position } = options;
-    if (directory !== undefined) await rm(join(directory, MANIFEST_FILE), { force: true });
     const files = new Map<RecordLog, RecordFile>();
+    const records = new Records(options, files);
+    if (directory !== undefined) await records.#registry.requireBegunAlike(join(directory, fileOf("registry")));
+    if (directory !== undefined) await rm(join(directory, MANIFEST_FILE), { force: true });
     try {
       for (const log of RECORD_LOGS) {
         const path = directory === undefined ? undefined : join(directory, fileOf(log));
@@ -110,28 +118,28 @@ export class Records {
       await Promise.all([...files.values()].map((file) => file.close()));
       throw error;
     }
-    const records = new Records(options, files);
-    if (position === undefined) {
-      records.#append("registry", { entry: "scheduler", chainId: options.chainId, key: options.key.publicKeyHex });
-    } else if (directory !== undefined) {
-      await records.#recallNodes(join(directory, fileOf("registry")));
-    }
+    if (position === undefined) records.#append("registry", records.#registry.begin());
+    else if (directory !== undefined) await records.#registry.recall(join(directory, fileOf("registry")));
     return records;
   }
 
-  /** A node joined. Written when its terms are not those last written for it. */
-  registered(terms: NodeTerms): void {
-    const line = JSON.stringify(orderNodeKeys(terms));
-    if (this.#nodeLines.get(terms.id) === line) return;
-    this.#nodeLines.set(terms.id, line);
-    this.#append("registry", { entry: "node", ...terms });
+  /** A node joined. Its document, where it has one, is at hand. */
+  registered(terms: NodeTerms, atUs: number): void {
+    const { attestation } = terms;
+    const document = attestation === undefined ? undefined : this.#options.custody.document(attestation.hash);
+    this.#appendAll(this.#registry.registered(terms, document, atUs));
+  }
+
+  /** The model registry is another; `text` is its canonical lines. */
+  modelsChanged(text: Uint8Array, atUs: number): void {
+    this.#appendAll(this.#registry.modelsChanged(text, atUs));
   }
 
   /**
    * Writes down what the command says. For `sealed` gives the block with its receipts; nothing for every other command, and
    * for a `sealed` that repeats a block which is on the chain, since that is written already.
    */
-  consume(command: Command): BlockRecord | undefined {
+  consume(command: Command, told: Told): BlockRecord | undefined {
     switch (command.kind) {
       case "ordered":
         this.#append("order", command.entry);
@@ -149,7 +157,10 @@ export class Records {
         this.#revert(command.height);
         return undefined;
       case "evidence":
-        this.#append("evidence", command.evidence);
+        this.#equivocated(command.evidence, told);
+        return undefined;
+      case "challengeEnded":
+        this.#append("evidence", { entry: "challenge", ...this.#challenge(command.outcome) });
         return undefined;
       default:
         return undefined;
@@ -184,6 +195,7 @@ export class Records {
   }
 
   #seal(block: SealedBlock): BlockRecord {
+    this.#appendAll(this.#registry.sealing(block.height));
     const receipts = this.#receiptsOf(block);
     const leaves = receipts.map(receiptLeaf);
     const tree = receiptTree(leaves);
@@ -196,11 +208,15 @@ export class Records {
         receiptsRoot: tree.root,
         receiptCount: receipts.length,
         transactions: block.transactions.map(({ hash }) => hash),
-        feesGwei: receipts.reduce((sum, { feeGwei }) => sum + feeGwei, 0),
+        feesGwei: receipts.reduce((sum, receipt) => sum + receiptFeesGwei(receipt), 0),
         orderCount: this.#head("order").count,
         orderHead: this.#head("order").hash,
         ledgerCount: this.#head("ledger").count,
         ledgerHead: this.#head("ledger").hash,
+        registryCount: this.#head("registry").count,
+        registryHead: this.#head("registry").hash,
+        evidenceCount: this.#head("evidence").count,
+        evidenceHead: this.#head("evidence").hash,
         key: this.#options.key.publicKeyHex,
       },
       this.#options.key,
@@ -215,17 +231,69 @@ export class Records {
   }
 
   #receiptsOf({ height, sealedUs, transactions }: SealedBlock): Receipt[] {
-    const { chainId } = this.#options;
     return transactions.flatMap(({ calls }, position) =>
-      calls.map(({ result }) => {
-        assert(result !== undefined, "P10: a transaction was sealed without all of its results");
-        const answer = this.#options.answers(result.answerHash);
-        assert(answer !== undefined, "the winning answer of a sealed call is not at hand");
-        const nodeKey = this.#options.keyOf(result);
-        assert(nodeKey !== undefined, "the key of a sealed call's winner is not at hand");
-        return receiptOf(result, { chainId, height, sealedUs, position, nodeKey, ...answer });
-      }),
+      calls.map((call) => this.#receiptOf(call, { height, sealedUs, position })),
     );
+  }
+
+  #receiptOf({ terms, result }: CallView, place: Pick<Receipt, "height" | "sealedUs" | "position">): Receipt {
+    assert(result !== undefined, "P10: a transaction was sealed without all of its results");
+    const { chainId, custody } = this.#options;
+    const input = custody.input(result.inputHash) ?? new Uint8Array();
+    const supporters = result.supporters.map((support) => this.#signedAnswer(result, support));
+    const { conflict } = terms;
+    return receiptOf(result, { chainId, ...place, conflict, input, supporters, ...this.#inFull(result, result) });
+  }
+
+  #signedAnswer(asked: CallResultKey, support: Support): SignedAnswer {
+    return signedAnswerOf(support, this.#inFull(asked, support));
+  }
+
+  #inFull(
+    { txHash, callIndex }: CallResultKey,
+    { copy, answerHash }: Pick<Support, "copy" | "answerHash">,
+  ): AnswerInFull {
+    const { custody } = this.#options;
+    const answer = custody.answer(answerHash);
+    assert(answer !== undefined, "an answer that counted is not at hand");
+    const signer = custody.signerOf(txHash, callIndex, copy);
+    assert(signer !== undefined, "the key of an answer that counted is not at hand");
+    return { nodeKey: signer.key, ...answer };
+  }
+
+  #challenge(
+    outcome: ChallengeOutcome,
+  ): Omit<ChallengeOutcome, "answers"> & { readonly answers: readonly SignedAnswer[] } {
+    return { ...outcome, answers: outcome.answers.map((answer) => this.#signedAnswer(outcome, answer)) };
+  }
+
+  /** Writes down what a third party can check, and nothing that only we would believe. */
+  #equivocated({ copy, node, firstAnswerHash, secondAnswerHash }: Equivocation, { atUs, blobs }: Told): void {
+    const { custody, chainId, seeds } = this.#options;
+    const held = custody.copy(copy);
+    const first = custody.answer(firstAnswerHash);
+    const bytes = blobs.find(({ hash }) => hash === secondAnswerHash)?.bytes;
+    const second = bytes === undefined ? undefined : decodeAnswer(bytes);
+    if (held === undefined || first === undefined || second === undefined) return;
+    const { txHash, callIndex, call, nonce, signer } = held;
+    const evidence: EquivocationEvidence = {
+      entry: "equivocation",
+      txHash,
+      callIndex,
+      ...call,
+      copy,
+      node,
+      nodeKey: signer.key,
+      nonce,
+      atUs,
+      first: { answerHash: firstAnswerHash, ...written(first) },
+      second: { answerHash: secondAnswerHash, ...written(second) },
+    };
+    const document = signer.attestation && custody.document(signer.attestation.hash);
+    const epochSeed = signer.attestation && seeds.registration(signer.attestation.epoch);
+    const attestation = document === undefined || epochSeed === undefined ? undefined : { document, epochSeed };
+    const context = { chainId, models: this.#registry.models, attestation };
+    if (provesEquivocation(evidence, context)) this.#append("evidence", evidence);
   }
 
   #extend(block: CanonicalBlock): void {
@@ -261,6 +329,10 @@ export class Records {
     this.#append("blocks", { entry, height, block });
   }
 
+  #appendAll(entries: readonly RegistryEntry[]): void {
+    for (const entry of entries) this.#append("registry", entry);
+  }
+
   #append<L extends ChainedLog>(log: L, body: LogBodies[L]): void {
     const { text, head } = chainLine(log, this.#head(log), body);
     this.#file(log).append(text);
@@ -276,17 +348,10 @@ export class Records {
     assert(file !== undefined, `the file of the log ${log} is not open`);
     return file;
   }
+}
 
-  /** Our own lines, cut back to a position: a line that cannot be read is a bug or a broken disk, and stops the start. */
-  async #recallNodes(path: string): Promise<void> {
-    // Line by line: nodes that change their terms all the time make it longer than one string can be.
-    for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
-      const { n, prev, hash, entry, ...terms } = JSON.parse(text);
-      assert(Number.isInteger(n) && prev !== hash, "a registry line without its chain");
-      if (entry === "scheduler" && terms.key !== this.#options.key.publicKeyHex) {
-        throw new Error(`${path} names another key than secret.key holds; restore the one that belongs to it`);
-      }
-      if (entry === "node") this.#nodeLines.set(terms.id, JSON.stringify(terms));
-    }
-  }
+type CallResultKey = Pick<Receipt, "txHash" | "callIndex">;
+
+function written({ output, proof }: Answer): { readonly output: string; readonly proof: Answer["proof"] } {
+  return { output: Buffer.from(output).toString("base64"), proof };
 }

@@ -1,8 +1,9 @@
-import type { CallResult } from "../engine/commands.ts";
 import type { EngineConfig } from "../engine/config.ts";
 import { Engine, type EngineSnapshot } from "../engine/engine.ts";
 import type { Command } from "../engine/recorder.ts";
+import type { ChallengeTerms } from "../proofs/challenge-sample.ts";
 import type { SigningKey } from "../proofs/keys.ts";
+import { assert } from "../shared/assert.ts";
 import type { BlockArchive } from "./block-archive.ts";
 import type { CustodySnapshot } from "./custody.ts";
 import { Custody } from "./custody.ts";
@@ -11,6 +12,7 @@ import type { Step } from "./loop.ts";
 import { checkSteps, stepAgain } from "./loop.ts";
 import type { RecordsPosition } from "./records.ts";
 import { Records } from "./records.ts";
+import type { EpochSeeds } from "./records-registry.ts";
 
 /**
  * What a snapshot holds: the three parts that the journal's batches made, at the same batch. Plain JSON once it was written,
@@ -28,6 +30,8 @@ export interface RecoveryOptions {
   readonly chainId: string;
   readonly key: SigningKey;
   readonly archive: BlockArchive;
+  readonly challenges: Pick<ChallengeTerms, "perMillion" | "epochBlocks">;
+  readonly seeds: EpochSeeds;
 }
 
 /** What the batches so far made. */
@@ -49,24 +53,37 @@ export async function recover(options: RecoveryOptions): Promise<ServiceState> {
   for await (const batch of store.recovered?.batches ?? []) {
     const steps = stepAgain(state.engine, batch);
     checkSteps(batch, steps);
-    for (const step of steps) writeDown(step, state, archive);
+    for (const step of steps) writeDown(step, batch.atUs, state, archive);
   }
   await state.records.flush();
   return state;
 }
 
-/** What every batch does to custody, records and archive, live as in recovery. */
-export function writeDown(step: Step, { custody, records }: ServiceState, archive: BlockArchive): void {
+/** What every step of a batch does to custody, records and archive, live as in recovery. */
+export function writeDown(step: Step, atUs: number, { custody, records }: ServiceState, archive: BlockArchive): void {
   const { event, blobs, commands } = step;
   // A node that the engine did not take is none: made-up ones must fill neither memory nor the registry.
   const refused = commands.some((command) => command.kind === "alarm" && command.alarm.kind === "fleet-full");
-  if (!refused) custody.noteEvent(event, blobs);
-  if (event.kind === "node-joined" && !refused) records.registered(event.node);
+  if (!refused) noteEvent(step, atUs, { custody, records });
   for (const command of commands) {
     if (isRepeat(command, custody)) continue;
-    archive.note(command, records.consume(command));
+    archive.note(command, records.consume(command, { atUs, blobs }));
     custody.noteCommand(command, event, blobs);
   }
+  custody.noteEnd(event);
+}
+
+function noteEvent(
+  { event, blobs }: Step,
+  atUs: number,
+  { custody, records }: Pick<ServiceState, "custody" | "records">,
+): void {
+  custody.noteEvent(event, blobs);
+  if (event.kind === "node-joined") records.registered(event.node, atUs);
+  if (event.kind !== "registry-changed") return;
+  const text = blobs.find(({ hash }) => hash === event.hash);
+  assert(text !== undefined, "the lines of a model registry come with the event that names them");
+  records.modelsChanged(text.bytes, atUs);
 }
 
 /** A block that a producer asked for again; it was written down when it was sealed. */
@@ -75,16 +92,22 @@ export function isRepeat(command: Command, custody: Custody): boolean {
 }
 
 async function begin(
-  { directory, chainId, key }: RecoveryOptions,
+  { directory, chainId, key, challenges, seeds }: RecoveryOptions,
   config: EngineConfig,
   snapshot: ServiceSnapshot | undefined,
 ): Promise<ServiceState> {
   const { maxReorgDepth } = config.limits;
   const custody = new Custody(maxReorgDepth, snapshot?.custody);
-  const answers = (hash: string) => custody.answer(hash);
-  const keyOf = ({ txHash, callIndex }: CallResult) => custody.winnerKey(txHash, callIndex);
-  const position = snapshot?.records;
-  const records = await Records.open({ directory, chainId, key, answers, keyOf, maxReorgDepth, position });
+  const records = await Records.open({
+    directory,
+    chainId,
+    key,
+    custody,
+    challenges: { ...challenges, revealBlocks: maxReorgDepth },
+    seeds,
+    maxReorgDepth,
+    position: snapshot?.records,
+  });
   const engine = snapshot === undefined ? new Engine(config) : Engine.restore(config, snapshot.engine);
   return { engine, custody, records };
 }

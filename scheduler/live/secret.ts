@@ -4,6 +4,7 @@ import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { fileOf } from "./records-lines.ts";
 import { deriveSeed, signingKeyFromSeed, type SigningKey } from "../proofs/keys.ts";
+import type { EpochSeeds } from "./records-registry.ts";
 
 /** Holds 32 bytes from which every key of the service is derived. Readable by its owner alone. */
 export const SECRET_FILE = "secret.key";
@@ -40,6 +41,15 @@ export function schedulerKey(secret: Uint8Array): SigningKey {
 /** The key seed of an embedded node, hexadecimal. */
 export function nodeSeedHex(secret: Uint8Array, node: string): string {
   return Buffer.from(deriveSeed(secret, `node/${node}`)).toString("hex");
+}
+
+/** The seeds of registration and challenge epochs. Published epoch by epoch: none tells anything of another. */
+export function epochSeeds(secret: Uint8Array): EpochSeeds {
+  const seedOf = (label: string): string => Buffer.from(deriveSeed(secret, label)).toString("hex");
+  return {
+    registration: (epoch) => seedOf(`registration-epoch/${epoch}`),
+    challenge: (epoch) => seedOf(`challenge-epoch/${epoch}`),
+  };
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {

@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import type { TransactionView } from "../engine/commands.ts";
 import type { Counters } from "../engine/counters.ts";
 import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
@@ -8,7 +7,10 @@ import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
 import { isHashHex } from "../proofs/digest.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
+import { refuseCalls } from "../registry/call-check.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { BlockArchive } from "./block-archive.ts";
+import { ChallengeSampler } from "./challenge-sampler.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Blob } from "./inbox.ts";
 import type { JournalStore } from "./journal-store.ts";
@@ -20,11 +22,17 @@ import type { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
 import { noticeOf } from "./notices.ts";
 import type { SealOutcome, SubmitOutcome } from "./outcomes.ts";
-import { CLOSED, OVERLOADED, rejected, sealRefused } from "./outcomes.ts";
+import { CLOSED, OVERLOADED, refusedByRegistry, rejected, sealRefused } from "./outcomes.ts";
 import type { PreExecutor } from "./pre-executor.ts";
+import type { ProofSettings } from "./proof-settings.ts";
+import { type Quote, type QuoteQuestion, quoteOf } from "./quote.ts";
 import type { BlockRecord } from "./records.ts";
+import type { EpochSeeds } from "./records-registry.ts";
 import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
 import { isRepeat, writeDown } from "./recovery.ts";
+import { RegistrationEpochs } from "./registration-epochs.ts";
+import { Registrations } from "./registrations.ts";
+import { copyOf, isAccountName, preview, requireNatural } from "./service-checks.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
@@ -47,10 +55,16 @@ export interface ServiceParts {
   readonly transport: Transport;
   readonly verifier: Verifier;
   readonly preExecutor: PreExecutor;
+  readonly registry: Registry;
+  readonly proofs: ProofSettings;
+  readonly seeds: EpochSeeds;
   readonly metrics: Metrics;
   readonly latencies: Latencies;
   readonly log: Log;
 }
+
+/** Longest pause between renewals of attestation documents. */
+const MAX_RENEWAL_MS = 1_800_000;
 
 /** What a producer asks of a block. `gas` is its own order: highest gas price first, each sender's nonces in order. */
 export interface SealRequest {
@@ -98,6 +112,9 @@ export class Service {
   readonly #parts: ServiceParts;
   readonly #loop: Loop<Engine>;
   readonly #world: World;
+  readonly #registrations: Registrations;
+  readonly #epochs: RegistrationEpochs;
+  readonly #sampler: ChallengeSampler;
   readonly #subscribers: Subscribers;
   readonly #sealing = new Map<number, Promise<SealOutcome>>();
   readonly #failed = Promise.withResolvers<Error>();
@@ -105,6 +122,7 @@ export class Service {
   #snapshot: Promise<void> | undefined;
   /** Who joined while the transport started. */
   #joining: Set<string> | undefined;
+  #renewals: NodeJS.Timeout | undefined;
   #closing = false;
   #stopping: Promise<void> | undefined;
 
@@ -124,6 +142,26 @@ export class Service {
       failureOf,
       onFailure: (failure) => this.#end(failure),
     });
+    const { registry, seeds, log } = parts;
+    const nowMs = () => Math.floor(clock.nowUs() / 1000);
+    this.#epochs = new RegistrationEpochs(chainId, parts.proofs.registrationEpochMs, (epoch) =>
+      seeds.registration(epoch),
+    );
+    this.#registrations = new Registrations({
+      chainId,
+      nowMs,
+      registry,
+      epochs: this.#epochs,
+      verifier,
+      admitted: (node) => this.#joining?.add(node),
+      say: (node, event, blobs) => this.#loop.registration(node, event, blobs),
+      warn: (message, fields) => log("Warn", message, fields),
+    });
+    this.#sampler = new ChallengeSampler({
+      terms: parts.proofs.challenges,
+      seedOf: (epoch) => seeds.challenge(epoch),
+      say: (event) => this.#loop.reply(event),
+    });
     this.#world = new World({
       chainId,
       clock,
@@ -132,13 +170,16 @@ export class Service {
       transport,
       verifier,
       preExecutor,
+      registry,
+      registrations: this.#registrations,
+      epochs: this.#epochs,
       reply: (event) => this.#loop.reply(event),
-      registration: (node, event) => {
-        if (event.kind === "node-joined") this.#joining?.add(node);
-        this.#loop.registration(node, event);
-      },
       message: (event, blobs) => this.#loop.message(event, blobs),
-      onVerdict: ({ reason }) => parts.metrics.count("verdicts", 1, { key: "reason", value: reason }),
+      onVerdict: ({ reason }, mode, waitedUs) => {
+        parts.metrics.count("verdicts", 1, { reason, mode });
+        parts.metrics.observeUs("proofWait", waitedUs, { mode });
+        parts.latencies.record(`wait-${mode}`, waitedUs);
+      },
       onMalformed: (said) => parts.log("Warn", "a node said something that is no message", { said: preview(said) }),
     });
   }
@@ -155,15 +196,49 @@ export class Service {
       if (!this.#closing) this.#world.hear(message);
     });
     const known = [...state.custody.nodes.keys()];
+    await this.#announceModels();
+    this.#announceEpochs();
     await transport.start();
+    await this.#registrations.settled();
     this.#joining = undefined;
     const inForce = state.engine.snapshot().policy;
     if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
-    if (store.recovered === undefined) return;
+    // With it come the nodes that have joined by now: who asks after the start finds them.
+    if (store.recovered === undefined) return void (await this.#ask({ kind: "woken" }, true));
     for (const node of known) if (!joined.has(node)) this.#loop.reply({ kind: "node-left", node });
     await this.#ask({ kind: "restarted" }, true);
+    this.#sampler.resume({
+      blocks: state.custody.blocks,
+      transaction: (hash) => state.engine.status(hash),
+      wasChallenged: (txHash, callIndex) => state.custody.wasChallenged(txHash, callIndex),
+    });
     const { lastBatch, tornTail, closedCleanly, refusedSnapshots } = store.recovered;
     log("Info", "went on from the journal", { lastBatch, tornTail, closedCleanly, refusedSnapshots });
+  }
+
+  /**
+   * Before any node joins the journal says which models are known, and what makes their answers valid. Bonds are told when the
+   * registry is another one than last time: what has been forfeited since must not come back with every start.
+   */
+  async #announceModels(): Promise<void> {
+    const { registry, state } = this.#parts;
+    if (registry.digest === state.custody.models) return;
+    const bonds = [...registry.nodes.values()].filter(
+      ({ id, bondGwei }) => state.engine.bond(id).bondGwei !== bondGwei,
+    );
+    await Promise.all(bonds.map(({ id, bondGwei }) => this.#ask({ kind: "bond-changed", node: id, bondGwei }, true)));
+    const bytes = Buffer.from(registry.lines.map((line) => `${line}\n`).join(""));
+    await this.#loop.ask({ kind: "registry-changed", hash: registry.digest }, [{ hash: registry.digest, bytes }], true);
+  }
+
+  /** Documents are renewed before the nonce that they answer, or they themselves, are too old. */
+  #announceEpochs(): void {
+    const { transport, clock, proofs, registry } = this.#parts;
+    const announce = () => transport.announce?.(this.#epochs.current(Math.floor(clock.nowUs() / 1000)));
+    announce();
+    const ages = [...registry.models.values()].map(({ rules }) => rules.tee?.maxAgeMs ?? MAX_RENEWAL_MS);
+    const lastsMs = Math.min(proofs.registrationEpochMs, ...ages);
+    this.#renewals = setInterval(announce, Math.min(MAX_RENEWAL_MS, lastsMs / 2));
   }
 
   /** Resolves when the service has failed; never when it is stopped. */
@@ -178,6 +253,8 @@ export class Service {
     if (this.#closing) return CLOSED;
     const checked = checkTransaction(signed, this.#parts.chainId);
     if (!checked.ok) return checked;
+    const refusal = refuseCalls(this.#parts.registry, checked.terms.calls ?? [], (hash) => checked.inputs.get(hash));
+    if (refusal !== undefined) return refusedByRegistry(refusal);
     const blobs: Blob[] = [...checked.inputs].map(([hash, bytes]) => ({ hash, bytes }));
     if (!this.#hasRoomFor(blobs)) return OVERLOADED;
     const produced = this.#loop.ask({ kind: "submitted", transaction: checked.terms }, blobs, false);
@@ -200,6 +277,13 @@ export class Service {
     return commands.some(({ kind }) => kind === "moved");
   }
 
+  /** What a node has put up in all, as the chain says. False when that was not taken. */
+  async bond(node: string, bondGwei: number): Promise<boolean> {
+    if (!isAccountName(node) || !Number.isSafeInteger(bondGwei) || bondGwei < 0) return false;
+    await this.#ask({ kind: "bond-changed", node, bondGwei }, false);
+    return this.#read((engine) => engine.bond(node).bondGwei === bondGwei);
+  }
+
   status(hash: string): Promise<TransactionView | undefined> {
     return this.#read((engine) => copyOf(engine.status(hash)));
   }
@@ -211,6 +295,11 @@ export class Service {
   /** P(sealing by block b) for each block that may still carry it; empty for an unknown hash (P14). */
   estimate(question: string | TransactionTerms): Promise<readonly SealEstimate[]> {
     return this.#read((engine, nowUs) => engine.estimate(question, nowUs));
+  }
+
+  /** What a call costs, takes and guarantees in each mode. Rejects with a `RangeError` for a question that makes no sense. */
+  quote(question: QuoteQuestion): Promise<Quote> {
+    return this.#read((engine, nowUs) => quoteOf(engine, this.#parts.registry, question, nowUs));
   }
 
   // ── blocks ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -304,6 +393,7 @@ export class Service {
 
   async #stop(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#renewals);
     await this.#loop.stop();
     this.#subscribers.close();
     const n = this.#loop.lastBatch;
@@ -341,9 +431,10 @@ export class Service {
     const { state, archive, metrics, latencies, store } = this.#parts;
     for (const step of batch.steps) {
       const news = step.commands.filter((command) => !isRepeat(command, state.custody));
-      writeDown(step, state, archive);
+      writeDown(step, batch.atUs, state, archive);
       for (const command of news) {
         this.#world.carryOut(command);
+        if (command.kind === "sealed") this.#sampler.sealed(command.block);
         metrics.note(command);
         latencies.note(command);
         if (this.#subscribers.count === 0) continue;
@@ -353,6 +444,7 @@ export class Service {
     }
     state.records.flush().catch((error: unknown) => this.#loop.abort(error));
     metrics.count("events", batch.steps.length);
+    metrics.gauge("proofs", this.#parts.verifier.queueLength);
     metrics.gauge("nodes", state.custody.nodes.size);
     metrics.gauge("waiting", this.#loop.inbox.length);
     metrics.gauge("dropped", this.#loop.inbox.dropped);
@@ -391,6 +483,7 @@ export class Service {
   }
 
   #end(failure: Error): void {
+    clearInterval(this.#renewals);
     this.#parts.log("Error", failure.message, { cause: String(failure.cause) });
     this.#subscribers.close();
     this.#failed.resolve(failure);
@@ -400,29 +493,4 @@ export class Service {
 function failureOf(cause: unknown): Error {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new ServiceFailed("failed", `the service cannot go on: ${message}`, cause);
-}
-
-/** The engine's view is its own record, which changes: a copy is what leaves. */
-function copyOf(view: TransactionView | undefined): TransactionView | undefined {
-  if (view === undefined) return undefined;
-  const { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei } = view;
-  const { state, lane, slowReason, refundReason, round } = view;
-  const calls = view.calls.map(({ terms, result }) => ({ terms, result }));
-  const about = { id, hash, sender, nonce, gasPriceGwei, seq, admittedUs, admittedHeight, expiryHeight, escrowGwei };
-  return { ...about, state, lane, slowReason, refundReason, round, calls };
-}
-
-function requireNatural(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
-}
-
-/** What the ledger's lines can hold (`Name`). */
-function isAccountName(account: string): boolean {
-  return typeof account === "string" && account.length <= 256 && account.isWellFormed();
-}
-
-/** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */
-function preview(said: unknown): string {
-  return inspect(said, { depth: 1, maxArrayLength: 8, maxStringLength: 100, breakLength: Infinity }).slice(0, 200);
 }

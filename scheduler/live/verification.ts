@@ -1,17 +1,25 @@
 import type { CopyView } from "../engine/commands.ts";
-import { sha256Hex } from "../proofs/digest.ts";
+import type { AttestationParts, Enclave, ProofFault, ProofParts, Registration } from "../proofs/judge.ts";
+import type { ModelRules } from "../proofs/model-rules.ts";
 import type { Statement } from "../proofs/statement.ts";
-import type { Answer } from "./answer.ts";
+import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
+import type { Answer } from "../proofs/answer.ts";
 
-/** One proof to be judged: the copy as the engine knows it, and what came in for it. */
+/** One proof to be judged: the copy as the engine knows it, what came in for it, and what it is judged by. */
 export interface ProofCheck {
   readonly chainId: string;
   readonly copy: CopyView;
   /** `undefined` when nothing is at hand for the copy's answer hash. */
   readonly answer: Answer | undefined;
-  /** The registered key of the node that the copy was assigned to; `undefined` when it never registered. */
-  readonly nodeKey: string | undefined;
-  /** Asked right before the costly part: a race that was decided meanwhile needs no further verdict. */
+  /** How the copy's node was registered when the copy was dispatched; `undefined` when it never was. */
+  readonly registered: Registration | undefined;
+  /** What the registry says of the model; `undefined` when nothing. */
+  readonly model: ModelRules | undefined;
+  /** The call's input; needed in mode `zkml` only. */
+  readonly input: Uint8Array | undefined;
+  /** When the answer arrived, in Unix milliseconds. */
+  readonly atMs: number;
+  /** Asked right before each costly part: a race that was decided meanwhile needs no further verdict. */
   readonly isWanted: () => boolean;
 }
 
@@ -21,17 +29,19 @@ export interface Verdict {
   readonly reason: VerdictReason;
 }
 
+/** Words that begin with `verifier-` say nothing about the node. */
 export type VerdictReason =
   | "valid"
   | "answer-missing"
   | "unknown-node"
   | "output-too-large"
-  | "output-mismatch"
-  | "wrong-proof-kind"
-  | "bad-signature"
+  | "proof-too-large"
+  | ProofFault
   | "verifier-timeout"
   | "verifier-crashed"
+  | "verifier-out-of-memory"
   | "verifier-overloaded"
+  | "verifier-node-queue-full"
   | "verifier-closed"
   | "not-wanted";
 
@@ -41,26 +51,38 @@ export function rejection(reason: Exclude<VerdictReason, "valid">): Verdict {
   return { accepted: false, reason };
 }
 
-/** Judges proofs. `done` is called exactly once for each check. */
+/** What became of a node's attestation. */
+export type AttestationOutcome =
+  | { readonly ok: true; readonly enclave: Enclave }
+  | { readonly ok: false; readonly reason: Exclude<VerdictReason, "valid"> };
+
+/** Judges proofs. `done` is called exactly once for each check, never before `check` has returned. */
 export interface Verifier {
-  check(check: ProofCheck, done: (verdict: Verdict) => void): void;
+  /** Checks that wait for a worker. */
+  readonly queueLength: number;
+  /** `waitedUs`: how long the check waited for workers in all. */
+  check(check: ProofCheck, done: (verdict: Verdict, waitedUs: number) => void): void;
+  /** Holds a node's attestation against a model's rules, as `check` will for each answer in mode `tee`. */
+  attest(parts: AttestationParts, done: (outcome: AttestationOutcome) => void): void;
   close(): Promise<void>;
 }
 
-/** What is cheap enough to be looked at before a verifier is troubled. `undefined` when nothing is wrong so far. */
-export function cheapCheck(check: ProofCheck, maxOutputBytes: number): Verdict | undefined {
-  const { copy, answer, nodeKey } = check;
-  if (answer === undefined) return rejection("answer-missing");
-  if (nodeKey === undefined) return rejection("unknown-node");
-  if (answer.output.length > maxOutputBytes) return rejection("output-too-large");
-  if (answer.proof.kind !== copy.race.call.mode) return rejection("wrong-proof-kind");
-  if (sha256Hex(answer.output) !== copy.outputHash) return rejection("output-mismatch");
-  return undefined;
+/** What is cheap enough to be looked at before anything is computed; what is left is there, and bounded. */
+export function partsOf(check: ProofCheck, maxOutputBytes: number): ProofParts | Exclude<VerdictReason, "valid"> {
+  const { answer, registered, model, input, atMs } = check;
+  if (answer === undefined) return "answer-missing";
+  if (registered === undefined) return "unknown-node";
+  const { output, proof } = answer;
+  if (output.length > maxOutputBytes) return "output-too-large";
+  if (proof.signature.length > 2 * WIRE_LIMITS.maxSignatureBytes) return "proof-too-large";
+  if (proof.kind === "zkml" && proof.proof.length > 2 * WIRE_LIMITS.maxZkProofBytes) return "proof-too-large";
+  const document = registered.attestation?.document;
+  if (document !== undefined && document.length > WIRE_LIMITS.maxAttestationBytes) return "proof-too-large";
+  return { statement: expectedStatement(check), registered, proof, output, input, model, atMs };
 }
 
 /** What the node must have signed: the assignment as we gave it out, not as the node repeats it (P3). */
-export function expectedStatement(check: ProofCheck): Statement {
-  const { chainId, copy } = check;
+export function expectedStatement({ chainId, copy }: Pick<ProofCheck, "chainId" | "copy">): Statement {
   return {
     chainId,
     txHash: copy.race.tx.hash,

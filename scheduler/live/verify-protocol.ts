@@ -1,24 +1,27 @@
-/** One signature check as a verify worker receives it. */
-export interface SignatureCheck {
-  readonly key: string;
-  /** The encoded statement. */
-  readonly message: Uint8Array;
-  readonly signature: string;
-}
+import type { AttestationStage, SignatureStage, StageOutcome, ZkStage } from "../proofs/judge.ts";
+import type { Trust } from "../proofs/stage-runner.ts";
 
 /**
- * A batch of checks. The worker reports through shared memory, so that nothing that it found out is lost when it hangs or
- * dies in the middle: cell 0 counts the checks done, cell `1 + i` holds the outcome of check `i`.
+ * What a verify process is told, over its IPC channel. Signatures come in batches, anything dearer comes alone. A verification
+ * key that the process was given before comes as an empty text.
  */
-export interface VerifyBatch {
-  readonly checks: readonly SignatureCheck[];
-  readonly progress: Int32Array<SharedArrayBuffer>;
-}
+export type VerifyTask =
+  | { readonly kind: "open"; readonly trust: Trust }
+  | { readonly kind: "signatures"; readonly stages: readonly SignatureStage[] }
+  | { readonly kind: "dear"; readonly stage: AttestationStage | ZkStage };
 
+/** What it answers there: that it is open, or what became of something dear (`undefined` when that threw) and how long it took. */
+export type VerifyAnswer = "open" | { readonly outcome: StageOutcome | undefined; readonly tookUs: number };
+
+/**
+ * Where it writes one byte for each signature as soon as that is judged: a pipe, so that nothing that it found out is lost when
+ * it hangs or dies at the next one.
+ */
+export const OUTCOMES_FD = 4;
 export const OUTCOME_VALID = 1;
 export const OUTCOME_INVALID = 2;
 /** The check threw: a fault of the verifier, which counts as a rejection (P2). */
 export const OUTCOME_THREW = 3;
 
-/** `ready`: the worker is loaded. `done`: the batch is through, its outcomes stand in the shared memory. */
-export type VerifyWorkerMessage = "ready" | "done";
+/** Verification keys that a process remembers; it forgets them in the order in which they came, and so does who sends them. */
+export const MAX_SENT_KEYS = 64;

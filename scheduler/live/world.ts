@@ -2,15 +2,22 @@ import type { CopyView, TransactionView } from "../engine/commands.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
 import { sha256Hex } from "../proofs/digest.ts";
-import type { FailureReason } from "../shared/vocabulary.ts";
-import { encodeAnswer } from "./answer.ts";
+import type { Registration } from "../proofs/judge.ts";
+import { registrationNonce } from "../proofs/nitro/attestation.ts";
+import { outputNumber } from "../proofs/output-number.ts";
+import { isProof } from "../proofs/proof.ts";
+import { describeCallRefusal, refuseCalls } from "../registry/call-check.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { FailureReason, Mode } from "../shared/vocabulary.ts";
+import { encodeAnswer } from "../proofs/answer.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Custody } from "./custody.ts";
 import type { Blob } from "./inbox.ts";
 import type { LiveLimits } from "./limits.ts";
 import type { PreExecution, PreExecutor } from "./pre-executor.ts";
 import { isPreExecution, isWellFormed } from "./message-check.ts";
-import { orderNodeKeys } from "./records-lines.ts";
+import type { RegistrationEpochs } from "./registration-epochs.ts";
+import type { Registrations } from "./registrations.ts";
 import type { NodeMessage, Transport } from "./transport.ts";
 import type { Verdict, Verifier } from "./verification.ts";
 
@@ -22,11 +29,14 @@ export interface WorldOptions {
   readonly transport: Transport;
   readonly verifier: Verifier;
   readonly preExecutor: PreExecutor;
-  /** What the world has to say to the engine. `reply` is never dropped, `message` may be; `registration`: a node's newest is not. */
+  readonly registrations: Registrations;
+  readonly epochs: RegistrationEpochs;
+  readonly registry: Registry;
+  /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
   readonly reply: (event: EngineEvent) => void;
-  readonly registration: (node: string, event: EngineEvent) => void;
   readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
-  readonly onVerdict: (verdict: Verdict) => void;
+  /** `waitedUs`: how long the proof waited for verifiers. */
+  readonly onVerdict: (verdict: Verdict, mode: Mode, waitedUs: number) => void;
   /** A node said something that is no message; it is not listened to. */
   readonly onMalformed: (said: unknown) => void;
 }
@@ -63,14 +73,13 @@ export class World {
 
   /** What a node says, as the engine hears it. */
   hear(said: NodeMessage): void {
-    const { message, registration } = this.#options;
+    const { message, registrations } = this.#options;
     if (!isWellFormed(said)) return this.#options.onMalformed(said);
     switch (said.kind) {
-      // A node that came or went is known for good: nothing would repeat it.
       case "joined":
-        return registration(said.terms.id, { kind: "node-joined", node: orderNodeKeys(said.terms) });
+        return registrations.join(said);
       case "left":
-        return registration(said.node, { kind: "node-left", node: said.node });
+        return registrations.leave(said.node);
       case "reported":
         return message(
           { kind: "node-reported", node: said.node, running: said.running, queued: said.queued, warm: said.warm },
@@ -93,7 +102,9 @@ export class World {
     const input = custody.input(call.inputHash);
     // Silence ends by the engine's own accept timeout; a pre-executor that names inputs must have brought them.
     if (input === undefined) return;
+    const attestation = custody.copy(copy.id)?.signer.attestation?.hash;
     transport.dispatch({
+      ...(attestation === undefined ? {} : { attestation }),
       copy: copy.id,
       node: copy.node.id,
       nonce: copy.nonce,
@@ -111,13 +122,16 @@ export class World {
   }
 
   #hearAnswer({ copy, node, output, proof }: Extract<NodeMessage, { kind: "answered" }>): void {
-    const { limits, custody, message } = this.#options;
-    if (output.length > limits.maxOutputBytes) return this.#fail(copy, node, "error");
+    const { limits, custody, message, registry } = this.#options;
+    if (output.length > limits.maxOutputBytes || !isProof(proof)) return this.#fail(copy, node, "error");
     const bytes = encodeAnswer({ output, proof });
     const hash = sha256Hex(bytes);
     // Only bytes that can still matter go into the journal; the event itself is told in any case.
-    const blobs = custody.awaits(copy, node) ? [{ hash, bytes }] : [];
-    message({ kind: "copy-answered", copy, node, outputHash: sha256Hex(output), answerHash: hash }, blobs);
+    const blobs = custody.awaits(copy, node, hash) ? [{ hash, bytes }] : [];
+    const rules = registry.modelRules(custody.copy(copy)?.call.model ?? "");
+    const value = rules === undefined ? undefined : outputNumber(rules.output, output);
+    const answered = { kind: "copy-answered", copy, node, outputHash: sha256Hex(output), answerHash: hash } as const;
+    message(value === undefined ? answered : { ...answered, value }, blobs);
   }
 
   #fail(copy: number, node: string, reason: FailureReason): void {
@@ -125,20 +139,35 @@ export class World {
   }
 
   #verify(copy: CopyView): void {
-    const { chainId, custody, verifier, reply, onVerdict } = this.#options;
+    const { chainId, clock, custody, registry, verifier, reply, onVerdict } = this.#options;
     const check = {
       chainId,
       copy,
       answer: custody.answer(copy.answerHash),
-      nodeKey: custody.keyFor(copy.id),
-      isWanted: () => custody.keyFor(copy.id) !== undefined,
+      registered: this.#registered(copy),
+      model: registry.modelRules(copy.race.call.model),
+      input: custody.input(copy.race.call.inputHash),
+      atMs: Math.floor(clock.nowUs() / 1000),
+      isWanted: () => custody.copy(copy.id) !== undefined,
     };
-    verifier.check(check, (verdict) => {
-      onVerdict(verdict);
+    verifier.check(check, (verdict, waitedUs) => {
+      onVerdict(verdict, copy.race.call.mode, waitedUs);
       // The engine has forgotten the copy: it would only count a late event.
       if (verdict.reason === "not-wanted") return;
       reply({ kind: "verdict", copy: copy.id, ...verdict });
     });
+  }
+
+  /** How the copy's node was registered when it got the copy. */
+  #registered(copy: CopyView): Registration | undefined {
+    const { chainId, custody, epochs } = this.#options;
+    const signer = custody.copy(copy.id)?.signer;
+    if (signer === undefined) return undefined;
+    const { key, attestation } = signer;
+    const document = attestation && custody.document(attestation.hash);
+    if (attestation === undefined || document === undefined) return { key, attestation: undefined };
+    const nonce = registrationNonce({ chainId, node: copy.node.id, epochSeed: epochs.seed(attestation.epoch) });
+    return { key, attestation: { document, nonce } };
   }
 
   #preExecuteNext(): void {
@@ -154,13 +183,18 @@ export class World {
   }
 
   async #preExecute(transaction: TransactionView): Promise<EngineEvent> {
-    const { custody, preExecutor, limits } = this.#options;
+    const { custody, preExecutor, limits, registry } = this.#options;
     const { id: tx, round } = transaction;
     const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
     try {
       const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
-      if (isPreExecution(found)) return preExecutionEvent(tx, round, found);
-      return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
+      if (!isPreExecution(found)) {
+        return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
+      }
+      const calls = found.kind === "calls-discovered" ? found.calls : [];
+      const refusal = refuseCalls(registry, calls, (hash) => custody.input(hash));
+      if (refusal === undefined) return preExecutionEvent(tx, round, found);
+      return { kind: "pre-execution-failed", tx, round, reason: describeCallRefusal(refusal) };
     } catch (error) {
       // Whatever a pre-executor throws costs its transaction alone.
       const reason = error instanceof Error ? error.message : String(error);

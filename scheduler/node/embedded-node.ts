@@ -4,6 +4,7 @@ import type { SigningKey } from "../proofs/keys.ts";
 import type { NodeTerms, Offer } from "../shared/vocabulary.ts";
 import type { Temperament } from "./behaviour/fate.ts";
 import { NODE_LIMITS } from "./limits.ts";
+import { readZkManifest } from "./zkml/catalogue.ts";
 
 /**
  * An inference node that lives in a worker thread of its host. Plain data, so that a thread can be given it. With latency
@@ -18,8 +19,10 @@ export interface EmbeddedNode extends Temperament {
   readonly slots: number;
   /** Further copies that it lets wait. */
   readonly queueLimit: number;
-  /** Models of the catalogue, in mode `vanilla`. */
+  /** Models of the catalogue; in mode `tee` where the host has an enclave emulator, in `zkml` those that can be proved. */
   readonly offers: readonly Offer[];
+  /** What it has put up against wrong answers in mode `optimistic`, of which it can offer none with 0. */
+  readonly bondGwei: number;
   /** Seed of its Ed25519 key, 32 bytes in hexadecimal. Secret. */
   readonly seedHex: string;
 }
@@ -34,8 +37,14 @@ export function embeddedNodeProblem(node: EmbeddedNode): string | undefined {
     return `${node.id}: queueLimit not within 0..${NODE_LIMITS.maxQueue}`;
   }
   if (!(node.speed > 0 && Number.isFinite(node.speed))) return `${node.id}: speed is not a positive number`;
-  const unproven = node.offers.find((offer) => offer.mode !== "vanilla");
-  if (unproven !== undefined) return `${node.id}: embedded nodes cannot prove in mode ${unproven.mode}`;
+  if (!isWithin(node.bondGwei, 0, NODE_LIMITS.maxBondGwei)) {
+    return `${node.id}: bondGwei not within 0..${NODE_LIMITS.maxBondGwei}`;
+  }
+  const provable = readZkManifest().models.map(({ model }) => model);
+  const unproven = node.offers.find(({ mode, model }) => mode === "zkml" && !provable.includes(model));
+  if (unproven !== undefined) {
+    return `${node.id}: answers of ${unproven.model} cannot be proved in mode zkml; those of ${provable.join(", ")} can`;
+  }
   return faultProblem(node);
 }
 

@@ -1,8 +1,7 @@
-import type { Assignment, NodeMessage } from "../live/transport.ts";
+import type { Assignment, NodeMessage, Proof } from "../live/transport.ts";
 import { sha256Hex } from "../proofs/digest.ts";
-import type { SigningKey } from "../proofs/keys.ts";
-import { encodeStatement } from "../proofs/statement.ts";
-import type { FailureReason, NodeTerms } from "../shared/vocabulary.ts";
+import type { Statement } from "../proofs/statement.ts";
+import type { FailureReason, Mode, NodeTerms } from "../shared/vocabulary.ts";
 import { assignmentFault } from "./assignment-check.ts";
 import { CopyMemory } from "./copy-memory.ts";
 import type { CopyFate, Temperament } from "./behaviour/fate.ts";
@@ -14,11 +13,13 @@ import { tokensAfter } from "./behaviour/latency-profile.ts";
 import { CallOrdinals } from "./call-ordinals.ts";
 import { NODE_LIMITS } from "./limits.ts";
 import type { ModelRunner } from "./model-runner.ts";
+import type { AttestedBy } from "./node-enclave.ts";
+import type { Prover } from "./provers.ts";
 
 /** What a node is made of. Whoever hosts it (a worker thread, a process) carries its messages. */
 export interface NodeParts {
   readonly terms: NodeTerms;
-  readonly signingKey: SigningKey;
+  readonly provers: Readonly<Record<Mode, Prover>>;
   readonly runner: ModelRunner;
   readonly temperament: Temperament;
   readonly say: (message: NodeMessage) => void;
@@ -34,16 +35,18 @@ interface LiveCopy {
   lease: NodeJS.Timeout | undefined;
   /** The next thing that this copy does by itself. */
   work: NodeJS.Timeout | undefined;
+  /** Aborted with the copy. */
+  readonly ended: AbortController;
 }
 
 /**
  * An inference node: takes assignments into its slots and its queue, executes the model for each, spends the modelled delay,
- * signs the statement and answers.
+ * proves the statement in the mode that was asked for, and answers.
  *
  * N1. At most `slots` copies run and at most `queueLimit` wait; beyond that a copy fails as `overloaded`.
  * N2. Each copy taken ends with one last word, `answered` or `failed`; a redelivered assignment gets that word again.
  * N3. A copy that was cancelled, or whose lease is over, frees its place at once and never answers (P9).
- * N4. The statement that is signed is about what was computed: this input, this output, this assignment (P3).
+ * N4. The statement that is proved is about what was computed: this input, this output, this assignment (P3).
  */
 export class InferenceNode {
   readonly #parts: NodeParts;
@@ -62,12 +65,21 @@ export class InferenceNode {
     this.#behaviour = behaviourOf(parts.temperament.fault);
   }
 
-  /** Says `joined`, and from then on reports its load. */
-  join(): void {
-    this.#parts.say({ kind: "joined", terms: this.#parts.terms });
+  /** Says `joined`, and from then on reports its load. `attested`: its enclave's document, for nodes that have one. */
+  join(attested: AttestedBy | undefined): void {
+    this.rejoin(attested);
     this.#report();
     if (!this.#behaviour.responds) return;
     this.#reports = setInterval(() => this.#report(), NODE_LIMITS.reportIntervalMs);
+  }
+
+  /** Says `joined` again, with another document. Copies go on. */
+  rejoin(attested: AttestedBy | undefined): void {
+    const { terms, say } = this.#parts;
+    if (this.#draining) return;
+    if (attested === undefined) return say({ kind: "joined", terms });
+    const { ref, document } = attested;
+    say({ kind: "joined", terms: { ...terms, attestation: ref }, attestation: document });
   }
 
   assign(assignment: Assignment): void {
@@ -125,6 +137,7 @@ export class InferenceNode {
       progressedTokens: 0,
       lease: undefined,
       work: undefined,
+      ended: new AbortController(),
     };
     this.#live.set(assignment.copy, copy);
     if (this.#behaviour.stops) {
@@ -166,7 +179,7 @@ export class InferenceNode {
   #spend(copy: LiveCopy, delay: Delay, output: Uint8Array): void {
     const elapsedMs = performance.now() - copy.startedMs;
     const remainingMs = delay.totalMs - elapsedMs;
-    if (remainingMs <= 0) return this.#answer(copy, output);
+    if (remainingMs <= 0) return void this.#answer(copy, output);
     const tokens = tokensAfter(delay, elapsedMs);
     if (tokens > copy.progressedTokens) {
       copy.progressedTokens = tokens;
@@ -176,20 +189,29 @@ export class InferenceNode {
     copy.work = setTimeout(() => this.#spend(copy, delay, output), waitMs);
   }
 
-  #answer(copy: LiveCopy, output: Uint8Array): void {
-    const { chainId, txHash, callIndex, model, inputHash, mode, nonce } = copy.assignment;
-    const { terms, signingKey } = this.#parts;
+  async #answer(copy: LiveCopy, honest: Uint8Array): Promise<void> {
     const behaviour = this.#behaviour;
-    const outputHash = sha256Hex(output);
-    const honest = { chainId, txHash, callIndex, model, inputHash, mode, node: terms.id, nonce, outputHash };
-    const signature = behaviour.signature(signingKey.sign(encodeStatement(behaviour.statement(honest))));
-    this.#free(copy, {
-      kind: "answered",
-      node: terms.id,
-      copy: copy.assignment.copy,
-      output,
-      proof: { kind: "vanilla", signature },
-    });
+    const outputs = [behaviour.output(honest), behaviour.secondOutput(honest)].filter((output) => output !== undefined);
+    const answers: NodeMessage[] = [];
+    for (const output of outputs) {
+      const proof = await this.#prove(copy, output).catch(() => undefined);
+      if (!this.#isLive(copy)) return;
+      if (proof === undefined) return this.#fail(copy, "error");
+      answers.push({ kind: "answered", node: this.#parts.terms.id, copy: copy.assignment.copy, output, proof });
+    }
+    const [first, ...more] = answers;
+    if (first === undefined) return;
+    this.#free(copy, first);
+    for (const answer of more) this.#parts.say(answer);
+  }
+
+  async #prove({ assignment, ended }: LiveCopy, output: Uint8Array): Promise<Proof> {
+    const { chainId, txHash, callIndex, model, inputHash, mode, nonce, input, attestation } = assignment;
+    const { terms, provers } = this.#parts;
+    const behaviour = this.#behaviour;
+    const about = { chainId, txHash, callIndex, model, inputHash, mode, node: terms.id, nonce };
+    const statement: Statement = behaviour.statement({ ...about, outputHash: sha256Hex(output) });
+    return behaviour.proof(await provers[mode]({ statement, input, attestation, signal: ended.signal }));
   }
 
   #fail(copy: LiveCopy, reason: FailureReason): void {
@@ -200,6 +222,7 @@ export class InferenceNode {
   #free(copy: LiveCopy, lastWord: NodeMessage): void {
     clearTimeout(copy.lease);
     clearTimeout(copy.work);
+    copy.ended.abort();
     this.#live.delete(copy.assignment.copy);
     if (copy.running) this.#running -= 1;
     const waiting = this.#queue.indexOf(copy);

@@ -3,6 +3,8 @@ export const NODE_LIMITS = {
   /** Copies at once. A worker thread computes one at a time; more slots only overlap modelled delays. */
   maxSlots: 64,
   maxQueue: 1_024,
+  /** A thousand ether: the bonds of a full fleet stay a safe integer. */
+  maxBondGwei: 2 ** 40,
   /** Ended copies whose last word can be repeated. At a thousand copies a second, one second: a redelivery comes sooner. */
   maxRememberedCopies: 1_024,
   /** A lease beyond ten minutes would outlive every transaction. */

@@ -1,6 +1,8 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { elementCount, readModel } from "./models/catalogue.ts";
 import type { ManifestEntry } from "./models/catalogue.ts";
+import { readZkManifest } from "./zkml/catalogue.ts";
+import type { ZkProver } from "./zkml/prover.ts";
 
 /** Executes models on byte payloads: little-endian float32 tensors in and out, as the manifest gives their shapes. */
 export interface ModelRunner {
@@ -37,6 +39,34 @@ export async function loadModelRunner(models: readonly string[], wasmBinary: Uin
     loaded.set(model, { entry: file.entry, session });
   }
   return new OnnxRunner(loaded);
+}
+
+/** What a node computes and proves with. */
+export interface LoadedModels {
+  readonly runner: ModelRunner;
+  /** Provers of those models that have one, by model. */
+  readonly zkProvers: ReadonlyMap<string, ZkProver>;
+}
+
+/** Loads models of either catalogue: tensors for ONNX Runtime, perceptrons whose answers can be proved. Throws as `loadModelRunner`. */
+export async function loadModels(models: readonly string[], wasmBinary: Uint8Array): Promise<LoadedModels> {
+  const provable = new Set(readZkManifest().models.map(({ model }) => model));
+  const isProvable = (model: string): boolean => provable.has(model);
+  const tensors = await loadModelRunner(
+    models.filter((model) => !isProvable(model)),
+    wasmBinary,
+  );
+  const zkProvers = new Map<string, ZkProver>();
+  for (const model of models.filter(isProvable)) {
+    // Loaded by those who need it only: every thread loads its own.
+    const { createProver } = await import("./zkml/prover.ts");
+    zkProvers.set(model, createProver(model));
+  }
+  const runner: ModelRunner = {
+    models: [...tensors.models, ...zkProvers.keys()],
+    run: async (model, input) => zkProvers.get(model)?.infer(input) ?? tensors.run(model, input),
+  };
+  return { runner, zkProvers };
 }
 
 class OnnxRunner implements ModelRunner {

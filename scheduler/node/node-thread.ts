@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
-import type { Assignment, NodeMessage } from "../live/transport.ts";
+import type { Assignment, NodeMessage, RegistrationEpoch } from "../live/transport.ts";
 import type { EmbeddedNode } from "./embedded-node.ts";
+import type { EmulatorRoot } from "./enclave-emulator.ts";
 import type { HostMessage, WorkerData, WorkerMessage } from "./worker-messages.ts";
 
 /** Limits of one thread's supervision (P11), with their reasons. */
@@ -27,6 +28,8 @@ export function restartDelayMs(failures: number): number {
 export interface NodeThreadParts {
   readonly node: EmbeddedNode;
   readonly wasmBinary: Uint8Array;
+  /** Root of its enclave's documents; `undefined` for a host without enclaves. */
+  readonly emulator: EmulatorRoot | undefined;
   readonly receive: (message: NodeMessage) => void;
   /** Told of each life that ended unasked. */
   readonly onCrash: (node: string, error: Error) => void;
@@ -42,6 +45,7 @@ export class NodeThread {
   #joinedMs: number | undefined;
   #failures = 0;
   #unheard = 0;
+  #epoch: RegistrationEpoch | undefined;
   #closing = false;
   #restart: NodeJS.Timeout | undefined;
   /** Settles `start`. */
@@ -69,6 +73,13 @@ export class NodeThread {
 
   cancel(copy: number): void {
     this.#post({ kind: "cancel", copy });
+  }
+
+  /** The registration epoch that the node's attestation has to answer from now on; told before `start`, too. */
+  announce(epoch: RegistrationEpoch): void {
+    this.#epoch = epoch;
+    // A thread that is still loading hears it when it has joined.
+    this.#worker?.postMessage({ kind: "epoch", epoch } satisfies HostMessage);
   }
 
   /** Ends the thread without warning, as a crash would; it is started again. */
@@ -99,8 +110,8 @@ export class NodeThread {
   }
 
   #spawn(): void {
-    const { node, wasmBinary } = this.#parts;
-    const workerData: WorkerData = { node, wasmBinary };
+    const { node, wasmBinary, emulator } = this.#parts;
+    const workerData: WorkerData = { node, wasmBinary, emulator, epoch: this.#epoch };
     const worker = new Worker(workerUrl(), {
       workerData,
       name: `node ${node.id}`,

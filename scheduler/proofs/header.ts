@@ -5,13 +5,14 @@ import { Hash, Id, Signature, Uint } from "./fields.ts";
 import type { SigningKey } from "./keys.ts";
 import { verifySignature } from "./keys.ts";
 
-const HEADER_DOMAIN = "pipe/header/v1";
+const HEADER_DOMAIN = "pipe/header/v2";
 
 /**
  * What the scheduler signs of a sealed block. `parent` is the hash of the header before it on the canonical chain, zeros for
  * the first; `transactions` are in block order. `orderCount` and `orderHead` say how many lines the ordering log had at the
- * seal and the hash of the last one, the ledger's alike: so the signature covers both logs, and none of their earlier lines
- * can be taken away or written again. `key` is the scheduler's public key.
+ * seal and the hash of the last one; those of ledger, registry and evidence alike: so the signature covers these logs, and none
+ * of their earlier lines can be taken away or written again. `feesGwei` is what the results cost, supporters included. `key` is
+ * the scheduler's public key.
  */
 export const HeaderSchema = Schema.Struct({
   chainId: Id,
@@ -26,6 +27,10 @@ export const HeaderSchema = Schema.Struct({
   orderHead: Hash,
   ledgerCount: Uint,
   ledgerHead: Hash,
+  registryCount: Uint,
+  registryHead: Hash,
+  evidenceCount: Uint,
+  evidenceHead: Hash,
   key: Hash,
 });
 
@@ -62,6 +67,10 @@ export function orderHeaderKeys(h: BlockHeader): BlockHeader {
     orderHead: h.orderHead,
     ledgerCount: h.ledgerCount,
     ledgerHead: h.ledgerHead,
+    registryCount: h.registryCount,
+    registryHead: h.registryHead,
+    evidenceCount: h.evidenceCount,
+    evidenceHead: h.evidenceHead,
     key: h.key,
   };
 }

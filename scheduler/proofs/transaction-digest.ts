@@ -1,11 +1,12 @@
-import type { CallTerms, Mode, TransactionTerms } from "../shared/vocabulary.ts";
+import type { CallTerms, ConflictRule, Mode, TransactionTerms } from "../shared/vocabulary.ts";
+import { conflictField } from "./conflict-rule.ts";
 import { sha256Hex } from "./digest.ts";
 import type { Field } from "./encoding.ts";
 import { encodeFields } from "./encoding.ts";
 import type { SignedCall, SignedTransaction, UnsignedTransaction } from "./transaction-schema.ts";
 
-const TRANSACTION_DOMAIN = "pipe/transaction/v1";
-const JOB_DOMAIN = "pipe/job/v1";
+const TRANSACTION_DOMAIN = "pipe/transaction/v2";
+const JOB_DOMAIN = "pipe/job/v2";
 
 /** What makes two jobs the same question. */
 export interface JobIdentity {
@@ -15,6 +16,8 @@ export interface JobIdentity {
   readonly model: string;
   readonly inputHash: string;
   readonly mode: Mode;
+  /** Under which its answers are weighed: a result that one rule decided is none under another. */
+  readonly conflict: ConflictRule;
 }
 
 /** What the engine is told of a transaction, and the bytes that stay at the edge. */
@@ -44,10 +47,10 @@ export function transactionHash(tx: UnsignedTransaction): string {
   return sha256Hex(encodeTransaction(tx));
 }
 
-/** The job's digest: SHA-256 over chain, transaction, call index, model, input hash and mode. */
-export function jobDigest(job: JobIdentity): string {
+/** The job's digest: SHA-256 over chain, transaction, call index, model, input hash, mode and conflict rule. */
+export function jobDigest({ chainId, txHash, callIndex, model, inputHash, mode, conflict }: JobIdentity): string {
   return sha256Hex(
-    encodeFields(JOB_DOMAIN, [job.chainId, job.txHash, job.callIndex, job.model, job.inputHash, job.mode]),
+    encodeFields(JOB_DOMAIN, [chainId, txHash, callIndex, model, inputHash, mode, conflictField(conflict)]),
   );
 }
 
@@ -60,7 +63,7 @@ export function intakeOf(tx: SignedTransaction): Intake {
     const inputHash = sha256Hex(input);
     inputs.set(inputHash, input);
     const { model, mode, tokensIn, tokensOut, maxFeeGwei, conflict, validityBlocks } = call;
-    const digest = jobDigest({ chainId: tx.chainId, txHash: hash, callIndex, model, inputHash, mode });
+    const digest = jobDigest({ chainId: tx.chainId, txHash: hash, callIndex, model, inputHash, mode, conflict });
     return { model, mode, digest, inputHash, tokensIn, tokensOut, maxFeeGwei, conflict, validityBlocks };
   });
   const { sender, nonce, gasPriceGwei, ttlBlocks } = tx;
@@ -76,7 +79,7 @@ function callFields(call: SignedCall): Field[] {
     call.tokensIn,
     call.tokensOut,
     call.maxFeeGwei,
-    call.conflict.kind,
+    conflictField(call.conflict),
     call.validityBlocks,
   ];
 }

@@ -1,5 +1,6 @@
 import { Schema } from "effect";
 import { MODES } from "../shared/vocabulary.ts";
+import { ConflictRuleSchema } from "./conflict-rule.ts";
 import { canonicalBase64, Hash, Id, integer, Signature, Uint } from "./fields.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
 
@@ -10,7 +11,7 @@ const SignedCallSchema = Schema.Struct({
   tokensIn: integer(0, WIRE_LIMITS.maxTokens),
   tokensOut: integer(0, WIRE_LIMITS.maxTokens),
   maxFeeGwei: integer(0, WIRE_LIMITS.maxFeeGwei),
-  conflict: Schema.Struct({ kind: Schema.Literal("first-valid") }),
+  conflict: ConflictRuleSchema,
   validityBlocks: integer(0, WIRE_LIMITS.maxValidityBlocks),
 });
 

@@ -26,6 +26,14 @@ export const WIRE_LIMITS = {
   maxTokens: 2 ** 24,
   /** Length of model names, node names and chain ids. */
   maxIdLength: 64,
+  /** Bytes of a signature: Ed25519 has 64, ECDSA over P-256 as DER at most 72; room for larger curves. */
+  maxSignatureBytes: 128,
+  /** Bytes of a zero-knowledge proof: Groth16 has 256, the succinct systems in use below 4 KiB. */
+  maxZkProofBytes: 4 * 1024,
+  /** Bytes of an attestation document: those of AWS have 4 to 6 KB. */
+  maxAttestationBytes: 32 * 1024,
+  /** Answers that a conflict rule may ask for: each is paid, and five operators who collude are no worse than six. */
+  maxQuorum: 5,
   /** Nodes that one race names as rivals. The engine launches far fewer copies per race. */
   maxRivals: 1024,
 } as const;

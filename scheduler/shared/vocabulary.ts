@@ -10,8 +10,18 @@ export const MODES = ["vanilla", "optimistic", "tee", "zkml"] as const satisfies
 /** `fast`: raced and sealed with its block. `slow`: redundancy or time does not allow it; settled later, or refunded. */
 export type Lane = "fast" | "slow";
 
-/** Which of several accepted answers wins. */
-export type ConflictRule = { readonly kind: "first-valid" };
+/** Which of several accepted answers wins. Answers that count together come from as many different operators. */
+export type ConflictRule =
+  | { readonly kind: "first-valid" }
+  /** `k` accepted answers with the same output; the first of them wins. */
+  | { readonly kind: "agree"; readonly k: number }
+  /** Outputs are numbers: `k` accepted ones, each within `tolerance` of their median, which wins (the lower one of two). */
+  | { readonly kind: "median"; readonly k: number; readonly tolerance: number };
+
+/** How many accepted answers it takes to decide a race. */
+export function quorum(rule: ConflictRule): number {
+  return rule.kind === "first-valid" ? 1 : rule.k;
+}
 
 /** A moment that never comes: greater than every time, and unlike Infinity it survives JSON. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
@@ -56,6 +66,18 @@ export interface Offer {
   readonly model: string;
   readonly mode: Mode;
   readonly priceGwei: number;
+  /**
+   * Nodes of which the same input makes the same output bear the same label; given by the model registry, never by the node.
+   * Missing where every node does.
+   */
+  readonly equivalence?: string;
+}
+
+/** The attestation document under which an enclave's key is registered, and the registration epoch whose nonce it answers. */
+export interface AttestationRef {
+  /** SHA-256 of the document. */
+  readonly hash: string;
+  readonly epoch: number;
 }
 
 /** An inference node as it registers. Operator, region and hardware are its failure domain. */
@@ -71,6 +93,8 @@ export interface NodeTerms {
   /** Further copies that it lets wait. */
   readonly queueLimit: number;
   readonly offers: readonly Offer[];
+  /** Missing for a node that proves nothing in mode `tee`. */
+  readonly attestation?: AttestationRef;
 }
 
 /** Life of a copy; the table of transitions is in engine/copy-states.ts. */
@@ -78,7 +102,10 @@ export type CopyState =
   | "sent"
   | "running"
   | "verifying"
+  | "held"
   | "won"
+  | "supported"
+  | "outvoted"
   | "outrun"
   | "rejected"
   | "failed"

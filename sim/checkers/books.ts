@@ -36,6 +36,7 @@ export interface TransactionRecord {
 export interface AnswerRecord {
   readonly outputHash: string;
   readonly answerHash: string;
+  readonly value: number;
 }
 
 /** A copy as the stream tells its story. */
@@ -51,6 +52,10 @@ export interface CopyRecord {
   readonly speculative: boolean;
   readonly launchedUs: number;
   readonly leaseUs: number;
+  /** It was sent to check a sealed result. */
+  readonly challenge: boolean;
+  /** Operator of its node when it was sent. */
+  readonly operator: string;
   /** What the copy's own node answered, in order. */
   readonly answers: AnswerRecord[];
   /** What was last handed to the verifier. */
@@ -83,6 +88,8 @@ export class Books {
   readonly copies = new Map<number, CopyRecord>();
   /** Copies by race, in launch order. */
   readonly races = new Map<number, CopyRecord[]>();
+  /** By node, as it registered last. */
+  readonly operators = new Map<string, string>();
   #submitted: TransactionTerms | undefined;
 
   event(nowUs: number, event: EngineEvent): void {
@@ -97,6 +104,9 @@ export class Books {
       case "copy-answered":
       case "copy-failed":
         return this.#copyEnded(event);
+      case "node-joined":
+        this.operators.set(event.node.id, event.node.operator);
+        return;
       case "verdict": {
         const copy = this.copies.get(event.copy);
         if (copy !== undefined && event.accepted && copy.asked !== undefined) copy.verified ??= copy.asked;
@@ -124,7 +134,8 @@ export class Books {
       case "verify": {
         const { outputHash, answerHash } = command.copy;
         const copy = this.copies.get(command.copy.id);
-        if (copy !== undefined) copy.asked = { outputHash, answerHash };
+        const said = copy?.answers.find((answer) => answer.answerHash === answerHash);
+        if (copy !== undefined) copy.asked = { outputHash, answerHash, value: said?.value ?? Number.NaN };
         return;
       }
       case "cancel": {
@@ -172,7 +183,10 @@ export class Books {
     const copy = this.copies.get(event.copy);
     if (copy === undefined || copy.node !== event.node) return;
     if (event.kind === "copy-failed") copy.failed = true;
-    else copy.answers.push({ outputHash: event.outputHash, answerHash: event.answerHash });
+    else {
+      const { outputHash, answerHash, value = Number.NaN } = event;
+      copy.answers.push({ outputHash, answerHash, value });
+    }
     copy.endedUs ??= this.nowUs;
   }
 
@@ -238,6 +252,8 @@ export class Books {
       speculative: view.speculative,
       launchedUs: view.launchedUs,
       leaseUs: view.leaseUs,
+      challenge: this.transactions.get(view.race.tx.hash)?.stage !== "pending",
+      operator: this.operators.get(view.node.id) ?? "",
       answers: [],
       asked: undefined,
       verified: undefined,

@@ -36,9 +36,10 @@ export function bound(books: Books, report: Report): Checker {
         if (!saidByItsNode(id, answerHash, outputHash))
           report(`copy ${id}: an answer to verify that its node never gave`);
       } else if (command.kind === "decided") {
-        const { copy, answerHash, outputHash } = command.result;
-        if (!saidByItsNode(copy, answerHash, outputHash))
-          report(`copy ${copy} won with an answer that its node never gave`);
+        for (const { copy, answerHash, outputHash } of [command.result, ...command.result.supporters]) {
+          if (!saidByItsNode(copy, answerHash, outputHash))
+            report(`copy ${copy} counts with an answer that its node never gave`);
+        }
       } else if (command.kind === "evidence") {
         const { copy, node, firstAnswerHash, secondAnswerHash } = command.evidence;
         const record = books.copies.get(copy);

@@ -36,6 +36,8 @@ export interface Agreement {
   readonly maxRounds: number;
   readonly maxTransactionsPerBlock: number;
   readonly maxReorgDepth: number;
+  /** Blocks after its own in which a result of mode `optimistic` can be challenged. */
+  readonly challengeBlocks: number;
 }
 
 /**

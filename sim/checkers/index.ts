@@ -1,6 +1,7 @@
 import { atomic } from "./atomic.ts";
 import { blocksNeverWait } from "./blocks-never-wait.ts";
 import { Books } from "./books.ts";
+import { bonds } from "./bonds.ts";
 import { bound } from "./bound.ts";
 import { bounded } from "./bounded.ts";
 import type { Agreement, Checker, PromiseName, Report, Violation } from "./checker.ts";
@@ -35,7 +36,8 @@ export class Audit {
       verified(books, as("P2")),
       bound(books, as("P3")),
       errorsCostNodes(books, agreement, as("P4")),
-      money(books, as("P5")),
+      money(books, agreement, as("P5")),
+      bonds(as("P5")),
       workBudget(books, agreement, as("P6")),
       blocksNeverWait(books, agreement, as("P7")),
       noStarvation(books, as("P8")),

@@ -50,6 +50,8 @@ export function resumed(books: Books, report: Report): Checker {
       owedRounds = new Set();
       if (event.kind !== "restarted") return;
       for (const [id, copy] of open) {
+        // An answer that was accepted waits for others: nothing of it can be lost.
+        if (books.copies.get(id)?.verified !== undefined) continue;
         if (wanted(copy)) owedCopies.add(id);
         else open.delete(id);
       }

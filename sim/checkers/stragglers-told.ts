@@ -1,20 +1,25 @@
+import type { ChallengeOutcome } from "../../scheduler/engine/commands.ts";
 import type { Books, CopyRecord } from "./books.ts";
 import type { Checker, Report } from "./checker.ts";
 
 /**
  * P9: when a race is decided or its transaction leaves, each of its copies has answered, failed, run into its lease, or is
- * told to stop in that very step. A copy is not told to stop because of a decision that was not taken.
+ * told to stop in that very step. A copy is not told to stop because of a decision that was not taken. Copies that challenge
+ * a sealed result are told when the challenge ends.
  */
 export function stragglersTold(books: Books, report: Report): Checker {
   const decidedRaces = new Set<number>();
   const leftTransactions = new Set<number>();
+  const endedChallenges: ChallengeOutcome[] = [];
   /** Races by transaction. */
   const racesOf = new Map<number, Set<number>>();
   /** Copies told that they were outrun, with their race. The cancels may precede the decision within the step. */
   const outrun = new Map<number, number>();
 
-  function untold(copies: readonly CopyRecord[], why: string): void {
-    for (const copy of copies) if (books.running(copy)) report(`copy ${copy.id} on ${copy.node} runs on after ${why}`);
+  function untold(copies: readonly CopyRecord[], why: string, challenge = false): void {
+    for (const copy of copies)
+      if (copy.challenge === challenge && books.running(copy))
+        report(`copy ${copy.id} on ${copy.node} runs on after ${why}`);
   }
 
   return {
@@ -22,6 +27,7 @@ export function stragglersTold(books: Books, report: Report): Checker {
     event() {
       decidedRaces.clear();
       leftTransactions.clear();
+      endedChallenges.length = 0;
       outrun.clear();
     },
     command(command) {
@@ -33,7 +39,8 @@ export function stragglersTold(books: Books, report: Report): Checker {
       } else if (command.kind === "decided") {
         const copy = books.copies.get(command.result.copy);
         if (copy !== undefined) decidedRaces.add(copy.race);
-      } else if (command.kind === "notify") {
+      } else if (command.kind === "challengeEnded") endedChallenges.push(command.outcome);
+      else if (command.kind === "notify") {
         const { id, state } = command.transaction;
         if (state !== "discovering" && state !== "racing") leftTransactions.add(id);
       } else if (command.kind === "cancel" && command.reason === "race-decided") {
@@ -43,6 +50,12 @@ export function stragglersTold(books: Books, report: Report): Checker {
     stepped() {
       for (const [copy, race] of outrun) if (!decidedRaces.has(race)) report(`copy ${copy} was outrun by nobody`);
       for (const race of decidedRaces) untold(books.races.get(race) ?? [], "its race was decided");
+      for (const { txHash, callIndex } of endedChallenges) {
+        const ended = [...books.copies.values()].filter(
+          (copy) => copy.txHash === txHash && copy.callIndex === callIndex,
+        );
+        untold(ended, "its challenge ended", true);
+      }
       for (const id of leftTransactions) {
         for (const race of racesOf.get(id) ?? []) {
           untold(books.races.get(race) ?? [], "its transaction had all it needs or left");
@@ -50,7 +63,10 @@ export function stragglersTold(books: Books, report: Report): Checker {
       }
     },
     ended() {
-      for (const copies of books.races.values()) untold(copies, "everything ended");
+      for (const copies of books.races.values()) {
+        untold(copies, "everything ended");
+        untold(copies, "everything ended", true);
+      }
     },
   };
 }

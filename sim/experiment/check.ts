@@ -1,12 +1,10 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import type { Path } from "../../scheduler/files/yaml.ts";
 import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection, SectionsField } from "./fields.ts";
 import { allowed, isSection } from "./fields.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { nearest } from "./nearest.ts";
-
-/** Where in a file: keys and list positions from the top. */
-export type Path = readonly (string | number)[];
 
 /** Something wrong with a file, for the one who wrote it. */
 export interface Trouble {

@@ -1,3 +1,5 @@
+import type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
+
 /** What a key of an experiment file may hold, as data: the parser, its messages and the table in the docs read the same. */
 export type Field =
   | NumberField
@@ -92,9 +94,7 @@ export interface AgainField extends Common {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** What YAML and JSON texts hold. */
-export type Plain = null | boolean | number | string | readonly Plain[] | PlainSection;
-export type PlainSection = { readonly [key: string]: Plain };
+export type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
 
 export function isSection(value: Plain | undefined): value is PlainSection {
   return typeof value === "object" && value !== null && !Array.isArray(value);

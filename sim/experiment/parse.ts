@@ -1,6 +1,5 @@
-import { isAlias, isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
-import type { Document } from "yaml";
-import type { Path, Place, Trouble } from "./check.ts";
+import { readYaml } from "../../scheduler/files/yaml.ts";
+import type { Place, Trouble } from "./check.ts";
 import { checkFields, inside, trouble } from "./check.ts";
 import type { Plain, PlainSection } from "./fields.ts";
 import { isSection } from "./fields.ts";
@@ -38,17 +37,13 @@ const MAX_TROUBLES = 20;
 
 /** Reads an experiment file's text (YAML, of which JSON is a part). Relative paths in it start at `directory`. */
 export function parseExperimentFile(text: string, directory: string): Parsed<ExperimentFile> {
-  if (Buffer.byteLength(text) > EXPERIMENT_LIMITS.textBytes) {
-    return failure([`the file is longer than ${EXPERIMENT_LIMITS.textBytes} bytes`]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true, logLevel: "error" });
-  if (document.errors.length > 0) return failure(document.errors.map((error) => error.message.trimEnd()));
-  const whole = plainOf(document);
-  if (typeof whole === "string") return failure([whole]);
-  const found = readWhole(whole.section, directory);
+  const read = readYaml(text, EXPERIMENT_LIMITS.textBytes);
+  if (!read.ok) return failure(read.troubles);
+  const { value, lineOf } = read.text;
+  if (!isSection(value)) return failure(["an experiment file is a section of keys such as `jobs: 100000`"]);
+  const found = readWhole(value, directory);
   if (found.ok) return found;
-  return failure(found.troubles.map((one) => sentence(one, lineOf(document, lines, one.path))));
+  return failure(found.troubles.map((one) => sentence(one, lineOf(one.path))));
 }
 
 /** An experiment from plain data, such as one written in a program. */
@@ -58,22 +53,6 @@ export function parseExperiment(section: PlainSection, directory: string): Parse
 }
 
 type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly troubles: Trouble[] };
-
-/** The document's values, or what keeps them from being plain. */
-function plainOf(document: Document.Parsed): { readonly section: PlainSection } | string {
-  let aliases = 0;
-  visit(document, { Alias: () => void aliases++ });
-  // References to anchors could make a small text into a huge value.
-  if (aliases > 100) return "the file has more than 100 references to anchors (*name)";
-  let section: Plain;
-  try {
-    // Through JSON, which refuses sections within themselves and leaves plain data only.
-    section = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: 100 }))) as Plain;
-  } catch (error) {
-    return `the file is not plain data: ${(error as Error).message}`;
-  }
-  return isSection(section) ? { section } : "an experiment file is a section of keys such as `jobs: 100000`";
-}
 
 function readWhole(whole: PlainSection, directory: string): Checked<ExperimentFile> {
   const { variants: variantsGiven, sweep: sweepGiven, ...base } = whole;
@@ -152,26 +131,4 @@ function failure(sentences: readonly string[]): { readonly ok: false; readonly t
 function sentence({ path, message }: Trouble, line: number | undefined): string {
   const where = path.join(".");
   return `${line === undefined ? "" : `line ${line}, `}${where === "" ? "the file" : where}: ${message}`;
-}
-
-/** The line of the value at a path; of the nearest section around it when there is none. */
-function lineOf(document: Document.Parsed, lines: LineCounter, path: Path): number | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const start = startOf(document, path.slice(0, length));
-    if (start !== undefined) return lines.linePos(start).line;
-  }
-  return undefined;
-}
-
-function startOf(document: Document.Parsed, path: Path): number | undefined {
-  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
-  const map = isAlias(parent) ? parent.resolve(document) : parent;
-  if (isMap(map)) {
-    // The key's line, not the value's: a section begins on the line after its key.
-    const pair = map.items.find((item) => isNode(item.key) && String(item.key) === String(path.at(-1)));
-    if (isNode(pair?.key)) return pair.key.range?.[0];
-    return undefined;
-  }
-  const node = document.getIn(path, true);
-  return isNode(node) ? node.range?.[0] : undefined;
 }

@@ -1,4 +1,5 @@
-import type { Path, Trouble } from "./check.ts";
+import type { Path } from "../../scheduler/files/yaml.ts";
+import type { Trouble } from "./check.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { worldTroubles } from "./relations-world.ts";
 import type { Experiment, ServiceSpec } from "./types.ts";

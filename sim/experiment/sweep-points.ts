@@ -1,4 +1,5 @@
-import type { Path, Place } from "./check.ts";
+import type { Path } from "../../scheduler/files/yaml.ts";
+import type { Place } from "./check.ts";
 import { inside, trouble } from "./check.ts";
 import type { Plain, PlainSection } from "./fields.ts";
 import { isSection } from "./fields.ts";

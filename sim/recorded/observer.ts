@@ -98,6 +98,9 @@ export class Observer {
       // The engine's own timer, and a process that came back: a run that is played has its own, and does not crash.
       case "woken":
       case "restarted":
+      case "bond-changed":
+      case "challenged":
+      case "registry-changed":
         return;
     }
   }

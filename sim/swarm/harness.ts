@@ -2,7 +2,7 @@ import type { Violation } from "../checkers/checker.ts";
 import type { Audit } from "../checkers/index.ts";
 import type { MachineMaker, RecordedStep } from "../checkers/replay.ts";
 import type { FaultCounts } from "./faults.ts";
-import { type Action, BLOCK_US, type Scenario, type SubmitDraw } from "./scenario.ts";
+import { challengeBlocksOf, type NodeDraw, type Action, BLOCK_US, type Scenario, type SubmitDraw } from "./scenario.ts";
 import { transactionOf } from "./submissions.ts";
 import { type PlayOptions, Stopped, System } from "./system.ts";
 
@@ -55,12 +55,16 @@ class Harness {
   }
 
   #start(): void {
-    for (const [index, draw] of this.#scenario.nodes.entries())
-      this.#system.step(this.#system.world.join(`n${index}`, draw));
+    for (const [index, draw] of this.#scenario.nodes.entries()) this.#join(`n${index}`, draw);
     for (let sender = 0; sender < this.#scenario.senders; sender++) {
       this.#system.step({ kind: "deposited", account: `s${sender}`, amountGwei: this.#scenario.depositGwei });
     }
     this.#system.chain.open(1);
+  }
+
+  #join(node: string, draw: NodeDraw): void {
+    this.#system.step(this.#system.world.join(node, draw));
+    if (draw.bondGwei > 0) this.#system.step({ kind: "bond-changed", node, bondGwei: draw.bondGwei });
   }
 
   // ── actions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +170,7 @@ class Harness {
 
   #nodeAct(
     action: Action & {
-      do: "join" | "leave" | "report" | "stray" | "node-crash" | "node-stall" | "node-grey" | "partition";
+      do: "join" | "leave" | "bond" | "report" | "stray" | "node-crash" | "node-stall" | "node-grey" | "partition";
     },
   ): void {
     const { nodes } = this.#scenario;
@@ -184,7 +188,10 @@ class Harness {
     switch (action.do) {
       case "join":
         this.#system.faults.count("fleet-change");
-        return this.#system.step(this.#system.world.join(node, action.as ?? draw));
+        return this.#join(node, action.as ?? draw);
+      case "bond":
+        this.#system.faults.count("bond-change");
+        return this.#system.step({ kind: "bond-changed", node, bondGwei: action.bondGwei });
       case "leave":
         this.#system.faults.count("fleet-change");
         return this.#system.step(this.#system.world.leave(node));
@@ -230,7 +237,7 @@ class Harness {
     this.#system.world.heal();
     this.#plainBlock();
     for (let blocks = 0; blocks < HEALING_BLOCKS && this.#unfinished(); blocks++) this.#plainBlock();
-    this.#system.chain.commit();
+    this.#closeWindows();
     this.#system.advance(this.#system.nowUs + REST_US);
     this.#audit.end();
     this.#system.stopOnViolation();
@@ -239,6 +246,13 @@ class Harness {
   #plainBlock(): void {
     const maxTransactions = Math.min(50, this.#scenario.maxTransactionsPerBlock);
     this.#act({ do: "block", maxTransactions, order: "arrival", commit: true });
+  }
+
+  /** Confirms what is sealed, and lets as many blocks go by as the last challenge may take. */
+  #closeWindows(): void {
+    this.#system.chain.commit();
+    for (let blocks = 0; blocks <= 2 * challengeBlocksOf(this.#scenario); blocks++) this.#plainBlock();
+    this.#system.chain.commit();
   }
 
   #unfinished(): boolean {
@@ -251,7 +265,7 @@ class Harness {
   #probe(): void {
     const { nodes, senders } = this.#scenario;
     if (this.#options.probes === 0) return;
-    for (const [index, draw] of nodes.entries()) this.#system.step(this.#system.world.join(`n${index}`, draw));
+    for (const [index, draw] of nodes.entries()) this.#join(`n${index}`, draw);
     this.#plainBlock();
     const first = this.#serial;
     for (let probe = 0; probe < this.#options.probes; probe++) {
@@ -259,7 +273,7 @@ class Harness {
       this.#submit({ ...PROBE, sender: senders + probe });
     }
     for (let blocks = 0; blocks < PROBE.ttlBlocks && this.#unfinished(); blocks++) this.#plainBlock();
-    this.#system.chain.commit();
+    this.#closeWindows();
     for (let serial = first; serial < this.#serial; serial++) {
       const stage = this.#audit.books.transactions.get(`tx${serial}`)?.stage ?? "refused";
       if (stage !== "committed") this.#audit.report("P1", `after healing, tx${serial} is ${stage}`);
@@ -277,7 +291,17 @@ const PROBE: SubmitDraw = {
   gasPriceGwei: 10,
   ttlBlocks: 64,
   declared: true,
-  calls: [{ model: 0, mode: "vanilla", maxFeeGwei: 100, validityBlocks: 64, tokensOut: 16, reads: -1 }],
+  calls: [
+    {
+      model: 0,
+      mode: "vanilla",
+      conflict: { kind: "first-valid" },
+      maxFeeGwei: 100,
+      validityBlocks: 64,
+      tokensOut: 16,
+      reads: -1,
+    },
+  ],
   later: [],
   reads: [],
 };

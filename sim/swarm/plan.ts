@@ -1,4 +1,5 @@
 import type { PolicySpec } from "../../policies/policy.ts";
+import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import { drawer } from "./draw.ts";
 import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
 
@@ -66,6 +67,7 @@ const TROUBLES: readonly ((dice: Dice, nodes: number) => Action)[] = [
   (dice) => ({ do: "policy", policy: policy(dice) }),
   (dice, nodes) => ({ do: dice.pick("join" as const, "leave" as const), node: dice.between(0, nodes) }),
   (dice, nodes) => ({ do: "join", node: dice.between(0, nodes), as: nodeDraw(dice) }),
+  (dice, nodes) => ({ do: "bond", node: dice.between(0, nodes), bondGwei: dice.pick(0, 3_000, 200_000) }),
   (dice) => ({ do: "change-state", keys: [dice.between(0, 3)] }),
   (dice) => ({ do: "withdraw", pick: dice.between(0, 5_000) }),
   (dice) => ({ do: "skip-blocks", count: dice.between(1, 3) }),
@@ -85,7 +87,16 @@ export function planOf(seed: number): Scenario {
   const dice = new Dice(seed);
   const nodes = Array.from({ length: dice.between(3, 9) }, () => nodeDraw(dice));
   // One honest node that can do everything, so that there is something to hope for.
-  nodes.push({ ...nodeDraw(dice), models: 2, tee: true, faulty: 0, priceGwei: 15, slots: 12 });
+  nodes.push({
+    ...nodeDraw(dice),
+    models: 2,
+    tee: true,
+    bondGwei: 1_000_000,
+    liar: false,
+    faulty: 0,
+    priceGwei: 15,
+    slots: 12,
+  });
   const maxPending = dice.pick(2_000, 400, 60);
   const senders = dice.between(6, MAX_SENDERS);
   return {
@@ -101,7 +112,7 @@ export function planOf(seed: number): Scenario {
     maxPendingPerSender: dice.pick(60, 20, maxPending),
     maxCallsPerTransaction: dice.pick(4, 5, 3),
     maxRounds: dice.pick(8, 4, 16),
-    maxReorgDepth: dice.pick(6, 2, 12),
+    maxReorgDepth: dice.pick(12, 2, 24),
     maxTransactionsPerBlock: dice.pick(200, 40, 24),
     wakeLatenessMs: dice.pick(0, 0, 30, 400),
     verifierFaults: dice.pick(0, 0, 0.1, 0.3),
@@ -157,6 +168,9 @@ function nodeDraw(dice: Dice): NodeDraw {
     priceGwei: dice.between(1, 30),
     models: dice.pick(1, 2, 2),
     tee: dice.chance(0.5),
+    bondGwei: dice.pick(0, 20_000, 200_000),
+    label: dice.pick(0, 0, 1),
+    liar: dice.chance(0.15),
     serviceMs: dice.pick(200, 40, 600, 1_500),
     faulty: dice.pick(0, 0, 0.05, 0.3, 1),
   };
@@ -219,12 +233,19 @@ function submission(dice: Dice, kind: SubmitKind): SubmitDraw {
 function call(dice: Dice): CallDraw {
   return {
     model: dice.pick(0, 0, 0, 1),
-    mode: dice.pick("vanilla", "vanilla", "vanilla", "tee"),
+    mode: dice.pick("vanilla", "vanilla", "optimistic", "tee"),
+    conflict: conflict(dice),
     maxFeeGwei: dice.between(20, 200),
     validityBlocks: dice.pick(8, 1, 4, 32),
     tokensOut: dice.pick(16, 128, 512),
     reads: dice.between(-1, 3),
   };
+}
+
+function conflict(dice: Dice): ConflictRule {
+  if (dice.chance(0.8)) return { kind: "first-valid" };
+  if (dice.chance(0.5)) return { kind: "agree", k: dice.between(2, 3) };
+  return { kind: "median", k: dice.between(2, 3), tolerance: dice.pick(2, 0) };
 }
 
 function rich(dice: Dice): { gasPriceGwei: number; ttlBlocks: number } {

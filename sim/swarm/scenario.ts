@@ -1,8 +1,8 @@
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
-import { DEFAULT_RACES } from "../../scheduler/engine/config.ts";
+import { DEFAULT_OPTIMISTIC, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
-import type { Mode } from "../../scheduler/shared/vocabulary.ts";
+import type { ConflictRule, Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { Agreement } from "../checkers/checker.ts";
 import { type NetworkDraw, PERFECT_NETWORK } from "./network.ts";
 
@@ -16,6 +16,12 @@ export interface NodeDraw {
   /** Offers m0 only, or m0 and m1; the mode `tee` on top of `vanilla`. */
   readonly models: 1 | 2;
   readonly tee: boolean;
+  /** What it has put up; with a bond it offers the mode `optimistic` too. */
+  readonly bondGwei: number;
+  /** It answers optimistically in the worst sense: signed, and wrong. */
+  readonly liar: boolean;
+  /** Nodes with the same label put out the same. */
+  readonly label: number;
   /** Mean service time. */
   readonly serviceMs: number;
   /** Chance that a copy goes wrong in one of the ways of `FAULTS`. */
@@ -26,6 +32,7 @@ export interface NodeDraw {
 export interface CallDraw {
   readonly model: 0 | 1;
   readonly mode: Mode;
+  readonly conflict: ConflictRule;
   readonly maxFeeGwei: number;
   readonly validityBlocks: number;
   readonly tokensOut: number;
@@ -94,6 +101,8 @@ export type Action =
   | { readonly do: "withdraw"; readonly pick: number }
   | { readonly do: "deposit"; readonly sender: number; readonly amountGwei: number }
   | { readonly do: "change-state"; readonly keys: readonly number[] }
+  /** The chain says what the node has put up now. */
+  | { readonly do: "bond"; readonly node: number; readonly bondGwei: number }
   /** Registers, for the first time, again, or with other terms than before. */
   | { readonly do: "join"; readonly node: number; readonly as?: NodeDraw }
   | { readonly do: "leave"; readonly node: number }
@@ -189,6 +198,10 @@ export function engineConfig(scenario: Scenario): EngineConfig {
       verdictTimeoutUs: 1_000_000,
       maxCopies: scenario.maxCopies,
     },
+    optimistic: {
+      ...DEFAULT_OPTIMISTIC,
+      challengeBlocks: challengeBlocksOf(scenario),
+    },
     blockIntervalUs: BLOCK_US,
     limits: {
       ...DEFAULT_MEMPOOL_LIMITS,
@@ -203,6 +216,11 @@ export function engineConfig(scenario: Scenario): EngineConfig {
   };
 }
 
+/** A result must be known for as long as it can be challenged. */
+export function challengeBlocksOf({ maxReorgDepth }: Scenario): number {
+  return Math.min(DEFAULT_OPTIMISTIC.challengeBlocks, Math.floor((maxReorgDepth - 1) / 2));
+}
+
 /** What the checkers are told: drawn from the scenario, not from the engine's configuration. */
 export function agreementOf(scenario: Scenario): Agreement {
   const { budget } = scenario;
@@ -214,5 +232,6 @@ export function agreementOf(scenario: Scenario): Agreement {
     maxRounds: scenario.maxRounds,
     maxReorgDepth: scenario.maxReorgDepth,
     maxTransactionsPerBlock: scenario.maxTransactionsPerBlock,
+    challengeBlocks: challengeBlocksOf(scenario),
   };
 }

@@ -51,7 +51,7 @@ function callTerms(hash: string, index: number, draw: CallDraw, input: string): 
     tokensIn: 32,
     tokensOut: draw.tokensOut,
     maxFeeGwei: draw.maxFeeGwei,
-    conflict: { kind: "first-valid" },
+    conflict: draw.conflict,
     validityBlocks: draw.validityBlocks,
   };
 }

@@ -228,6 +228,7 @@ export class System {
   #toldAgain(event: EngineEvent): boolean {
     switch (event.kind) {
       case "deposited":
+      case "bond-changed":
       case "state-changed":
       case "block-opened":
       case "block-committed":

@@ -1,4 +1,4 @@
-import type { CopyView, TransactionView } from "../../scheduler/engine/commands.ts";
+import type { CopyView, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
 import type { NodeTerms, Offer } from "../../scheduler/shared/vocabulary.ts";
@@ -16,6 +16,7 @@ const FAULTS = [
   "refuse",
   "fail",
   "lie",
+  "deviate",
   "late",
   "twice",
   "equivocate",
@@ -31,6 +32,7 @@ const CONDUCT_FAULTS: { readonly [C in Conduct]?: FaultKind } = {
   refuse: "node-refuses",
   fail: "node-fails",
   lie: "dishonest-proof",
+  deviate: "wrong-output",
   late: "node-late",
   twice: "message-duplicated",
   equivocate: "equivocation",
@@ -135,6 +137,8 @@ export class World {
         return this.#verify(nowUs, command.copy);
       case "preExecute":
         return this.#execute(nowUs, command.transaction);
+      case "sealed":
+        return this.#sample(nowUs, command.block);
       default:
         return;
     }
@@ -162,7 +166,8 @@ export class World {
       acceptUs + Math.floor(Math.max(1, node.serviceMs) * 1_000 * spread * this.#slowness(copy.node.id, nowUs));
     const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
     const from = { copy: copy.id, node: copy.node.id };
-    const honest: EngineEvent = { kind: "copy-answered", ...from, ...honestAnswer(copy) };
+    const label = node.label;
+    const honest: EngineEvent = { kind: "copy-answered", ...from, ...answerOf(copy, honestOutput(copy, label)) };
     const forged = { outputHash: `lie:${copy.id}`, answerHash: `forged:${copy.id}` };
     const lie: EngineEvent = { kind: "copy-answered", ...from, ...forged };
     if (conduct === "silent") return;
@@ -175,6 +180,11 @@ export class World {
     if (conduct === "for-another") return this.#answerForAnother(nowUs + answerUs, copy);
     if (conduct === "fail") return say(answerUs, { kind: "copy-failed", ...from, reason: "error" });
     if (conduct === "lie") return say(answerUs, lie);
+    // Signed as it should be, and wrong: nothing but another node's answer can tell.
+    if (conduct === "deviate") {
+      const wrong = { outputHash: `wrong:${copy.id}`, value: 1_000 * this.#draw("wrong", copy.id) };
+      return say(answerUs, { kind: "copy-answered", ...from, ...answerOf(copy, wrong) });
+    }
     if (conduct === "accept-only") return;
     say(answerUs, honest);
     if (conduct === "twice") say(answerUs + acceptUs, honest);
@@ -187,7 +197,7 @@ export class World {
     const others = [...this.#sent.values()].filter((other) => other.node.id !== copy.node.id);
     const victim = others[Math.floor(this.#draw("victim", copy.id) * others.length)];
     if (victim === undefined) return;
-    const stolen = honestAnswer(victim);
+    const stolen = answerOf(victim, honestOutput(victim, 0));
     this.#send(atUs, "node", -1, { kind: "copy-answered", copy: victim.id, node: copy.node.id, ...stolen });
     this.#send(atUs + 1_000, "node", copy.id, { kind: "copy-answered", copy: copy.id, node: copy.node.id, ...stolen });
   }
@@ -201,8 +211,20 @@ export class World {
   }
 
   #conduct(node: NodeDraw, copy: CopyView): Conduct {
+    if (!this.#healed && node.liar && copy.race.call.mode === "optimistic") return "deviate";
     if (this.#healed || this.#draw("faulty", copy.id) >= node.faulty) return "honest";
     return FAULTS[Math.floor(this.#draw("fault", copy.id) * FAULTS.length)] ?? "honest";
+  }
+
+  /** The secret sample: each sealed result of mode `optimistic` may be challenged. */
+  #sample(nowUs: number, { height, transactions }: SealedBlock): void {
+    for (const { hash, calls } of transactions) {
+      for (const [callIndex, { terms }] of calls.entries()) {
+        if (terms.mode !== "optimistic" || this.#draw("sample", hash, callIndex, height) >= 0.7) continue;
+        this.#faults.count("challenge");
+        this.#send(nowUs + 1_000, "verifier", -1, { kind: "challenged", txHash: hash, callIndex });
+      }
+    }
   }
 
   #cancelled(nowUs: number, copy: CopyView): void {
@@ -223,8 +245,7 @@ export class World {
     const turn = this.#asked++;
     const atUs = nowUs + 500 + Math.floor(this.#draw("verify", copy.id, turn) * 20_000);
     const gaveUp = !this.#healed && this.#draw("give-up", copy.id, turn) < this.#scenario.verifierFaults / 2;
-    const honest = honestAnswer(copy);
-    const accepted = !gaveUp && copy.answerHash === honest.answerHash && copy.outputHash === honest.outputHash;
+    const accepted = !gaveUp && copy.answerHash === proofOf(copy, copy.outputHash);
     const reason = accepted ? "valid" : gaveUp ? "verifier-timeout" : "signature";
     const verdict: EngineEvent = { kind: "verdict", copy: copy.id, accepted, reason };
     this.#send(atUs, "verifier", -1, verdict);
@@ -259,17 +280,31 @@ export class World {
   }
 }
 
-/** The one answer to this assignment that the verifier accepts. Honest nodes may still differ in what they put out. */
-export function honestAnswer(copy: CopyView): { outputHash: string; answerHash: string } {
-  const outputHash = `out:${copy.race.call.digest}:${copy.node.id}`;
-  return { outputHash, answerHash: `proof:${copy.id}:${copy.nonce}:${copy.node.id}:${outputHash}` };
+/** What an honest node with this label puts out. Without anybody to compare it with, honest nodes may differ as they like. */
+function honestOutput(copy: CopyView, label: number): { outputHash: string; value?: number } {
+  const { call } = copy.race;
+  if (call.conflict.kind === "median") return { outputHash: `near:${call.digest}:${copy.node.id}`, value: copy.id % 2 };
+  const comparable = call.conflict.kind === "agree" || call.mode === "optimistic";
+  return { outputHash: `out:${call.digest}:${comparable ? label : copy.node.id}` };
+}
+
+function answerOf(copy: CopyView, output: { outputHash: string; value?: number }) {
+  return { ...output, answerHash: proofOf(copy, output.outputHash) };
+}
+
+/** The one answer to this assignment with this output that the verifier accepts. */
+function proofOf(copy: CopyView, outputHash: string): string {
+  return `proof:${copy.id}:${copy.nonce}:${copy.node.id}:${outputHash}`;
 }
 
 function nodeTerms(id: string, draw: NodeDraw): NodeTerms {
   const offers: Offer[] = [];
-  for (let model = 0; model < draw.models; model++) {
-    offers.push({ model: `m${model}`, mode: "vanilla", priceGwei: draw.priceGwei });
-    if (draw.tee) offers.push({ model: `m${model}`, mode: "tee", priceGwei: draw.priceGwei + 3 });
+  const equivalence = `label${draw.label}`;
+  for (let index = 0; index < draw.models; index++) {
+    const model = `m${index}`;
+    offers.push({ model, mode: "vanilla", priceGwei: draw.priceGwei, equivalence });
+    if (draw.tee) offers.push({ model, mode: "tee", priceGwei: draw.priceGwei + 3, equivalence });
+    if (draw.bondGwei > 0) offers.push({ model, mode: "optimistic", priceGwei: draw.priceGwei + 1, equivalence });
   }
   return {
     id,

@@ -11,8 +11,8 @@ import { highestPriceGwei } from "./fleet.ts";
 import { PRIORITY, SEALS } from "./payloads.ts";
 import { World, type WorldParts } from "./world.ts";
 
-/** What a sender pays in at a time: small enough that all deposits sum to a safe integer. */
-const DEPOSIT_GWEI = 1_000_000_000;
+/** What a sender pays in at a time: enough for a thousand of the dearest answers. */
+const DEPOSIT_GWEI = 1_000_000;
 const MAX_TRANSACTIONS = 100_000;
 /** What production answers to more than can be served. Any other rejection would be a mistake of this world. */
 const REFUSALS: ReadonlySet<Rejection["reason"]> = new Set(["infeasible", "pool-full", "too-many-accounts"]);

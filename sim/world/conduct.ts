@@ -2,7 +2,7 @@ import type { FleetSpec } from "../experiment/types.ts";
 import type { Stream } from "../kernel/streams.ts";
 
 /** What a copy comes to on its node. */
-export const ANSWERS = 0;
+const ANSWERS = 0;
 /** It fails on the way. */
 export const ERRS = 1;
 /** Its answer comes without the model having run, and verification will reject it. */

@@ -1,4 +1,3 @@
-import { ANSWERS } from "./conduct.ts";
 import { grown } from "./job-table.ts";
 import { SimulationLimit } from "./simulation-limit.ts";
 
@@ -42,7 +41,6 @@ export class CopyTable {
     if (slot >= MAX_COPIES) throw tooManyCopies();
     this.engineId[slot] = engineId;
     this.stopHandle[slot] = -1;
-    this.fate[slot] = ANSWERS;
     const engineSlot = engineId % ENGINE_SLOTS;
     while (engineSlot >= this.#byEngineSlot.length) {
       this.#byEngineSlot = grown(this.#byEngineSlot, 2 * this.#byEngineSlot.length);

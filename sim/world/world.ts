@@ -469,6 +469,7 @@ export abstract class World implements Commands, Struck {
   reverted(_height: number): void {}
   notify(_transaction: unknown): void {}
   evidence(): void {}
+  challengeEnded(_outcome: unknown): void {}
   alarm(): void {}
 }
 

@@ -41,6 +41,7 @@ export class HandleSink implements Commands {
   reverted(): void {}
   notify(): void {}
   evidence(): void {}
+  challengeEnded(): void {}
   alarm(): void {}
 }
 

@@ -16,6 +16,7 @@ import {
   type PreExecution,
   transactionHash,
 } from "../../scheduler/index.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { honest, type Script, ScriptedNodes, scriptedNode, silent } from "./support/scripted-nodes.ts";
 import { CHAIN, untilState, User } from "./support/users.ts";
 
@@ -34,6 +35,7 @@ async function open(options: Partial<PipeOptions> & { readonly script?: Script }
     directory: undefined,
     chainId: CHAIN,
     fleet: { transport },
+    registry: ECHO_REGISTRY,
     logger: "silent",
     ...rest,
   });
@@ -134,7 +136,8 @@ test("what the mempool refuses comes back with its reason", async () => {
     ["nonce-gap", user.sign({ nonce: 9 })],
     ["underpriced-replacement", user.sign({ nonce: 0, ttlBlocks: 51 })],
     ["underfunded", new User(2).sign()],
-    ["unknown-model", user.sign({ calls: [{ ...call(first), model: "oracle" }] })],
+    // A model of the registry that no node here offers.
+    ["unknown-model", user.sign({ calls: [{ ...call(first), model: "risk-small" }] })],
     ["fee-too-low", user.sign({ nonce: 1, calls: [{ ...call(first), maxFeeGwei: 9 }] })],
   ];
   expect(await pipe.submit(first)).toMatchObject({ ok: true });
@@ -142,6 +145,40 @@ test("what the mempool refuses comes back with its reason", async () => {
     const outcome = await pipe.submit(transaction);
     expect(outcome, reason).toMatchObject({ ok: false, problem: { kind: "rejected", rejection: { reason } } });
   }
+});
+
+test("what the registry does not allow is refused before the mempool sees it, with what to do", async () => {
+  const pipe = await open({ script: silent });
+  const user = await funded(pipe);
+  const plain = call(user.sign());
+  const input = Buffer.alloc(65).toString("base64");
+  const refusals = [
+    ["unknown-model", { ...plain, model: "oracle" }],
+    ["mode-not-allowed", { ...plain, mode: "zkml" }],
+    ["beyond-limit", { ...plain, model: "risk-small", input }],
+    ["beyond-limit", { ...plain, tokensOut: 1_000_001 }],
+    ["no-number", { ...plain, conflict: { kind: "median", k: 2, tolerance: 0.1 } }],
+  ] as const;
+  for (const [reason, refused] of refusals) {
+    const outcome = await pipe.submit(user.sign({ calls: [plain, refused] }));
+    const refusal = { reason, callIndex: 1 };
+    expect(outcome, reason).toMatchObject({ ok: false, problem: { kind: "not-registered", refusal } });
+    expect(outcome.ok ? "" : outcome.problem.advice).toContain("Call 1");
+  }
+  expect((await pipe.statistics()).counters.submitted).toBe(0);
+});
+
+test("bonds are what the chain says, of whomever", async () => {
+  const pipe = await open({ script: silent });
+  expect(await pipe.bond({ node: "node-0", amountGwei: 1_000 })).toBe(true);
+  expect(await pipe.bond({ node: "node-0", amountGwei: 1_000 })).toBe(true);
+  expect((await pipe.statistics()).ledger).toMatchObject({ bondedGwei: 1_000, unbondedGwei: 0 });
+  expect(await pipe.bond({ node: "node-0", amountGwei: 400 })).toBe(true);
+  expect((await pipe.statistics()).ledger).toMatchObject({ bondedGwei: 1_000, unbondedGwei: 600 });
+  for (const amountGwei of [-1, 0.5, Number.NaN, Number.MAX_SAFE_INTEGER + 1]) {
+    expect(await pipe.bond({ node: "node-0", amountGwei })).toBe(false);
+  }
+  expect((await pipe.statistics()).ledger).toMatchObject({ bondedGwei: 1_000, unbondedGwei: 600 });
 });
 
 function call(transaction: ReturnType<User["sign"]>) {
@@ -258,7 +295,10 @@ test("inputs beyond what the shell may keep are refused, until others are gone",
 
 test("P11: what is final is forgotten, and its block can still be looked up and asked for", async () => {
   const directory = await temporaryDirectory();
-  const engine = { limits: { ...DEFAULT_CONFIG.limits, maxReorgDepth: 3 } };
+  const engine = {
+    limits: { ...DEFAULT_CONFIG.limits, maxReorgDepth: 3 },
+    optimistic: { ...DEFAULT_CONFIG.optimistic, challengeBlocks: 1 },
+  };
   const pipe = await open({ directory, engine });
   const user = await funded(pipe);
   const held: number[] = [];

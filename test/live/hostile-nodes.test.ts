@@ -5,6 +5,7 @@ import { afterEach, expect, onTestFinished, test } from "vitest";
 import { verifyReceipts } from "../../scheduler/cli/receipts.ts";
 import { createPipe, type Pipe } from "../../scheduler/index.ts";
 import type { NodeMessage } from "../../scheduler/live/transport.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { answerTo, honest, type Script, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
 import { CHAIN, untilState, User } from "./support/users.ts";
 
@@ -18,7 +19,13 @@ afterEach(async () => {
 
 async function open(script: Script, directory?: string): Promise<{ pipe: Pipe; nodes: ScriptedNodes; user: User }> {
   const nodes = new ScriptedNodes([0, 1, 2].map((index) => scriptedNode(index, script)));
-  const pipe = await createPipe({ directory, chainId: CHAIN, fleet: { transport: nodes }, logger: "silent" });
+  const pipe = await createPipe({
+    directory,
+    chainId: CHAIN,
+    fleet: { transport: nodes },
+    registry: ECHO_REGISTRY,
+    logger: "silent",
+  });
   pipes.push(pipe);
   const user = new User(1);
   await pipe.deposit({ account: user.id, amountGwei: 1_000_000 });

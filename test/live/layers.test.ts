@@ -5,10 +5,21 @@ import { join } from "node:path";
 import { describe, expect, it, layer } from "@effect/vitest";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
 import { DEFAULT_CONFIG, DEFAULT_LIVE_LIMITS, declaredCalls, defaultFleet, layers } from "../../scheduler/index.ts";
+import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { honest, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
 import { CHAIN, User } from "./support/users.ts";
 
-const { Directory, OpenFailed, PipeFailed, PipeService, PreExecutorService, Settings, TransportService } = layers;
+const {
+  Directory,
+  OpenFailed,
+  PipeFailed,
+  PipeService,
+  PreExecutorService,
+  RegistryService,
+  Settings,
+  TransportService,
+} = layers;
 
 const temporaryDirectory = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "pipe-layers-"))),
@@ -32,10 +43,12 @@ function pipeIn(directory: string, { nodes = scripted(), chainId = CHAIN }: Part
     engine: DEFAULT_CONFIG,
     policy: undefined,
     limits: DEFAULT_LIVE_LIMITS,
+    proofs: DEFAULT_PROOF_SETTINGS,
     retainAll: true,
   });
   const fleet = Layer.mergeAll(TransportService.given(nodes), PreExecutorService.layer(declaredCalls));
-  const wired = PipeService.wired.pipe(Layer.provide(fleet), Layer.provide(Directory.layer(directory)));
+  const parts = Layer.merge(fleet, RegistryService.given(ECHO_REGISTRY));
+  const wired = PipeService.wired.pipe(Layer.provide(parts), Layer.provide(Directory.layer(directory)));
   return Layer.fresh(wired.pipe(Layer.provide(settings), Layer.provide(Logger.layer([]))));
 }
 

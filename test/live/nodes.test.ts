@@ -4,6 +4,7 @@ import type { EmbeddedNode, InProcessTransport } from "../../scheduler/live/in-p
 import { createInProcessTransport, defaultFleet } from "../../scheduler/live/in-process-transport.ts";
 import type { Assignment, NodeMessage } from "../../scheduler/live/transport.ts";
 import { embeddedNodeTerms } from "../../scheduler/node/embedded-node.ts";
+import { createEmulatorRoot } from "../../scheduler/node/enclave-emulator.ts";
 import { encodeTensor } from "../../scheduler/node/model-runner.ts";
 import { THREAD_LIMITS, restartDelayMs } from "../../scheduler/node/node-thread.ts";
 import { sha256Hex } from "../../scheduler/proofs/digest.ts";
@@ -14,6 +15,9 @@ const SEED_HEX = "5e".repeat(32);
 const CHAT_INPUT = encodeTensor(Array.from({ length: 64 }, (_, i) => Math.sin(i)));
 const RISK_INPUT = encodeTensor(Array.from({ length: 16 }, (_, i) => Math.cos(i)));
 
+/** The root of all enclaves here. */
+const emulator = createEmulatorRoot({ nowMs: Date.now() });
+
 /** A transport with an ear: everything heard, and waiting for something to be heard. */
 class Listener {
   readonly heard: NodeMessage[] = [];
@@ -22,7 +26,7 @@ class Listener {
   #waiting: { matches: (message: NodeMessage) => boolean; resolve: (message: NodeMessage) => void }[] = [];
 
   constructor(nodes: readonly EmbeddedNode[]) {
-    this.transport = createInProcessTransport({ nodes, onCrash: (node) => this.crashes.push(node) });
+    this.transport = createInProcessTransport({ nodes, emulator, onCrash: (node) => this.crashes.push(node) });
     this.transport.onMessage((message) => {
       this.heard.push(message);
       for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);

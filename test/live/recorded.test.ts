@@ -92,8 +92,8 @@ describe("pipe sim replay", () => {
     expect(recorded.differences).toBeNull();
     expect(recorded.metrics.onTimeShare.ci95[0]).toBeLessThanOrEqual(recorded.metrics.onTimeShare.mean);
     expect(single.metrics.speculativeWorkS.mean).toBe(0);
-    // Whatever chance does, two copies at once are more than one.
-    expect(double.metrics.copies.mean).toBeGreaterThan(1.5 * single.metrics.copies.mean);
+    // Whatever chance does, two copies at once are more than one; calls that compare answers have several in any case.
+    expect(double.metrics.copies.mean).toBeGreaterThan(1.2 * single.metrics.copies.mean);
     expect(double.differences.copies.mean).toBeCloseTo(double.metrics.copies.mean - recorded.metrics.copies.mean, 9);
   });
 

@@ -16,7 +16,9 @@ import { DEFAULT_LIVE_LIMITS } from "../../scheduler/live/limits.ts";
 import { declaredCalls } from "../../scheduler/live/pre-executor.ts";
 import { fileOf, RECORD_LOGS } from "../../scheduler/live/records-lines.ts";
 import { recover, type ServiceState } from "../../scheduler/live/recovery.ts";
-import { loadSecret, schedulerKey } from "../../scheduler/live/secret.ts";
+import { epochSeeds, loadSecret, schedulerKey } from "../../scheduler/live/secret.ts";
+import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { honest, type Script, ScriptedNodes, scriptedNode } from "./support/scripted-nodes.ts";
 import { CHAIN, User } from "./support/users.ts";
 
@@ -103,6 +105,7 @@ async function live(directory: string): Promise<{ readonly taken: readonly Snaps
     engine: CONFIG,
     policy: undefined,
     limits: { ...DEFAULT_LIVE_LIMITS, batchesPerSnapshot: 9 },
+    proofs: DEFAULT_PROOF_SETTINGS,
     retainAll: true,
   });
   const layer = layers.PipeService.layer.pipe(
@@ -110,6 +113,7 @@ async function live(directory: string): Promise<{ readonly taken: readonly Snaps
     Layer.provide(layers.StateService.layer),
     Layer.provide(Layer.effect(layers.JournalService, store)),
     Layer.provide(layers.TransportService.given(nodes)),
+    Layer.provide(layers.RegistryService.given(ECHO_REGISTRY)),
     Layer.provide(layers.PreExecutorService.layer(declaredCalls)),
     Layer.provide(layers.Directory.layer(directory)),
     Layer.provide(settings),
@@ -141,9 +145,11 @@ async function restart(original: string, snapshot: Snapshot | undefined, batches
   }
   const recovered = { snapshot, batches: replayed() } as unknown as NonNullable<JournalStore["recovered"]>;
   const store: JournalStore = { ...memoryStore(CONFIG), recovered };
-  const key = schedulerKey(await loadSecret(directory));
+  const secret = await loadSecret(directory);
+  const key = schedulerKey(secret);
+  const about = { challenges: DEFAULT_PROOF_SETTINGS.challenges, seeds: epochSeeds(secret) };
   const archive = new BlockArchive(directory, CONFIG.limits.maxReorgDepth + 1);
-  const state = await recover({ store, directory, chainId: CHAIN, key, archive });
+  const state = await recover({ store, directory, chainId: CHAIN, key, archive, ...about });
   const files = await Promise.all(RECORD_LOGS.map((log) => readFile(join(directory, fileOf(log)), "utf8")));
   const found = { files, state: JSON.stringify([state.engine.snapshot(), state.custody.snapshot()]) };
   const position = JSON.stringify(state.records.position());

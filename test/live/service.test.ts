@@ -15,6 +15,8 @@ import { DEFAULT_LIVE_LIMITS } from "../../scheduler/live/limits.ts";
 import { declaredCalls, type PreExecutor } from "../../scheduler/live/pre-executor.ts";
 import type { NodeMessage } from "../../scheduler/live/transport.ts";
 import { VerifierPool } from "../../scheduler/live/verifier-pool.ts";
+import { DEFAULT_PROOF_SETTINGS } from "../../scheduler/live/proof-settings.ts";
+import { ECHO_REGISTRY } from "./support/registries.ts";
 import { answerTo, honest, type Script, ScriptedNodes, scriptedNode, silent } from "./support/scripted-nodes.ts";
 import { CHAIN, untilState, User } from "./support/users.ts";
 
@@ -30,6 +32,7 @@ async function open(scripts: readonly Script[], preExecutor: PreExecutor = decla
     directory: undefined,
     chainId: CHAIN,
     fleet: { transport: nodes },
+    registry: ECHO_REGISTRY,
     policy: { kind: "fixed", copies: scripts.length },
     logger: "silent",
     preExecutor,
@@ -183,6 +186,7 @@ const settings = layers.Settings.layer({
   engine: DEFAULT_CONFIG,
   policy: undefined,
   limits: { ...DEFAULT_LIVE_LIMITS, proofTimeLimitMs: 200 },
+  proofs: DEFAULT_PROOF_SETTINGS,
   retainAll: true,
 });
 
@@ -198,6 +202,7 @@ function serviceWith(
     Layer.provide(layers.StateService.layer),
     Layer.provide(parts.journal ?? layers.JournalService.layer),
     Layer.provide(layers.TransportService.given(nodes)),
+    Layer.provide(layers.RegistryService.given(ECHO_REGISTRY)),
     Layer.provide(layers.PreExecutorService.layer(declaredCalls)),
     Layer.provide(layers.Directory.memory),
     Layer.provide(settings),
@@ -237,7 +242,13 @@ test("P2: a verifier that hangs rejects that proof, and the job goes on", async 
   };
   const workerUrl = new URL("./workers/troubled-worker.ts", import.meta.url);
   const limits = { ...DEFAULT_LIVE_LIMITS, proofTimeLimitMs: 200 };
-  const pool = new VerifierPool({ workers: 1, limits, workerUrl, onReplaced: () => undefined });
+  const pool = new VerifierPool({
+    workers: 1,
+    limits,
+    trust: { roots: [], allowEmulator: false },
+    workerUrl,
+    onReplaced: () => undefined,
+  });
   const nodes = new ScriptedNodes([scriptedNode(0, hanging), scriptedNode(1, late)]);
   const user = new User(1);
   const program = Effect.gen(function* () {
@@ -267,10 +278,18 @@ test("P2: a verifier that hangs rejects that proof, and the job goes on", async 
 test("real nodes, real models, real blocks; a node that dies costs a copy, not the job", {
   timeout: 30_000,
 }, async () => {
-  const nodes = defaultFleet({ count: 4, seedHex: "00".repeat(32), latency: "modelled", faults: "none" });
+  const fleet = defaultFleet({ count: 4, seedHex: "00".repeat(32), latency: "modelled", faults: "none" });
+  const nodes = fleet.map((node) => ({ ...node, offers: node.offers.filter(({ mode }) => mode === "vanilla") }));
   const transport = createInProcessTransport({ nodes });
   const policy = { kind: "fixed", copies: 1 } as const;
-  pipe = await createPipe({ directory: undefined, chainId: CHAIN, fleet: { transport }, policy, logger: "silent" });
+  pipe = await createPipe({
+    directory: undefined,
+    chainId: CHAIN,
+    fleet: { transport },
+    registry: ECHO_REGISTRY,
+    policy,
+    logger: "silent",
+  });
   const opened = pipe;
   const user = new User(3);
   await opened.deposit({ account: user.id, amountGwei: 10_000_000 });

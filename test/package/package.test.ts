@@ -65,7 +65,7 @@ afterAll(() => rmSync(workshop, { recursive: true, force: true }));
 
 /** What each subpath must offer, at least. */
 const OFFERED: Record<string, readonly string[]> = {
-  ".": ["createPipe"],
+  ".": ["createPipe", "loadRegistry", "Registry", "RegistryError", "createEmulatorRoot"],
   "./policies": ["policyOf", "placementOf", "KaplanMeier", "WorkBudget"],
   "./sim": ["parseExperimentFile", "runExperiment", "validate"],
 };

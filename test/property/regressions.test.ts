@@ -31,7 +31,20 @@ const QUIET: Scenario = {
   verifierFaults: 0,
   executorFaults: 0,
   nodes: [
-    { operator: 0, region: 0, slots: 1, queueLimit: 0, priceGwei: 1, models: 1, tee: false, serviceMs: 40, faulty: 0 },
+    {
+      operator: 0,
+      region: 0,
+      slots: 1,
+      queueLimit: 0,
+      priceGwei: 1,
+      models: 1,
+      tee: false,
+      bondGwei: 0,
+      liar: false,
+      label: 0,
+      serviceMs: 40,
+      faulty: 0,
+    },
   ],
   actions: [],
 };
@@ -47,7 +60,15 @@ const SUBMIT: SubmitDraw = {
   later: [],
   reads: [],
 };
-const CALL = { model: 0, mode: "vanilla", maxFeeGwei: 20, validityBlocks: 8, tokensOut: 16, reads: 0 } as const;
+const CALL = {
+  model: 0,
+  mode: "vanilla",
+  conflict: { kind: "first-valid" },
+  maxFeeGwei: 20,
+  validityBlocks: 8,
+  tokensOut: 16,
+  reads: 0,
+} as const;
 const BLOCK: Action = { do: "block", maxTransactions: 8, order: "arrival", commit: true };
 
 const CASES: readonly { readonly name: string; readonly actions: readonly Action[] }[] = [

@@ -8,7 +8,7 @@ import { planOf } from "../../sim/swarm/plan.ts";
 import { runSwarm } from "../../sim/swarm/pool.ts";
 import { brokenPromises, playWhole } from "../../sim/swarm/run.ts";
 import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
-import { IDLERS, type Mutant, MUTANTS, mutantMaker } from "../support/mutants.ts";
+import { IDLERS, type Mutant, MUTANTS, mutantMaker, RARE } from "../support/mutants.ts";
 
 /** Seeds of an ordinary run of the tests; `pipe sim swarm --seeds 1..10000` is for long ones. */
 const SEEDS = 200;
@@ -22,6 +22,7 @@ const SAMPLE = [
   "decides the same race twice",
   "skips verification",
   "takes an answer from anyone",
+  "decides by one answer where several are asked for",
   "dispatches the same nonce twice",
   "blames the transaction for its node",
   "pays twice",
@@ -74,7 +75,7 @@ describe("the swarm", () => {
 
   // Whoever does not do what should be done breaks no rule at any step; the questions after healing find out.
   const idle: readonly Mutant[] = IDLERS.map((mutant) => ({ ...mutant, breaks: ["P1"] }));
-  const planted = [...MUTANTS.filter(({ name }) => SAMPLE.includes(name)), ...idle];
+  const planted = [...MUTANTS.filter(({ name }) => SAMPLE.includes(name)), ...RARE, ...idle];
   it.each(planted)("catches an engine that $name", { timeout: 120_000 }, (mutant: Mutant) => {
     for (let seed = 1; seed <= MUTANT_SEEDS; seed++) {
       const scenario = planOf(seed);
@@ -87,6 +88,6 @@ describe("the swarm", () => {
   });
 
   it("knows every error of the sample", () => {
-    expect(planted).toHaveLength(SAMPLE.length + idle.length);
+    expect(planted).toHaveLength(SAMPLE.length + RARE.length + idle.length);
   });
 });

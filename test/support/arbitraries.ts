@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { PolicySpec } from "../../policies/policy.ts";
+import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import {
   type Action,
   type CallDraw,
@@ -26,7 +27,14 @@ const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
 
 const calls: fc.Arbitrary<CallDraw> = fc.record({
   model: fc.constantFrom(0, 0, 0, 1),
-  mode: fc.constantFrom("vanilla", "vanilla", "vanilla", "tee"),
+  mode: fc.constantFrom("vanilla", "vanilla", "tee", "optimistic"),
+  conflict: fc.constantFrom<ConflictRule[]>(
+    { kind: "first-valid" },
+    { kind: "first-valid" },
+    { kind: "first-valid" },
+    { kind: "agree", k: 2 },
+    { kind: "median", k: 3, tolerance: 2 },
+  ),
   maxFeeGwei: fc.integer({ min: 20, max: 200 }),
   validityBlocks: fc.constantFrom(8, 1, 2, 4, 32),
   tokensOut: fc.constantFrom(16, 128, 512),
@@ -85,6 +93,7 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant("commit" as const) }),
   fc.record({ do: fc.constant("join" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
+  fc.record({ do: fc.constant("bond" as const), node: fc.nat(5), bondGwei: fc.constantFrom(0, 3_000, 200_000) }),
   fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("policy" as const), policy: policies }),
   fc.record({
@@ -125,6 +134,9 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
   priceGwei: fc.integer({ min: 1, max: 60 }),
   models: fc.constantFrom(1, 2),
   tee: fc.boolean(),
+  bondGwei: fc.constantFrom(0, 20_000, 200_000),
+  label: fc.constantFrom(0, 0, 1),
+  liar: fc.constantFrom(false, false, false, true),
   serviceMs: fc.constantFrom(40, 200, 800, 2_500),
   faulty: fc.constantFrom(0, 0.2, 0.6, 1),
 });
@@ -177,12 +189,26 @@ export const healthyScenarios: fc.Arbitrary<Scenario> = fc.record({
   leaseMs: fc.constant(4_000),
   verifierFaults: fc.constant(0),
   executorFaults: fc.constant(0),
-  nodes: fc.array(
-    nodes.map(
-      (node): NodeDraw => ({ ...node, slots: 40, models: 2, tee: true, priceGwei: 5, serviceMs: 100, faulty: 0 }),
-    ),
-    { minLength: 3, maxLength: 5 },
-  ),
+  // Of as many operators, so that any conflict rule can be met.
+  nodes: fc
+    .array(
+      nodes.map(
+        (node): NodeDraw => ({
+          ...node,
+          slots: 40,
+          models: 2,
+          tee: true,
+          bondGwei: 1_000_000,
+          priceGwei: 1,
+          serviceMs: 100,
+          faulty: 0,
+          label: 0,
+          liar: false,
+        }),
+      ),
+      { minLength: 3, maxLength: 5 },
+    )
+    .map((drawn) => drawn.map((node, operator) => ({ ...node, operator }))),
   actions: fc.array(
     fc.oneof(
       submissions.map(
@@ -205,6 +231,9 @@ export const hostileScenarios: fc.Arbitrary<Scenario> = fc
     nodes: [
       ...bad.map((node) => ({
         ...node,
+        // An operator that lies in one answer is asked for no second one.
+        operator: 10 + node.operator,
+        label: 0,
         slots: 4,
         queueLimit: 4,
         models: 2 as const,

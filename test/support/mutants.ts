@@ -1,3 +1,4 @@
+import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import type {
   CallResult,
@@ -93,6 +94,8 @@ function repeat(command: Command, to: Commands): void {
       return to.sealRefused(command.refusal);
     case "evidence":
       return to.evidence(command.evidence);
+    case "challengeEnded":
+      return to.challengeEnded(command.outcome);
     case "alarm":
       return to.alarm(command.alarm);
     case "lost":
@@ -290,6 +293,29 @@ function immortalResults(): Tampering {
   };
 }
 
+/** One accepted answer is enough, whatever the call's rule. */
+function oneAnswerIsEnough(): Tampering {
+  const any = <T extends { readonly conflict: ConflictRule }>(call: T): T => ({
+    ...call,
+    conflict: { kind: "first-valid" },
+  });
+  return {
+    hear: (event) => {
+      if (event.kind === "calls-discovered") return { ...event, calls: event.calls.map(any) };
+      if (event.kind !== "submitted" || event.transaction.calls === undefined) return event;
+      return { ...event, transaction: { ...event.transaction, calls: event.transaction.calls.map(any) } };
+    },
+  };
+}
+
+/** Every node is taken for an operator of its own. */
+function everyNodeAnOperator(): Tampering {
+  return {
+    hear: (event) =>
+      event.kind === "node-joined" ? { ...event, node: { ...event.node, operator: event.node.id } } : event,
+  };
+}
+
 /** Deaf to one kind of event. */
 const deafTo = (kind: EngineEvent["kind"]) => (): Tampering => ({
   hear: (event) => (event.kind === kind ? undefined : event),
@@ -330,6 +356,25 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "skips verification", breaks: ["P2"], plant: unverified },
   { name: "takes every verdict for yes", breaks: ["P2"], plant: everyVerdictAccepts },
   { name: "takes an answer from anyone", breaks: ["P2", "P3"], plant: anyoneAnswers },
+  { name: "decides by one answer where several are asked for", breaks: ["P2"], plant: oneAnswerIsEnough },
+  { name: "asks one operator twice", breaks: ["P2"], shows: /one operator/, plant: everyNodeAnOperator },
+  {
+    name: "takes one challenger's word against the winner's",
+    breaks: ["P2"],
+    plant: once("challengeEnded", ({ outcome }) =>
+      outcome.verdict === "upheld" && outcome.dissenter === ""
+        ? [{ kind: "challengeEnded", outcome: { ...outcome, verdict: "overturned" } }]
+        : undefined,
+    ),
+  },
+  {
+    name: "pays while the result can be challenged",
+    breaks: ["P5"],
+    shows: /while it can be challenged/,
+    plant: () => ({}),
+    configure: (config) => ({ ...config, optimistic: { ...config.optimistic, challengeBlocks: 0 } }),
+  },
+  { name: "takes a bond out of nothing", breaks: ["P5"], plant: movement("bonded", nothing) },
   { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
   { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
   {
@@ -362,7 +407,7 @@ export const MUTANTS: readonly Mutant[] = [
       { kind: "sealed", block: { height: command.height, sealedUs: 0, transactions: [] } },
     ]),
   },
-  { name: "loses a transaction silently", breaks: ["P8", "P5", "P9"], plant: lostTransaction },
+  { name: "loses a transaction silently", breaks: ["P8", "P5", "P9", "P11"], plant: lostTransaction },
   { name: "lets transactions live too long", breaks: ["P8"], plant: longLives },
   {
     name: "drops a cancel after the decision",
@@ -403,6 +448,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: "launches without writing it down", breaks: ["P12"], plant: entry("launched", nothing) },
   { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
+];
+
+/** Errors that take a lie, two challengers and time: only long runs come that far. */
+export const RARE: readonly Mutant[] = [
+  { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
+  { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];
 
 /** Errors that break no rule at any step: what should happen does not. Caught where everything is expected to be sealed. */

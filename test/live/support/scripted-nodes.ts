@@ -1,4 +1,4 @@
-import type { Assignment, NodeMessage, Transport } from "../../../scheduler/live/transport.ts";
+import type { Assignment, NodeMessage, RegistrationEpoch, Transport } from "../../../scheduler/live/transport.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { type SigningKey, signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import { encodeStatement } from "../../../scheduler/proofs/statement.ts";
@@ -11,6 +11,8 @@ export interface ScriptedNode {
   readonly terms: NodeTerms;
   readonly key: SigningKey;
   readonly script: Script;
+  /** How it registers in an epoch; by its terms alone, unless it has this. */
+  joined?(epoch: RegistrationEpoch): NodeMessage;
 }
 
 /** Signs honestly whatever output it is given: for the assignment as it is, or with fields changed. */
@@ -54,6 +56,7 @@ export class ScriptedNodes implements Transport {
   readonly dispatched: Assignment[] = [];
   readonly cancelled: number[] = [];
   say: (message: NodeMessage) => void = () => undefined;
+  epoch: RegistrationEpoch | undefined;
   closed = false;
 
   constructor(nodes: readonly ScriptedNode[]) {
@@ -64,8 +67,15 @@ export class ScriptedNodes implements Transport {
     this.say = receive;
   }
 
+  announce(epoch: RegistrationEpoch): void {
+    this.epoch = epoch;
+  }
+
   async start(): Promise<void> {
-    for (const { terms } of this.#nodes.values()) this.say({ kind: "joined", terms });
+    for (const node of this.#nodes.values()) {
+      const said = this.epoch === undefined ? undefined : node.joined?.(this.epoch);
+      this.say(said ?? { kind: "joined", terms: node.terms });
+    }
   }
 
   dispatch(assignment: Assignment): void {

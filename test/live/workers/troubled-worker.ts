@@ -1,21 +1,40 @@
-import { parentPort } from "node:worker_threads";
-import { verifySignature } from "../../../scheduler/proofs/keys.ts";
-import type { VerifyBatch } from "../../../scheduler/live/verify-protocol.ts";
-import { OUTCOME_INVALID, OUTCOME_THREW, OUTCOME_VALID } from "../../../scheduler/live/verify-protocol.ts";
+import { runSignature } from "../../../scheduler/proofs/signature-stage.ts";
+import { serveStages } from "../../../scheduler/live/verify-serve.ts";
 
-/** A verifier with a fault that a signature of its own sets off: it hangs, kills its thread, or throws. */
-const HANG = "aa".repeat(64);
-const CRASH = "bb".repeat(64);
-const THROW = "cc".repeat(64);
+/**
+ * A verifier with faults that proofs of their own set off: it hangs, kills its process, throws, or takes memory without end. In
+ * a zero-knowledge proof the first byte is the mark, in a signature every byte.
+ */
+const FAULTS: Readonly<Record<string, () => void>> = {
+  aa: () => {
+    for (;;);
+  },
+  bb: () => process.exit(1),
+  cc: () => {
+    throw new Error("planted");
+  },
+  // All at once, which ends a thread's whole program; and piece by piece.
+  dd: () => {
+    for (const hoard: number[][] = []; ; ) hoard.push(new Array(10_000_000).fill(0.5));
+  },
+  ee: () => {
+    for (const hoard = new Map<number, object>(); ; ) hoard.set(hoard.size, {});
+  },
+  ff: () => process.kill(process.pid, "SIGSEGV"),
+};
 
-parentPort?.on("message", ({ checks, progress }: VerifyBatch) => {
-  checks.forEach(({ key, message, signature }, i) => {
-    if (signature === HANG) for (;;);
-    if (signature === CRASH) process.exit(1);
-    const valid = verifySignature(key, message, signature) ? OUTCOME_VALID : OUTCOME_INVALID;
-    Atomics.store(progress, 1 + i, signature === THROW ? OUTCOME_THREW : valid);
-    Atomics.store(progress, 0, i + 1);
-  });
-  parentPort?.postMessage("done");
+serveStages({
+  signature: (stage) => {
+    const mark = stage.signature.slice(0, 2);
+    if (stage.signature === mark.repeat(64)) FAULTS[mark]?.();
+    return runSignature(stage);
+  },
+  dear: async (trust) => {
+    const { StageRunner } = await import("../../../scheduler/proofs/stage-runner.ts");
+    const runner = new StageRunner(trust);
+    return (stage) => {
+      if (stage.kind === "zk") FAULTS[stage.proof.slice(0, 2)]?.();
+      return runner.run(stage);
+    };
+  },
 });
-parentPort?.postMessage("ready");

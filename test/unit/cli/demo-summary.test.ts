@@ -26,6 +26,11 @@ const statistics: SummedStatistics = {
     paidGwei: 821_000,
     refundedGwei: 618_000,
     heldGwei: 1_000,
+    bondedGwei: 0,
+    unbondedGwei: 0,
+    forfeitedGwei: 0,
+    compensatedGwei: 0,
+    rewardedGwei: 0,
   },
 };
 
@@ -70,12 +75,24 @@ const transaction = (changes: object) => ({
   ...changes,
 });
 
+const challengeEnded = (changes: object) => ({
+  kind: "challengeEnded",
+  outcome: { ...job, node: "a", dissenter: "", forfeitedGwei: 0, ...changes },
+});
+
 const RACE = [
   launched(1, "a", false),
   launched(2, "b", true),
   launched(3, "c", true),
   lost(1, "a", "bad-signature"),
-  { kind: "decided", result: { ...job, node: "b", speculative: true } },
+  {
+    kind: "decided",
+    result: {
+      ...job,
+      ...{ node: "b", speculative: true, mode: "tee", openedUs: 1_000, decidedUs: 13_500 },
+      ...{ supporters: [{ node: "e" }], rivals: [{ node: "f", end: "outvoted" }] },
+    },
+  },
   { kind: "cancelled", copy: 3, reason: "race-decided" },
   launched(4, "d", false),
   lost(4, "d", "lease-expired"),
@@ -86,6 +103,10 @@ const RACE = [
   transaction({ state: "sealed", calls: 0 }),
   transaction({ state: "expired", refundReason: "expired" }),
   { kind: "alarm", alarm: { kind: "node-quarantined" } },
+  launched(5, "g", false),
+  challengeEnded({ verdict: "overturned", node: "b", forfeitedGwei: 1_000 }),
+  challengeEnded({ verdict: "upheld", dissenter: "c", forfeitedGwei: 500 }),
+  challengeEnded({ verdict: "open" }),
 ] as const;
 
 describe("the summary", () => {
@@ -107,8 +128,16 @@ describe("the summary", () => {
       },
       blocksAdded: { p50: 0, p99: 2 },
       sealDelayMs: { p50: 0.25, p99: 3, max: 3 },
-      copies: { launched: 4, speculative: 2, speculativeWins: 1, stragglersCancelled: 1, lost: { "lease-expired": 1 } },
+      copies: { launched: 5, speculative: 2, speculativeWins: 1, stragglersCancelled: 1, lost: { "lease-expired": 1 } },
       proofs: { accepted: 1, rejected: 2, rejectedBecause: { "bad-signature": 1 } },
+      modes: { tee: { wins: 1, p50Ms: 12.5, p99Ms: 12.5 } },
+      agreement: { calls: 1, outvoted: 1 },
+      challenges: {
+        ended: 3,
+        byVerdict: { overturned: 1, upheld: 1, open: 1 },
+        forfeitedGwei: 1_500,
+        caught: { b: 1, c: 1 },
+      },
       work: { primaryS: 3, speculativeS: 1, extraPercent: 33.333 },
       ledgerBalanced: true,
       quarantines: 1,
@@ -135,13 +164,17 @@ describe("the summary", () => {
   blocks sealed               2, after the cut-off by p50 0.3 ms, p99 3.0 ms
   blocks added by inference   p50 0, p99 2
   job latency                 p50 12.5 ms, p99 2,345 ms, max 2,345 ms
+    tee                       1 won, p50 12.5 ms, p99 12.5 ms
   admission to seal           p50 12.5 ms, p99 2,345 ms
   verification                p50 12.5 ms, p99 2,345 ms
-  copies launched             4, of these 2 speculative
+  copies launched             5, of these 2 speculative
   wins by speculative copies  1
   stragglers cancelled        1
   copies lost                 1: 1 lease-expired
   proofs rejected             2: 1 bad-signature
+  answers of several          1 calls backed by others, 1 answers outvoted
+  challenges                  3: 1 overturned, 1 upheld, 1 open
+    bonds forfeited           1,500 gwei: b lied 1×, c lied 1×
   quarantines of nodes        1
   extra work                  33.3 % (1.0 s speculative on 3.0 s)
   fees escrowed               1,440,000 gwei
@@ -175,6 +208,8 @@ describe("the summary", () => {
 describe("the tally", () => {
   it("knows which copies still run", () => {
     expect([...tallied(RACE.slice(0, 4)).running.keys()]).toEqual([2, 3]);
+    // A challenger's copy ends with its challenge.
+    expect([...tallied(RACE.slice(0, -3)).running.keys()]).toEqual([5]);
     expect(tallied(RACE).running.size).toBe(0);
     expect(Object.fromEntries(tallied(RACE).wonBy)).toEqual({ b: 1 });
     expect(Object.fromEntries(tallied(RACE).lostBy)).toEqual({ a: 1, d: 1 });

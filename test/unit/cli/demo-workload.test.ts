@@ -4,7 +4,29 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { madeUpArrivals, TraceError, traceArrivals, Users } from "../../../scheduler/cli/demo-workload.ts";
 import type { Pipe, SignedTransaction, SubmitOutcome } from "../../../scheduler/index.ts";
+import { createEmulatorRoot } from "../../../scheduler/node/enclave-emulator.ts";
 import { checkTransaction } from "../../../scheduler/proofs/transaction.ts";
+import { refuseCalls } from "../../../scheduler/registry/call-check.ts";
+import { embeddedRegistry } from "../../../scheduler/registry/default-registry.ts";
+
+const FIRST_VALID = { kind: "first-valid" } as const;
+
+/** Takes everything, or, like a mempool, only the nonce that is due. */
+function mempool() {
+  const seen: SignedTransaction[] = [];
+  const nonces = new Map<string, number>();
+  const pipe: Pick<Pipe, "account" | "submit"> = {
+    account: async (id) => ({ nextNonce: nonces.get(id) ?? 0, depositGwei: 0, pending: 0 }),
+    submit: async (signed): Promise<SubmitOutcome> => {
+      const transaction = signed as SignedTransaction;
+      seen.push(transaction);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      nonces.set(transaction.sender, transaction.nonce + 1);
+      return { ok: true, hash: "" } as SubmitOutcome;
+    },
+  };
+  return { seen, pipe };
+}
 
 describe("the made-up workload", () => {
   const minute = { seed: 1, ratePerS: 12, durationMs: 60_000 };
@@ -23,11 +45,34 @@ describe("the made-up workload", () => {
     expect(times.at(-1)).toBeLessThan(60_000);
   });
 
-  it("asks every kind of question", () => {
-    const kinds = madeUpArrivals(minute).map(({ calls }) => calls.map(({ model }) => model).join("+"));
+  it("asks every kind of question, in all modes, with all conflict rules", () => {
+    const calls = madeUpArrivals(minute).map((arrival) => arrival.calls);
+    const kinds = calls.map((asked) => asked.map(({ model, mode }) => `${model}/${mode}`).join("+"));
     const share = (kind: string) => kinds.filter((each) => each === kind).length / kinds.length;
-    expect(share("risk-small")).toBeCloseTo(0.6, 0);
-    for (const kind of ["chat-mini", "risk-small+chat-mini", ""]) expect(share(kind)).toBeGreaterThan(0.02);
+    const expected = [
+      "risk-small/vanilla",
+      "risk-small/optimistic",
+      "risk-small/tee",
+      "risk-small/tee+risk-tiny/zkml",
+      "chat-mini/vanilla",
+      "",
+    ];
+    for (const kind of expected) expect(share(kind), kind).toBeGreaterThan(0.02);
+    const rules = new Set(calls.flat().map(({ conflict }) => conflict.kind));
+    expect(rules).toEqual(new Set(["first-valid", "agree", "median"]));
+  });
+
+  it("asks nothing that the registry does not allow", async () => {
+    const { seen, pipe } = mempool();
+    const users = new Users({ chainId: "a-chain", seed: 7 });
+    await Promise.all(madeUpArrivals(minute).map((arrival) => users.submit(arrival, 5, pipe)));
+    const registry = embeddedRegistry([], createEmulatorRoot({ nowMs: Date.now() }));
+    for (const signed of seen) {
+      const checked = checkTransaction(signed, "a-chain");
+      if (!checked.ok) throw new Error(checked.problem.advice);
+      const inputOf = (hash: string) => checked.inputs.get(hash);
+      expect(refuseCalls(registry, checked.terms.calls ?? [], inputOf)).toBeUndefined();
+    }
   });
 });
 
@@ -51,7 +96,7 @@ describe("a trace", () => {
     expect(first).toEqual({
       atMs: 0,
       ttlBlocks: 24,
-      calls: [{ model: "chat-mini", tokensIn: 374, tokensOut: 44 }],
+      calls: [{ model: "chat-mini", mode: "vanilla", conflict: FIRST_VALID, tokensIn: 374, tokensOut: 44 }],
     });
     // A model says at least one token.
     expect(second).toMatchObject({ atMs: 1_000, calls: [{ tokensIn: 10, tokensOut: 1 }] });
@@ -90,24 +135,8 @@ describe("a trace", () => {
 });
 
 describe("the users", () => {
-  const arrival = { atMs: 0, ttlBlocks: 9, calls: [{ model: "risk-small", tokensIn: 16, tokensOut: 8 }] } as const;
-
-  /** Takes everything, or, like a mempool, only the nonce that is due. */
-  function mempool() {
-    const seen: SignedTransaction[] = [];
-    const nonces = new Map<string, number>();
-    const pipe: Pick<Pipe, "account" | "submit"> = {
-      account: async (id) => ({ nextNonce: nonces.get(id) ?? 0, depositGwei: 0, pending: 0 }),
-      submit: async (signed): Promise<SubmitOutcome> => {
-        const transaction = signed as SignedTransaction;
-        seen.push(transaction);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        nonces.set(transaction.sender, transaction.nonce + 1);
-        return { ok: true, hash: "" } as SubmitOutcome;
-      },
-    };
-    return { seen, pipe };
-  }
+  const call = { model: "risk-small", mode: "vanilla", conflict: FIRST_VALID, tokensIn: 16, tokensOut: 8 } as const;
+  const arrival = { atMs: 0, ttlBlocks: 9, calls: [call] };
 
   it("sign what the chain accepts, each one's nonces without a gap though they do not wait for each other", async () => {
     const { seen, pipe } = mempool();

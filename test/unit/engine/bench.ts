@@ -49,8 +49,12 @@ export class Bench {
   readonly #recorder = new Recorder();
 
   constructor({ races, limits, nodes = ["a", "b", "c"], ...rest }: BenchConfig = {}) {
+    const { maxReorgDepth = DEFAULT_CONFIG.limits.maxReorgDepth } = limits ?? {};
+    const { challengeBlocks } = DEFAULT_CONFIG.optimistic;
+    const window = Math.min(challengeBlocks, Math.floor((maxReorgDepth - 1) / 2));
     this.engine = new Engine({
       ...DEFAULT_CONFIG,
+      optimistic: { ...DEFAULT_CONFIG.optimistic, challengeBlocks: window },
       policy: { kind: "fixed", copies: 2 },
       budget: "unlimited",
       ...rest,

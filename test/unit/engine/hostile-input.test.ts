@@ -82,7 +82,8 @@ test("a transaction at no gas price is replaced by one that offers more, not aga
 });
 
 test("P11: committing a block commits those before it, so that no early one keeps all later ones from being final", () => {
-  const bench = new Bench({ limits: { ...LIMITS, maxReorgDepth: 2 } });
+  const optimistic = { ...DEFAULT_CONFIG.optimistic, challengeBlocks: 0 };
+  const bench = new Bench({ limits: { ...LIMITS, maxReorgDepth: 2 }, optimistic });
   const seal = (height: number): void => {
     bench.tell({ kind: "block-opened", height, sealAtUs: bench.nowUs });
     bench.tell({ kind: "seal-requested", height, maxTransactions: 10, order: "arrival" });

@@ -51,7 +51,7 @@ describe("ledger (P5)", () => {
       { kind: "refunded", account: "alice", amountGwei: 35, txHash: "t0", callIndex: -1, height: 7 },
     ]);
     expect([alice.depositGwei, tx.heldGwei]).toEqual([75, 0]);
-    expect(ledger.snapshot()).toEqual({
+    expect(ledger.snapshot()).toMatchObject({
       depositedGwei: 100,
       escrowedGwei: 60,
       heldGwei: 0,

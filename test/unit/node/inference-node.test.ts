@@ -69,7 +69,7 @@ describe("a node that answers", () => {
 
   it("says when it joins, and reports its load when that changes and while it does not", async () => {
     const { node, heard } = nodeWith(1, 4, LONG, HONEST);
-    node.join();
+    node.join(undefined);
     expect(heard.map(({ kind }) => kind)).toEqual(["joined", "reported"]);
     for (const copy of [1, 2, 3]) node.assign(assignment(copy, {}));
     const loads = () => heard.flatMap((m) => (m.kind === "reported" ? [{ running: m.running, queued: m.queued }] : []));
@@ -182,7 +182,7 @@ describe("stopping (P9)", () => {
 
   it("drains: every copy fails as drained, later ones too, and then it is silent", async () => {
     const { node, about, heard } = nodeWith(1, 2, LONG, HONEST);
-    node.join();
+    node.join(undefined);
     node.assign(assignment(1, {}));
     node.assign(assignment(2, {}));
     node.drain();
@@ -239,7 +239,7 @@ describe("faults", () => {
 
   it("dead says nothing after it joined and reported once", async () => {
     const { node, heard } = nodeWith(1, 0, { kind: "none" }, { kind: "dead" });
-    node.join();
+    node.join(undefined);
     node.assign(assignment(1, {}));
     node.cancel(1);
     await sleep(300);
@@ -279,5 +279,36 @@ describe("faults", () => {
     const answer = await ended(1, 1);
     expect(about(1)).toEqual(["accepted", "answered"]);
     expect(holds(answer, 1, 0)).toBe(true);
+  });
+
+  it("wrong-output answers with a good signature over what no model gave", async () => {
+    const honest = nodeWith(1, 0, { kind: "none" }, { kind: "none" });
+    const lying = nodeWith(1, 0, { kind: "none" }, { kind: "wrong-output" });
+    for (const { node } of [honest, lying]) node.assign(assignment(1, {}));
+    const [truth, lie] = [await honest.ended(1, 1), await lying.ended(1, 1)];
+    if (truth.kind !== "answered" || lie.kind !== "answered") throw new Error("no answers");
+    expect(Buffer.from(lie.output).equals(truth.output)).toBe(false);
+    expect(lie.output).toHaveLength(truth.output.length);
+    expect(holds(lie, 1, 0)).toBe(true);
+  });
+
+  it("equivocating answers twice, each time with a good signature", async () => {
+    const { node, ended, about } = nodeWith(1, 0, { kind: "none" }, { kind: "equivocating" });
+    node.assign(assignment(1, {}));
+    const [first, second] = [await ended(1, 1), await ended(1, 2)];
+    expect(about(1)).toEqual(["accepted", "answered", "answered"]);
+    expect([holds(first, 1, 0), holds(second, 1, 0)]).toEqual([true, true]);
+    expect(first.kind === "answered" && first.output).not.toEqual(second.kind === "answered" && second.output);
+  });
+
+  it("replayed-proof sends its first proof for everything", async () => {
+    const { node, ended } = nodeWith(1, 0, { kind: "none" }, { kind: "replayed-proof" });
+    node.assign(assignment(1, {}));
+    const first = await ended(1, 1);
+    node.assign(assignment(2, {}));
+    const second = await ended(2, 1);
+    expect(holds(first, 1, 0)).toBe(true);
+    expect(second.kind === "answered" && second.proof).toEqual(first.kind === "answered" && first.proof);
+    expect(holds(second, 2, 0)).toBe(false);
   });
 });

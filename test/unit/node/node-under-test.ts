@@ -4,6 +4,7 @@ import { InferenceNode } from "../../../scheduler/node/inference-node.ts";
 import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { encodeTensor } from "../../../scheduler/node/model-runner.ts";
+import { proversOf } from "../../../scheduler/node/provers.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
@@ -47,7 +48,7 @@ export function makeNode(options: {
   };
   const node = new InferenceNode({
     terms,
-    signingKey: KEY,
+    provers: proversOf({ key: KEY, enclave: undefined, zkProvers: new Map() }),
     runner: options.runner,
     temperament: { latency: options.latency, speed: 1, fault: options.fault, luckHex: "00".repeat(32) },
     say(message) {

@@ -22,6 +22,7 @@ const RACE: RacePicture = {
   openedUs: OPENED_US,
   deadlineUs: 60_000_000,
   live: 0,
+  missing: 1,
   launched: 0,
   lost: 0,
 };

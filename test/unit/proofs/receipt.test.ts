@@ -21,7 +21,9 @@ const receipt: Receipt = {
   digest: hashOf("job"),
   model: "m",
   mode: "vanilla",
+  conflict: { kind: "agree", k: 2 },
   inputHash: hashOf("in"),
+  input: "",
   lane: "fast",
   copy: 1,
   node: "n",
@@ -38,6 +40,22 @@ const receipt: Receipt = {
   decidedUs: 4,
   decidedHeight: 3,
   validUntilHeight: 5,
+  bondGwei: 0,
+  challengeBlocks: 0,
+  supporters: [
+    {
+      copy: 2,
+      node: "s",
+      nodeKey: hashOf("other key"),
+      nonce: 6,
+      outputHash: hashOf("out"),
+      answerHash: hashOf("other answer"),
+      feeGwei: 1,
+      answeredUs: 4,
+      output: "b3V0",
+      proof: { kind: "vanilla", signature: "00".repeat(64) },
+    },
+  ],
   rivals: [{ node: "r", end: "outrun", speculative: true }],
   output: "b3V0",
   proof: { kind: "vanilla", signature: "00".repeat(64) },
@@ -76,7 +94,10 @@ function changedValue(value: unknown): unknown {
   if (typeof value === "number") return value + 1;
   if (typeof value === "boolean") return !value;
   if (typeof value === "string") return `${value}x`;
-  return Array.isArray(value) ? [] : { kind: "vanilla", signature: "11".repeat(64) };
+  if (Array.isArray(value)) return [];
+  return (value as { kind: string }).kind === "agree"
+    ? { kind: "agree", k: 3 }
+    : { kind: "vanilla", signature: "11".repeat(64) };
 }
 
 describe("receipt tree", () => {
@@ -136,6 +157,10 @@ describe("block header", () => {
     orderHead: hashOf("o"),
     ledgerCount: 2,
     ledgerHead: hashOf("l"),
+    registryCount: 3,
+    registryHead: hashOf("r"),
+    evidenceCount: 0,
+    evidenceHead: hashOf("e"),
     key: key.publicKeyHex,
   };
 

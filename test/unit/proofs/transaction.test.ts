@@ -52,7 +52,16 @@ const calls: fc.Arbitrary<SignedCall> = fc.record({
   tokensIn: fc.nat(1_000),
   tokensOut: fc.nat(1_000),
   maxFeeGwei: fc.nat({ max: 2 ** 31 - 1 }),
-  conflict: fc.constant({ kind: "first-valid" as const }),
+  conflict: fc.oneof(
+    fc.constant({ kind: "first-valid" as const }),
+    fc.record({ kind: fc.constant("agree" as const), k: fc.integer({ min: 1, max: WIRE_LIMITS.maxQuorum }) }),
+    fc.record({
+      kind: fc.constant("median" as const),
+      k: fc.integer({ min: 1, max: WIRE_LIMITS.maxQuorum }),
+      // JSON has no minus zero.
+      tolerance: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+    }),
+  ),
   validityBlocks: fc.nat(1024),
 });
 const transactions: fc.Arbitrary<UnsignedTransaction> = fc.record({
@@ -76,7 +85,7 @@ describe("a signed transaction", () => {
     expect([...checked.inputs]).toEqual([[inputHash, new Uint8Array(Buffer.from("question"))]]);
     expect(terms.calls?.map(({ digest }) => digest)).toEqual(
       (["vanilla", "tee"] as const).map((mode, callIndex) =>
-        jobDigest({ chainId: "pipe-1", txHash: terms.hash, callIndex, model: "risk-small", inputHash, mode }),
+        jobDigest({ ...CONTEXT, txHash: terms.hash, callIndex, inputHash, mode }),
       ),
     );
   });
@@ -107,12 +116,30 @@ describe("a signed transaction", () => {
   it("changes its hash with every change inside a call", () => {
     fc.assert(
       fc.property(calls, calls, fc.constantFrom(...CALL_FIELDS), (one, another, field) => {
-        fc.pre(one[field] !== another[field]);
+        fc.pre(JSON.stringify(one[field]) !== JSON.stringify(another[field]));
         const before = transactionHash({ ...unsigned, calls: [one] });
         expect(transactionHash({ ...unsigned, calls: [{ ...one, [field]: another[field] }] })).not.toBe(before);
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("asks another question under another conflict rule", () => {
+    const job = {
+      ...CONTEXT,
+      txHash: transactionHash(unsigned),
+      callIndex: 0,
+      inputHash: "00".repeat(32),
+      mode: "vanilla",
+    } as const;
+    const rules = [
+      job.conflict,
+      { kind: "agree", k: 2 },
+      { kind: "agree", k: 3 },
+      { kind: "median", k: 3, tolerance: 0.1 },
+      { kind: "median", k: 3, tolerance: 0.2 },
+    ] as const;
+    expect(new Set(rules.map((conflict) => jobDigest({ ...job, conflict }))).size).toBe(rules.length);
   });
 
   it("is refused under another sender's name", () => {
@@ -127,6 +154,7 @@ describe("a signed transaction", () => {
 });
 
 describe("malformed transactions", () => {
+  const withRule = (conflict: unknown) => ({ ...signed, calls: [{ ...call, conflict }] });
   const cases: [string, unknown, string][] = [
     ["no object", null, ""],
     ["a list", [], ""],
@@ -141,11 +169,15 @@ describe("malformed transactions", () => {
     ["too long a time to live", { ...signed, ttlBlocks: WIRE_LIMITS.maxTtlBlocks + 1 }, "ttlBlocks"],
     ["too high a fee", { ...signed, calls: [{ ...call, maxFeeGwei: 2 ** 40 + 1 }] }, "calls.0.maxFeeGwei"],
     ["an unknown mode", { ...signed, calls: [{ ...call, mode: "trust" }] }, "calls.0.mode"],
-    [
-      "an unknown conflict rule",
-      { ...signed, calls: [{ ...call, conflict: { kind: "agree" } }] },
-      "calls.0.conflict.kind",
-    ],
+    ["an unknown conflict rule", withRule({ kind: "loudest" }), "calls.0.conflict"],
+    ["agreement among nobody", withRule({ kind: "agree", k: 0 }), "calls.0.conflict.k"],
+    ["agreement among too many", withRule({ kind: "agree", k: 6 }), "calls.0.conflict.k"],
+    ["agreement among one and a half", withRule({ kind: "agree", k: 1.5 }), "calls.0.conflict.k"],
+    ["a median without tolerance", withRule({ kind: "median", k: 3 }), "calls.0.conflict.tolerance"],
+    ["a negative tolerance", withRule({ kind: "median", k: 3, tolerance: -1 }), "calls.0.conflict.tolerance"],
+    ["a tolerance of minus zero", withRule({ kind: "median", k: 3, tolerance: -0 }), "calls.0.conflict.tolerance"],
+    ["an endless tolerance", withRule({ kind: "median", k: 3, tolerance: Infinity }), "calls.0.conflict.tolerance"],
+    ["a rule with more than it needs", withRule({ kind: "first-valid", k: 2 }), "calls.0.conflict.k"],
     ["a model name with a space", { ...signed, calls: [{ ...call, model: "a b" }] }, "calls.0.model"],
     ["too long a chain id", { ...signed, chainId: "c".repeat(65) }, "chainId"],
     ["base64 with spare bits", { ...signed, calls: [{ ...call, input: "AAB=" }] }, "calls.0.input"],
@@ -237,5 +269,15 @@ describe("a rejection", () => {
   });
 });
 
+const CONTEXT = { chainId: "pipe-1", model: "risk-small", conflict: { kind: "first-valid" } } as const;
 const FIELDS = ["chainId", "nonce", "gasPriceGwei", "ttlBlocks", "calls"] as const;
-const CALL_FIELDS = ["model", "mode", "input", "tokensIn", "tokensOut", "maxFeeGwei", "validityBlocks"] as const;
+const CALL_FIELDS = [
+  "model",
+  "mode",
+  "input",
+  "tokensIn",
+  "tokensOut",
+  "maxFeeGwei",
+  "conflict",
+  "validityBlocks",
+] as const;

@@ -36,7 +36,7 @@ const synthetics: fc.Arbitrary<Synthetic> = fc.record({
 });
 
 function agreementOf({ config }: Recording): Agreement {
-  const { limits, budget } = config;
+  const { limits, budget, optimistic } = config;
   return {
     budget: budget === "unlimited" ? undefined : { burstUs: 1_000 * budget.burstMs, ratio: budget.ratio },
     maxPending: limits.maxPending,
@@ -45,6 +45,7 @@ function agreementOf({ config }: Recording): Agreement {
     maxRounds: limits.maxRounds,
     maxTransactionsPerBlock: 1_000,
     maxReorgDepth: limits.maxReorgDepth,
+    challengeBlocks: optimistic.challengeBlocks,
   };
 }
 

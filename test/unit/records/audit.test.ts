@@ -100,7 +100,7 @@ describe("missing pieces", () => {
     ["order", 2, auditOrder, "lines of order.jsonl, which has fewer"],
     ["receipts", 1, verify, "receipts, of which"],
     ["blocks", 1, verify, "belongs to no block"],
-    ["registry", 3, verify, "is in the registry"],
+    ["registry", 3, verify, "lines of registry.jsonl, which has fewer"],
   ] as const)("the last lines of %s.jsonl are missed", async (log, count, run, message) => {
     const directory = await copyOfSource();
     const path = join(directory, fileOf(log));

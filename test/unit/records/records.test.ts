@@ -1,13 +1,14 @@
 import { truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Answer } from "../../../scheduler/live/answer.ts";
 import { RecordFile } from "../../../scheduler/live/records-file.ts";
 import { fileOf, RECORD_LOGS } from "../../../scheduler/live/records-lines.ts";
 import type { RecordsPosition } from "../../../scheduler/live/records.ts";
 import { RecordsTooShort } from "../../../scheduler/live/records.ts";
 import {
+  CHALLENGES,
   cleanUp,
+  Keeper,
   liveThrough,
   makeDirectory,
   note,
@@ -25,9 +26,9 @@ describe("records", () => {
   it("are a function of what they were told (P13)", async () => {
     const { directory, producer } = await makeDirectory();
     const again = await temporaryDirectory();
-    const records = await openRecords(again, producer.answers);
+    const records = await openRecords(again, producer.kept);
     for (const item of producer.history) {
-      note(records, item);
+      note(records, item, producer.kept);
       await records.flush();
     }
     await records.close();
@@ -40,11 +41,11 @@ describe("records", () => {
     const { directory: original, producer } = await makeDirectory();
     const expected = await readAll(original, FILES);
     const directory = await temporaryDirectory();
-    const { history, answers } = producer;
+    const { history, kept } = producer;
     for (let cut = 0; cut <= history.length; cut += 7) {
       const position = await positionAfter(directory, producer, cut);
-      const records = await openRecords(directory, answers, JSON.parse(JSON.stringify(position)));
-      for (const item of history.slice(cut)) note(records, item);
+      const records = await openRecords(directory, kept, JSON.parse(JSON.stringify(position)));
+      for (const item of history.slice(cut)) note(records, item, producer.kept);
       await records.close();
       expect(await readAll(directory, FILES), `cut at ${cut}`).toEqual(expected);
     }
@@ -54,13 +55,23 @@ describe("records", () => {
     const { directory, producer } = await makeDirectory();
     const position = await positionAfter(directory, producer, producer.history.length);
     await truncate(join(directory, "ledger.jsonl"), position.bytes.ledger - 1);
-    await expect(openRecords(directory, producer.answers, position)).rejects.toThrow(RecordsTooShort);
+    await expect(openRecords(directory, producer.kept, position)).rejects.toThrow(RecordsTooShort);
+  });
+
+  it("refuse to go on with other terms for challenges, also from nothing", async () => {
+    const { directory, producer } = await makeDirectory();
+    const position = await positionAfter(directory, producer, 5);
+    for (const at of [undefined, position]) {
+      await expect(openRecords(directory, producer.kept, at, { ...CHALLENGES, perMillion: 7 })).rejects.toThrow(
+        "go on with these, or begin a new directory",
+      );
+    }
   });
 
   it("give each block with its receipts, with or without files", async () => {
     const { producer } = await makeDirectory();
-    const answers = new Map<string, Answer>();
-    const inMemory = new Producer(await openRecords(undefined, answers), answers);
+    const kept = new Keeper();
+    const inMemory = new Producer(await openRecords(undefined, kept), kept);
     liveThrough(inMemory);
     expect(inMemory.blocks).toEqual(producer.blocks);
     expect(producer.blocks.map(({ header }) => header.height)).toEqual([1, 2, 3, 3, 4]);
@@ -70,13 +81,13 @@ describe("records", () => {
   it("write a node once, and again when its terms change", async () => {
     const { directory, producer } = await makeDirectory();
     const position = await positionAfter(directory, producer, producer.history.length);
-    const records = await openRecords(directory, producer.answers, position);
+    const records = await openRecords(directory, producer.kept, position);
     const before = records.position().bytes.registry;
     const [terms] = producer.history.filter((item) => "offers" in item);
     if (terms === undefined || !("offers" in terms)) throw new Error("no node joined");
-    records.registered(terms);
+    records.registered(terms, 0);
     expect(records.position().bytes.registry).toBe(before);
-    records.registered({ ...terms, slots: terms.slots + 1 });
+    records.registered({ ...terms, slots: terms.slots + 1 }, 0);
     expect(records.position().bytes.registry).toBeGreaterThan(before);
     await records.close();
   });
@@ -84,10 +95,10 @@ describe("records", () => {
 
 /** Writes the whole history into the directory again; the position is that after the first `count` items. */
 async function positionAfter(directory: string, producer: Producer, count: number): Promise<RecordsPosition> {
-  const records = await openRecords(directory, producer.answers);
-  for (const item of producer.history.slice(0, count)) note(records, item);
+  const records = await openRecords(directory, producer.kept);
+  for (const item of producer.history.slice(0, count)) note(records, item, producer.kept);
   const position = records.position();
-  for (const item of producer.history.slice(count)) note(records, item);
+  for (const item of producer.history.slice(count)) note(records, item, producer.kept);
   await records.close();
   return position;
 }

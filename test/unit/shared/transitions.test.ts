@@ -54,13 +54,26 @@ describe("a table of transitions", () => {
 });
 
 describe("the life of a copy", () => {
-  it("ends in six ways, from which nothing leads back", () => {
-    expect(terminal(COPY_STATES)).toEqual(["won", "outrun", "rejected", "failed", "expired", "cancelled"]);
+  it("ends in eight ways, from which nothing leads back", () => {
+    expect(terminal(COPY_STATES)).toEqual([
+      "won",
+      "supported",
+      "outvoted",
+      "outrun",
+      "rejected",
+      "failed",
+      "expired",
+      "cancelled",
+    ]);
     expect(reachable(COPY_STATES, "sent")).toEqual(new Set(Object.keys(COPY_STATES)));
   });
 
   it("is won only by a verdict on an answer (P2)", () => {
-    expect(ways(COPY_STATES).filter((way) => way.endsWith("→ won"))).toEqual(["verifying verified → won"]);
+    expect(ways(COPY_STATES).filter((way) => way.endsWith("→ won"))).toEqual([
+      "verifying verified → won",
+      "held verified → won",
+    ]);
+    expect(ways(COPY_STATES).filter((way) => way.endsWith("→ held"))).toEqual(["verifying hold → held"]);
     expect(ways(COPY_STATES).filter((way) => way.endsWith("→ verifying"))).toEqual([
       "sent answer → verifying",
       "running answer → verifying",

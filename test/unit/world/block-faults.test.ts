@@ -39,6 +39,13 @@ describe("a chain that takes blocks back", () => {
 });
 
 describe("admission", () => {
+  it("never wants for money: senders pay in again, however dear the answers", () => {
+    const classes = [{ name: "dear", count: 10, priceGwei: 1_000 }];
+    const run = play({ jobs: 10_000, blocks: BLOCKS }, { nodes: 10, classes });
+    expect(run.sealed).toBe(10_000);
+    expect(run.feesGwei).toBe(10_000 * 1_000);
+  });
+
   it("refuses jobs that have no chance to be answered in time, and counts them", () => {
     // The last block of a job is the open one: who comes later than 50 ms into its 500 ms is too late.
     const service = { kind: "deterministic", ms: 450 };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { simulate } from "../../../sim/world/simulate.ts";
 import { experimentOf } from "../../support/experiments.ts";
+import { OpenWorld } from "./open-world.ts";
 import { meanMs, near, perJob, play, SMALL } from "./small-world.ts";
 
 describe("batching", () => {
@@ -13,9 +14,16 @@ describe("batching", () => {
 
   it("without slowdown is a queue without batching, to the microsecond", () => {
     const service = { kind: "exponential", meanMs: 300 };
-    for (const slots of [1, 3, "unlimited"]) {
-      const { elapsedMs: _, ...batched } = play({ service, jobs: 2_000 }, { ...batching(0), nodes: 4, slots });
-      const { elapsedMs: __, ...plain } = play({ service, jobs: 2_000 }, { nodes: 4, slots });
+    // Raced, so that copies are also taken off before their end, and without a limit some sixty of them at a time.
+    const keys = { service, jobs: 2_000, policy: { kind: "fixed", copies: 2 } };
+    for (const [slots, ratePerS] of [
+      [1, 5],
+      [3, 15],
+      ["unlimited", 300],
+    ] as const) {
+      const arrivals = { kind: "poisson", ratePerS };
+      const { elapsedMs: _, ...batched } = play({ ...keys, arrivals }, { ...batching(0), nodes: 3, slots });
+      const { elapsedMs: __, ...plain } = play({ ...keys, arrivals }, { nodes: 3, slots });
       expect(batched).toEqual(plain);
     }
   });
@@ -120,7 +128,14 @@ describe("nodes that fail", () => {
     expect(meanMs(run)).toBeGreaterThan(300 + perJob(run).lost * 1_000);
   });
 
-  it("a hang of a tenth of a second is waited for", () => {
+  it("a hang of a tenth of a second is waited for, also by a copy that came meanwhile and takes longer than a second", () => {
+    const long = play(
+      { service: { kind: "deterministic", ms: 1_500 } },
+      {
+        outages: { everyS: 10, lastsS: 0.1, kind: "hang" },
+      },
+    );
+    expect(perJob(long).lost).toBeLessThan(0.002);
     const run = play({ service }, { outages: { everyS: 10, lastsS: 0.1, kind: "hang" } });
     const [work, every, lasts] = [300, 10_000, 100];
     near(meanMs(run), work * (1 + lasts / every) + (lasts * lasts) / (every + lasts), 0.01);
@@ -132,6 +147,24 @@ describe("nodes that fail", () => {
     near(perJob(run).lost, Math.exp(0.3 / 10) - 1, 0.15);
     expect(run.cancelled).toBe(0);
     expect(meanMs(run)).toBeLessThan(310);
+  });
+
+  it("who crashes says that it left; who leaves fails its copies first; nothing runs where nobody is", () => {
+    const keys = { ...SMALL, jobs: 5_000, service, network: { oneWayMs: 100 } };
+    const fleet = { nodes: 10, slots: "unlimited" };
+    const crashing = new OpenWorld({ ...keys, fleet: { ...fleet, outages: { everyS: 10, lastsS: 5, kind: "crash" } } });
+    crashing.run();
+    expect(crashing.told).toContain("node-left");
+    expect(crashing.told).toContain("node-joined");
+    expect(crashing.told.filter((kind) => kind.startsWith("copy-failed"))).toEqual([]);
+    expect(crashing.ghosts).toBe(0);
+    const leaving = new OpenWorld({ ...keys, fleet: { ...fleet, churn: { leaveEveryS: 10, returnAfterS: 5 } } });
+    leaving.run();
+    const [failed, left] = [leaving.told.indexOf("copy-failed: drained"), leaving.told.indexOf("node-left")];
+    expect(failed).toBeGreaterThan(-1);
+    expect(left).toBeGreaterThan(-1);
+    expect(leaving.told[failed + 1]).toMatch(/copy-failed: drained|node-left/);
+    expect(leaving.ghosts).toBe(0);
   });
 
   it("dead nodes need no blocks: leases bring their copies back", () => {
@@ -163,6 +196,18 @@ describe("classes of nodes", () => {
     const run = play({ placement: { kind: "random" } }, { nodes: 8, classes });
     near(meanMs(run), (2 * 50 + 6 * 100) / 8, 0.01);
     near(run.feesGwei / run.jobs, (2 * 30 + 6 * 10) / 8, 0.02);
+  });
+
+  it("are mixed evenly: of the first nodes, which are dead, each class has its share", () => {
+    const halves = [
+      { name: "fast", count: 5, speed: 2 },
+      { name: "slow", count: 5, speed: 1 },
+    ];
+    const { samples } = play({ jobs: 5_000 }, { classes: halves, deadFraction: 0.4 }, 5_000);
+    const winners = samples.flatMap(({ copies }) => copies.filter(({ end }) => end === "won"));
+    const tookUs = winners.reduce((sum, { startedUs, endedUs }) => sum + endedUs - startedUs, 0) / winners.length;
+    // Three nodes of each class are alive.
+    near(tookUs / 1_000, (50 + 100) / 2, 0.03);
   });
 
   it("may have services of their own, on the same random numbers as the others", () => {

@@ -1,0 +1,52 @@
+import type { WorkBudget } from "../../policies/work-budget.ts";
+import type { Bonds } from "../../mempool/bonds.ts";
+import type { Slab } from "../shared/slab.ts";
+import { advance } from "../shared/transitions.ts";
+import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
+import type { Counters } from "./counters.ts";
+import type { Copy } from "./race.ts";
+
+/** What the end of a copy means to its node, to the budget, to the statistics, and to the bond that it holds. */
+export class CopyBooks {
+  readonly #copies: Slab<Copy>;
+  readonly #counters: Counters;
+  readonly #budget: WorkBudget;
+  readonly #bonds: Bonds | undefined;
+
+  constructor(parts: { copies: Slab<Copy>; counters: Counters; budget: WorkBudget; bonds: Bonds | undefined }) {
+    this.#copies = parts.copies;
+    this.#counters = parts.counters;
+    this.#budget = parts.budget;
+    this.#bonds = parts.bonds;
+  }
+
+  /** It answered: off its node; what it cost is known. */
+  settleWork(copy: Copy, nowUs: number): void {
+    copy.node.release();
+    // However late we look, the node stopped by itself when the lease ended.
+    const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
+    this.#counters.workUs += workUs;
+    if (copy.speculative) {
+      this.#counters.speculativeWorkUs += workUs;
+      this.#budget.settle(copy.reservedUs, workUs);
+    } else this.#budget.earn(workUs);
+  }
+
+  /** A copy is over: off its node, off the books, and its handle forgotten. A winner's bond stays with its result. */
+  end(copy: Copy, event: CopyEvent, nowUs: number): void {
+    const { race } = copy;
+    if (copy.executing) {
+      this.settleWork(copy, nowUs);
+      // Cut off while running: its duration is known to be longer than this (right-censored).
+      if (event === "cancel" || event === "expire") race.served.times.censored(nowUs - copy.launchedUs);
+    } else if (event === "outrun") race.served.times.censored(copy.answeredUs - copy.launchedUs);
+    // A held copy was accepted, and is not one of those that can still answer.
+    if (copy.live) race.live--;
+    copy.state = advance(COPY_STATES, copy.state, event);
+    this.#copies.remove(copy);
+    if (copy.state !== "won" && copy.bondGwei > 0) {
+      this.#bonds?.release(copy.node.id, copy.bondGwei);
+      copy.bondGwei = 0;
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import type { Decision, Surroundings, WorkBudget } from "../../policies/index.ts";
+import { NOTHING_KNOWN } from "../../policies/service-times.ts";
+import { NEVER, type SlowReason } from "../shared/vocabulary.ts";
+import type { Commands } from "./commands.ts";
+import type { RaceConfig } from "./config.ts";
+import type { Launcher } from "./launcher.ts";
+import type { Race } from "./race.ts";
+
+/** Asks the policy whether another copy pays, and does what it says; slow-lane races get one copy at a time. */
+export class Planner {
+  readonly #config: RaceConfig;
+  readonly #launcher: Launcher;
+  readonly #budget: WorkBudget;
+  readonly #slow: (race: Race, reason: SlowReason, out: Commands) => void;
+  readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
+  readonly #surroundings: Surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
+
+  constructor(parts: {
+    config: RaceConfig;
+    launcher: Launcher;
+    budget: WorkBudget;
+    slow: (race: Race, reason: SlowReason, out: Commands) => void;
+  }) {
+    this.#config = parts.config;
+    this.#launcher = parts.launcher;
+    this.#budget = parts.budget;
+    this.#slow = parts.slow;
+  }
+
+  /** Launches what is due, and sets when to look again. */
+  consider(race: Race, nowUs: number, out: Commands): void {
+    const decision = this.#decision;
+    if (race.lane === "slow") this.#considerSlow(race, nowUs);
+    else {
+      const surroundings = this.#surroundings;
+      surroundings.nowUs = nowUs;
+      surroundings.serviceTimes = race.served.times;
+      surroundings.budgetUs = this.#budget.availableUs;
+      surroundings.domains = race.served.domains;
+      race.policy.decide(race, surroundings, decision);
+    }
+    let lookUs = decision.lookAtUs;
+    // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides; and as many as
+    // a quorum needs are not speculation, however slowly they are launched.
+    if (race.fanOut === 0) race.fanOut = Math.max(race.missing, race.live + decision.launch);
+    for (let wanted = decision.launch; wanted > 0; wanted--) {
+      if (race.launched >= this.#config.maxCopies + race.quorum - 1 && race.lane === "fast") {
+        if (race.live === 0) {
+          this.#slow(race, "race-exhausted", out);
+          lookUs = nowUs + this.#config.slowRetryUs;
+        }
+        break;
+      }
+      if (!this.#launchAnother(race, nowUs, out)) {
+        lookUs = Math.min(lookUs, nowUs + this.#config.retryUs);
+        break;
+      }
+    }
+    race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+  }
+
+  #considerSlow(race: Race, nowUs: number): void {
+    const decision = this.#decision;
+    const last = race.copies[race.copies.length - 1];
+    const nextTryUs = last === undefined ? nowUs : last.launchedUs + this.#config.slowRetryUs;
+    const due = race.live === 0 && nowUs >= nextTryUs;
+    decision.launch = due ? 1 : 0;
+    decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
+  }
+
+  #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
+    // Accepted answers that count stand where copies raced before; those that were outvoted are replaced.
+    const speculative = race.live + race.counted >= race.fanOut;
+    const node = this.#launcher.choose(race);
+    return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
+  }
+}
