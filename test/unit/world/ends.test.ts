@@ -27,7 +27,7 @@ const FAULTS = {
 } as const;
 
 it("nothing is left of what is over, whatever became of it: memory does not grow with the number of jobs", () => {
-  for (const jobs of [500, 10_000]) {
+  for (const jobs of [500, 4_000]) {
     const world = new OpenWorld({ ...SMALL, ...FAULTS, jobs });
     world.run();
     expect(world.held).toBeLessThan(60);
@@ -77,7 +77,7 @@ it.each<[string, PlainSection, RegExp]>([
   expect((error as Error).message).toMatch(message);
 });
 
-it("a load that cannot be served says so, before engine and heap are full", () => {
+it("a load that cannot be served says so, before engine and heap are full", { timeout: 60_000 }, () => {
   const jobs = new JobTable();
   for (let number = 0; number < 2 ** 20; number++) jobs.take(number, 0);
   expect(() => jobs.take(2 ** 20, 0)).toThrow(/more than 1048576 jobs under way at one time.*lower arrivals.ratePerS/);
