@@ -14,6 +14,8 @@ import { World, type WorldParts } from "./world.ts";
 /** What a sender pays in at a time: enough for a thousand of the dearest answers. */
 const DEPOSIT_GWEI = 1_000_000;
 const MAX_TRANSACTIONS = 100_000;
+/** A node's bond: for more answers than a run has open at one time, and little enough for the sum of all to be exact. */
+const BOND_GWEI = 2 ** 40;
 /** What production answers to more than can be served. Any other rejection would be a mistake of this world. */
 const REFUSALS: ReadonlySet<Rejection["reason"]> = new Set(["infeasible", "pool-full", "too-many-accounts"]);
 
@@ -47,7 +49,7 @@ export class ChainWorld extends World {
 
   constructor(parts: WorldParts, blocks: BlocksSpec, engineSeed: number) {
     super(parts);
-    const { policy, placement, budget, fleet, verification } = parts.experiment;
+    const { policy, placement, budget, fleet, verification, mode } = parts.experiment;
     this.#blocks = blocks;
     this.#clock = new BlockClock(blocks, parts.streamFor("blocks"));
     this.#maxFeeGwei = highestPriceGwei(fleet);
@@ -66,7 +68,10 @@ export class ChainWorld extends World {
       },
       blockIntervalUs: this.#clock.intervalUs,
     });
-    for (const { terms: node } of this.fleet) this.#step({ kind: "node-joined", node });
+    for (const { terms: node } of this.fleet) {
+      this.#step({ kind: "node-joined", node });
+      if (mode === "optimistic") this.#step({ kind: "bond-changed", node: node.id, bondGwei: BOND_GWEI });
+    }
     this.#open();
   }
 

@@ -27,7 +27,7 @@ const FAULTS = {
 } as const;
 
 it("nothing is left of what is over, whatever became of it: memory does not grow with the number of jobs", () => {
-  for (const jobs of [500, 10_000]) {
+  for (const jobs of [500, 4_000]) {
     const world = new OpenWorld({ ...SMALL, ...FAULTS, jobs });
     world.run();
     expect(world.held).toBeLessThan(60);
@@ -102,7 +102,13 @@ it.each<[string, PlainSection, RegExp]>([
 it.each([1e6, 1e-6])("slowdowns by %d that multiply leave times finite", (factor) => {
   const slowdowns = Array.from({ length: 64 }, () => ({ atS: 0, forS: 31_536_000, factor }));
   const arrivals = { kind: "poisson", ratePerS: 1e-5 };
-  const experiment = experimentOf({ ...SMALL, jobs: 50, warmup: 0, arrivals, fleet: { nodes: 50, slots: "unlimited", slowdowns } });
+  const experiment = experimentOf({
+    ...SMALL,
+    jobs: 50,
+    warmup: 0,
+    arrivals,
+    fleet: { nodes: 50, slots: "unlimited", slowdowns },
+  });
   const { decided, responseSumUs } = simulate(experiment, 0, { samples: 0 });
   expect(decided).toBe(50);
   // As much as one slowdown alone may do; a copy that takes no time at all ends in the microsecond in which it begins.
@@ -111,7 +117,7 @@ it.each([1e6, 1e-6])("slowdowns by %d that multiply leave times finite", (factor
   expect(responseSumUs / 50).toBeLessThanOrEqual(most);
 });
 
-it("a load that cannot be served says so, before engine and heap are full", () => {
+it("a load that cannot be served says so, before engine and heap are full", { timeout: 60_000 }, () => {
   const jobs = new JobTable();
   for (let number = 0; number < 2 ** 20; number++) jobs.take(number, 0);
   expect(() => jobs.take(2 ** 20, 0)).toThrow(/more than 1048576 jobs under way at one time.*lower arrivals.ratePerS/);

@@ -74,12 +74,15 @@ describe("verification", () => {
     expect(meanMs(play({ jobs: 500, verification: { proofMs: 30 } }, { speeds: [2] }))).toBeCloseTo(65, 6);
   });
 
-  it("has a mode, which changes nothing but what it is told to cost", () => {
-    const blocks = { intervalMs: 500, ttlBlocks: 20 };
-    for (const keys of [{}, { blocks }]) {
-      const { elapsedMs: _, ...vanilla } = play({ ...keys, jobs: 500 });
-      const { elapsedMs: __, ...proven } = play({ ...keys, jobs: 500, mode: "zkml" });
-      expect(proven).toEqual(vanilla);
-    }
-  });
+  it.each(["optimistic", "tee", "zkml"])(
+    "has a mode, %s, which changes nothing but what it is told to cost",
+    (mode) => {
+      const blocks = { intervalMs: 500, ttlBlocks: 20, reorgs: { everyBlocks: 10, depth: 2 } };
+      for (const keys of [{}, { blocks }]) {
+        const { elapsedMs: _, engineEvents: __, ...vanilla } = play({ ...keys, jobs: 2_000 });
+        const { elapsedMs: ___, engineEvents: ____, ...other } = play({ ...keys, jobs: 2_000, mode });
+        expect(other).toEqual(vanilla);
+      }
+    },
+  );
 });
