@@ -1,18 +1,20 @@
 import { unreachable } from "../scheduler/shared/assert.ts";
 import { fixed } from "./fixed.ts";
 import { hedge } from "./hedge.ts";
-import type { Policy, PolicySpec } from "./policy.ts";
+import type { LeafSpec, Policy } from "./policy.ts";
 
 export type { Candidate, Placement, PlacementSpec } from "./placement.ts";
 export { placementOf } from "./placement.ts";
-export type { Decision, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
+export type { CopyEnd, CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
+export type { CopyPicture, Decision, LeafSpec, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
+export type { RuleConditions, RuleSpec, RulesSpec } from "./rules.ts";
 export type { ServiceTimes } from "./service-times.ts";
 export { KaplanMeier } from "./service-times.ts";
 export type { BudgetSpec } from "./work-budget.ts";
 export { WorkBudget } from "./work-budget.ts";
 
 /** The policy that a specification names. */
-export function policyOf(spec: PolicySpec): Policy {
+export function policyOf(spec: LeafSpec): Policy {
   switch (spec.kind) {
     case "fixed":
       return fixed(spec);

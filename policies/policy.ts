@@ -1,8 +1,14 @@
+import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
+import type { PlainData, PolicyMemory } from "./memory.ts";
+import { problemOfRules, type RulesSpec } from "./rules.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
 /** A policy as data: what the journal, the command line and experiment files hold. */
-export type PolicySpec =
+export type PolicySpec = LeafSpec | RulesSpec;
+
+/** A policy for all races, or for those that a rule gives it. */
+export type LeafSpec =
   /** That many copies at once; a failed one is replaced. */
   | { readonly kind: "fixed"; readonly copies: number }
   /** One copy, then another each `delayMs` while the job lingers, up to `maxCopies`; a failed one is replaced at once. */
@@ -23,6 +29,22 @@ export interface RacePicture {
   readonly launched: number;
   /** Copies that ended without an accepted answer. */
   readonly lost: number;
+  /** In launch order, ended ones included; a race of very many copies forgets ended ones. */
+  readonly copies: readonly CopyPicture[];
+  /** What its policy remembers of the races of its (model, mode); `undefined` for a policy that remembers nothing. */
+  readonly memory: PolicyMemory | undefined;
+}
+
+/** What a policy sees of a copy. */
+export interface CopyPicture {
+  readonly launchedUs: number;
+  /** When its answer came; `NEVER` before. */
+  readonly answeredUs: number;
+  readonly speculative: boolean;
+  /** It can still win: sent, running or verifying. */
+  readonly live: boolean;
+  /** Its answer was accepted, and waits for others. */
+  readonly held: boolean;
 }
 
 /** Copies that race each other: those that can still win, less those that are needed besides for a quorum. */
@@ -39,6 +61,8 @@ export interface Surroundings {
   budgetUs: number;
   /** Distinct failure domains that could run the job. */
   domains: number;
+  /** The engine's own generator, for rules that draw lots. */
+  random: Random;
 }
 
 /** Written by the policy, read by the engine at once; reused so that a decision allocates nothing. */
@@ -50,12 +74,15 @@ export interface Decision {
 }
 
 /**
- * Decides when another copy is launched. Pure: looks only at what it is shown, keeps nothing. It is asked when the race
- * opens, when a copy is lost, and at each look that it asked for.
+ * Decides when another copy is launched. It looks only at what it is shown, and keeps nothing but its memory, which it never
+ * writes while deciding. It is asked when a race's first copy is on its way, when a copy is lost, and at each look that it
+ * asked for. A job whose answer is not in is never left without a copy on purpose: what is lost is replaced.
  */
 export interface Policy {
-  readonly spec: PolicySpec;
+  readonly spec: LeafSpec;
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
+  /** A fresh memory, or the one of a snapshot: one for each (model, mode). Missing for a policy that remembers nothing. */
+  remember?(snapshot?: PlainData): PolicyMemory;
 }
 
 /** Throws a RangeError for what is no policy: races under it would never launch, or the journal not give it back as it was. */
@@ -64,8 +91,11 @@ export function requirePolicy(spec: PolicySpec): void {
   if (problem !== undefined) throw new RangeError(`${JSON.stringify(spec)} is no policy: ${problem}`);
 }
 
-function problemOf(spec: PolicySpec): string | undefined {
+/** What is wrong with it, for a person to read; `undefined` when nothing is. */
+export function problemOf(spec: PolicySpec): string | undefined {
   switch (spec.kind) {
+    case "rules":
+      return problemOfRules(spec, problemOf);
     case "fixed":
       return isCount(spec.copies) ? undefined : "copies must be a positive integer";
     case "hedge":

@@ -1,3 +1,4 @@
+import type { CopyOutcome } from "../../policies/memory.ts";
 import type { WorkBudget } from "../../policies/work-budget.ts";
 import type { Bonds } from "../../mempool/bonds.ts";
 import type { Slab } from "../shared/slab.ts";
@@ -33,8 +34,13 @@ export class CopyBooks {
   }
 
   /** A copy is over: off its node, off the books, and its handle forgotten. A winner's bond stays with its result. */
-  end(copy: Copy, event: CopyEvent, nowUs: number): void {
+  end(copy: Copy, event: CopyEvent, outcome: CopyOutcome, nowUs: number): void {
     const { race } = copy;
+    const { memory } = race;
+    if (memory !== undefined) {
+      const { speculative, launchedUs } = copy;
+      memory.ended({ outcome, speculative, launchedUs, endedUs: Math.min(nowUs, copy.answeredUs) }, nowUs);
+    }
     if (copy.executing) {
       this.settleWork(copy, nowUs);
       // Cut off while running: its duration is known to be longer than this (right-censored).

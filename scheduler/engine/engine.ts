@@ -15,7 +15,6 @@ import { probabilityOfCall, probabilityOfTransaction } from "./estimate.ts";
 import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
 import { OrderWriter } from "./order-writer.ts";
-import { policyOf } from "../../policies/index.ts";
 import { type ModeOutlook, outlookOf } from "./outlook.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { Race } from "./race.ts";
@@ -138,8 +137,7 @@ export class Engine {
         if (!this.#settlement.challenge(event.txHash, event.callIndex, now, out)) this.counters.lateEvents++;
         return;
       case "policy-changed":
-        this.#races.policy = policyOf(event.policy);
-        return;
+        return this.#races.changePolicy(event.policy);
       case "registry-changed":
         return;
       case "restarted":
@@ -288,7 +286,7 @@ export class Engine {
   snapshot(): EngineSnapshot {
     return {
       nowUs: this.#nowUs,
-      policy: this.#races.policy.spec,
+      policy: this.#races.shelf.spec,
       random: this.#random.state,
       timerSeq: this.#timers.seq,
       counters: { ...this.counters },
@@ -307,7 +305,6 @@ export class Engine {
   static restore(config: EngineConfig, snapshot: EngineSnapshot): Engine {
     const engine = new Engine(config);
     engine.#nowUs = snapshot.nowUs;
-    engine.#races.policy = policyOf(snapshot.policy);
     engine.#random.state = snapshot.random;
     Object.assign(engine.counters, snapshot.counters);
     engine.#fleet.restore(snapshot.fleet);

@@ -1,5 +1,7 @@
 import { KaplanMeier, type KaplanMeierSnapshot } from "../../policies/service-times.ts";
+import type { PolicyMemory } from "../../policies/memory.ts";
 import type { Candidate } from "../../policies/placement.ts";
+import type { Policy } from "../../policies/policy.ts";
 import { Heap } from "../shared/heap.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
 import { NEVER, type Mode, type NodeTerms, type Offer } from "../shared/vocabulary.ts";
@@ -92,6 +94,8 @@ export class FleetClass {
   domains = 0;
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
+  /** What policies remember of its races. */
+  readonly memories = new Map<Policy, PolicyMemory>();
   /** Nodes that are here and offer it, resting ones included, and races that were opened in it: while there are any, it stays. */
   offering = 0;
   races = 0;
@@ -104,6 +108,17 @@ export class FleetClass {
     this.model = model;
     this.mode = mode;
     this.name = `${model}/${mode}`;
+  }
+
+  /** What a policy remembers of its races; made when it is first asked for. */
+  memoryOf(policy: Policy): PolicyMemory | undefined {
+    if (policy.remember === undefined) return undefined;
+    let memory = this.memories.get(policy);
+    if (memory === undefined) {
+      memory = policy.remember();
+      this.memories.set(policy, memory);
+    }
+    return memory;
   }
 
   recount(): void {

@@ -1,4 +1,4 @@
-import type { Candidate, Placement } from "../../policies/placement.ts";
+import type { Candidate } from "../../policies/placement.ts";
 import type { Bonds } from "../../mempool/bonds.ts";
 import type { WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
@@ -22,7 +22,6 @@ const MAX_REMEMBERED_COPIES = 32;
 /** Puts copies on nodes: which node, for how long, and whether the budget allows it. */
 export class Launcher {
   readonly #config: RaceConfig;
-  readonly #placement: Placement;
   readonly #budget: WorkBudget;
   readonly #random: Random;
   readonly #copies: Slab<Copy>;
@@ -34,7 +33,6 @@ export class Launcher {
 
   constructor(parts: {
     config: RaceConfig;
-    placement: Placement;
     budget: WorkBudget;
     random: Random;
     copies: Slab<Copy>;
@@ -44,7 +42,6 @@ export class Launcher {
     optimistic: OptimisticConfig;
   }) {
     this.#config = parts.config;
-    this.#placement = parts.placement;
     this.#budget = parts.budget;
     this.#random = parts.random;
     this.#copies = parts.copies;
@@ -61,11 +58,11 @@ export class Launcher {
     // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
     while (taken.length > 0) taken.pop();
     for (const copy of race.copies) taken.push(copy.node);
-    let index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+    let index = race.placement.choose(candidates, taken, race.call.model, this.#random);
     if (index < 0 && race.lost > 0) {
       while (taken.length > 0) taken.pop();
       for (const copy of race.copies) if (copy.live || copy.held) taken.push(copy.node);
-      index = this.#placement.choose(candidates, taken, race.call.model, this.#random);
+      index = race.placement.choose(candidates, taken, race.call.model, this.#random);
     }
     return index < 0 ? undefined : candidates[index];
   }
@@ -123,7 +120,9 @@ export class Launcher {
     if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);
     race.copies.push(copy);
     race.live++;
+    if (race.launched === 0) race.memory?.opened(nowUs);
     race.launched++;
+    race.memory?.launched(copy, nowUs);
     node.take();
     node.remembered++;
     if (race.launched === 1 && race.purpose === "answer") this.#order.write("launched", race, nowUs, out);

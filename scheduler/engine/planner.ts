@@ -1,5 +1,6 @@
 import type { Decision, Surroundings, WorkBudget } from "../../policies/index.ts";
 import { NOTHING_KNOWN } from "../../policies/service-times.ts";
+import type { Random } from "../shared/random.ts";
 import { NEVER, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
@@ -13,18 +14,21 @@ export class Planner {
   readonly #budget: WorkBudget;
   readonly #slow: (race: Race, reason: SlowReason, out: Commands) => void;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
-  readonly #surroundings: Surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0 };
+  readonly #surroundings: Surroundings;
 
   constructor(parts: {
     config: RaceConfig;
     launcher: Launcher;
     budget: WorkBudget;
+    random: Random;
     slow: (race: Race, reason: SlowReason, out: Commands) => void;
   }) {
     this.#config = parts.config;
     this.#launcher = parts.launcher;
     this.#budget = parts.budget;
     this.#slow = parts.slow;
+    const { random } = parts;
+    this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0, random };
   }
 
   /** Launches what is due, and sets when to look again. */

@@ -1,7 +1,7 @@
-import { policyOf } from "../../policies/index.ts";
 import { assert } from "../shared/assert.ts";
 import type { CallResult, Rival, Support } from "./commands.ts";
 import type { Fleet } from "./fleet.ts";
+import type { PolicyShelf } from "./policy-shelf.ts";
 import { Copy, Race, type RaceOwner } from "./race.ts";
 
 /** The decision as it goes into a receipt. */
@@ -59,23 +59,26 @@ export function supportOf(copy: Copy): Support {
 
 /** A race as plain data, with its owner, class, nodes and policy by name. */
 export function plainRace(race: Race) {
-  const { tx, served, policy, copies, timed, heapIndex, label, copyCapGwei, ...fields } = race;
+  const { tx, served, policy, placement, memory, copies, timed, heapIndex, label, copyCapGwei, ...fields } = race;
   return {
     ...fields,
     label: label ?? null,
     tx: tx.id,
     policy: policy.spec,
+    placement: placement.spec,
     copies: copies.map(({ node, race: _, value, ...copy }) => ({ ...copy, value: value ?? null, node: node.id })),
   };
 }
 
 type PlainRace = ReturnType<typeof plainRace>;
 
-export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race {
-  const { copies, policy, call, label, ...fields } = plain;
+export function reviveRace(plain: PlainRace, tx: RaceOwner, parts: { fleet: Fleet; shelf: PolicyShelf }): Race {
+  const { copies, call, label, ...fields } = plain;
+  const { fleet, shelf } = parts;
+  const [policy, placement] = [shelf.policy(plain.policy), shelf.placement(plain.placement)];
   const served = fleet.class(call.model, call.mode);
   assert(served !== undefined, "snapshot: a race without its class");
-  const race = new Race({ ...fields, label: label ?? undefined, call, tx, served, policy: policyOf(policy) });
+  const race = new Race({ ...fields, label: label ?? undefined, call, tx, served, policy, placement });
   const { lane, live, held, missing, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq } = fields;
   Object.assign(race, { lane, live, held, missing, launched, lost, fanOut, queued, parked, lookUs, wakeUs, wakeSeq });
   for (const { node: id, ...copyFields } of copies) {

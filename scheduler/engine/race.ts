@@ -1,4 +1,6 @@
-import type { Policy, RacePicture } from "../../policies/policy.ts";
+import type { PolicyMemory } from "../../policies/memory.ts";
+import type { Placement } from "../../policies/placement.ts";
+import type { CopyPicture, Policy, RacePicture } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
 import { NEVER, quorum, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
 import type { CallResult, Commands, CopyView, RaceView } from "./commands.ts";
@@ -29,6 +31,8 @@ export class Race implements RaceView, RacePicture, Timed {
   readonly served: FleetClass;
   /** The policy under which it began; a change of policy is for later races. */
   readonly policy: Policy;
+  readonly placement: Placement;
+  readonly memory: PolicyMemory | undefined;
   readonly openedUs: number;
   readonly deadlineUs: number;
   /** After this moment a new copy is not expected to help. */
@@ -65,6 +69,7 @@ export class Race implements RaceView, RacePicture, Timed {
     capGwei: number;
     served: FleetClass;
     policy: Policy;
+    placement: Placement;
     openedUs: number;
     deadlineUs: number;
     lastUsefulUs: number;
@@ -79,6 +84,9 @@ export class Race implements RaceView, RacePicture, Timed {
     this.capGwei = fields.capGwei;
     this.served = fields.served;
     this.policy = fields.policy;
+    this.placement = fields.placement;
+    // A challenge follows no policy, and what it meets says nothing of races.
+    this.memory = fields.purpose === "answer" ? fields.served.memoryOf(fields.policy) : undefined;
     this.openedUs = fields.openedUs;
     this.deadlineUs = fields.deadlineUs;
     this.lastUsefulUs = fields.lastUsefulUs;
@@ -111,7 +119,7 @@ export class Race implements RaceView, RacePicture, Timed {
 }
 
 /** One execution of a job on one node. */
-export class Copy implements CopyView {
+export class Copy implements CopyView, CopyPicture {
   readonly id: number;
   readonly nonce: number;
   readonly node: FleetNode;

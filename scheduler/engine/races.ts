@@ -1,5 +1,10 @@
-import { type Policy, policyOf, type PolicySpec, WorkBudget, type BudgetSpec } from "../../policies/index.ts";
-import { placementOf, type PlacementSpec } from "../../policies/placement.ts";
+import {
+  type BudgetSpec,
+  type CopyOutcome,
+  type PlacementSpec,
+  type PolicySpec,
+  WorkBudget,
+} from "../../policies/index.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
@@ -18,6 +23,7 @@ import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import { Planner } from "./planner.ts";
+import { PolicyShelf } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 
@@ -40,8 +46,7 @@ export class Races {
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
-  /** For races that open from now on. */
-  policy: Policy;
+  readonly shelf: PolicyShelf;
   readonly #planner: Planner;
   readonly #queue: JobQueue;
   readonly #books: CopyBooks;
@@ -66,16 +71,11 @@ export class Races {
     this.#timers = parts.timers;
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
-    this.policy = policyOf(parts.policy);
+    this.shelf = new PolicyShelf(parts.policy, parts.placement);
     this.budget = new WorkBudget(parts.budget);
-    const launcher = new Launcher({
-      ...parts,
-      placement: placementOf(parts.placement),
-      budget: this.budget,
-      copies: this.copies,
-    });
+    const launcher = new Launcher({ ...parts, budget: this.budget, copies: this.copies });
     const slow = this.#slow.bind(this);
-    this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, slow });
+    this.#planner = new Planner({ ...parts, launcher, budget: this.budget, slow });
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
     this.#queue = new JobQueue({
       ...parts,
@@ -119,6 +119,7 @@ export class Races {
     label: string | undefined,
     nowUs: number,
   ): Race {
+    const { policy, placement } = this.shelf.ruleFor(call, tx.sender);
     const usualUs = served.times.quantileUs(0.05) ?? 0;
     // Field by field: a spread costs as much here as the rest of the opening.
     const race = new Race({
@@ -132,13 +133,20 @@ export class Races {
       excluded,
       label,
       id: this.races.nextId(),
-      policy: this.policy,
+      policy,
+      placement,
       openedUs: nowUs,
       lastUsefulUs: deadlineUs === NEVER ? NEVER : deadlineUs - this.#config.verificationUs - usualUs,
     });
     this.races.put(race);
     served.races++;
     return race;
+  }
+
+  /** For races that open from now on; those under way end under the policy that they began with. */
+  changePolicy(spec: PolicySpec): void {
+    const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
+    this.shelf.change(spec, this.fleet, inUse);
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
@@ -202,10 +210,11 @@ export class Races {
   failed(copyId: number, node: string, reason: FailureReason, nowUs: number, out: Commands): void {
     const copy = this.#copyOf(copyId, node);
     if (copy === undefined || this.#isIdle(copy, "fail")) return;
-    this.#books.end(copy, "fail", nowUs);
+    const refused = reason === "overloaded" || reason === "drained";
+    this.#books.end(copy, "fail", refused ? "refused" : "failed", nowUs);
     out.lost(copy, reason);
     copy.node.failed++;
-    if (reason === "overloaded" || reason === "drained") this.fleet.refused(copy.node, nowUs, reason, out);
+    if (refused) this.fleet.refused(copy.node, nowUs, reason, out);
     else this.fleet.erred(copy.node, nowUs, reason, out);
     this.#lost(copy.race, nowUs, out);
     this.roomOn(copy.node, nowUs, out);
@@ -226,7 +235,7 @@ export class Races {
   }
 
   #refuted(copy: Copy, reason: string, nowUs: number, out: Commands): void {
-    this.#books.end(copy, "refuted", nowUs);
+    this.#books.end(copy, "refuted", "rejected", nowUs);
     out.lost(copy, reason);
     copy.node.rejected++;
     this.#counters.proofsRejected++;
@@ -259,12 +268,13 @@ export class Races {
 
   #decide(winner: Copy, supporters: readonly Copy[], nowUs: number, out: Commands): void {
     const { race } = winner;
-    this.#books.end(winner, "verified", nowUs);
-    for (const supporter of supporters) this.#books.end(supporter, "support", nowUs);
+    this.#books.end(winner, "verified", "accepted", nowUs);
+    for (const supporter of supporters) this.#books.end(supporter, "support", "accepted", nowUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
     const { height = 0 } = this.listener ?? {};
     const result = resultOf(winner, supporters, { nowUs, height, challengeBlocks: this.#challengeBlocks });
     this.#counters.racesDecided++;
+    race.memory?.decided(nowUs - race.openedUs, nowUs);
     if (winner.speculative) this.#counters.speculativeWins++;
     this.#remove(race);
     out.decided(result);
@@ -274,7 +284,7 @@ export class Races {
 
   #challengeAnswered(copy: Copy, nowUs: number, out: Commands): void {
     const { race } = copy;
-    this.#books.end(copy, "verified", nowUs);
+    this.#books.end(copy, "verified", "accepted", nowUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
     this.#remove(race);
     this.listener?.challengeAnswered(race, copy, nowUs, out);
@@ -293,14 +303,15 @@ export class Races {
 
   #cancelAll(race: Race, reason: CancelReason, nowUs: number, out: Commands): void {
     for (const copy of race.copies) {
-      if (copy.state === "verifying") this.#books.end(copy, "outrun", nowUs);
-      else if (copy.held) this.#books.end(copy, "outvote", nowUs);
+      if (copy.state === "verifying") this.#books.end(copy, "outrun", "cancelled", nowUs);
+      else if (copy.held) this.#books.end(copy, "outvote", "cancelled", nowUs);
       else if (copy.executing) this.#cancel(copy, reason, nowUs, out);
     }
   }
 
   #cancel(copy: Copy, reason: CancelReason, nowUs: number, out: Commands): void {
-    this.#books.end(copy, reason === "lease-expired" || reason === "budget" ? "expire" : "cancel", nowUs);
+    const expired = reason === "lease-expired" || reason === "budget";
+    this.#books.end(copy, expired ? "expire" : "cancel", OUTCOMES[reason], nowUs);
     this.#counters.copiesCancelled++;
     out.cancel(copy, reason);
   }
@@ -336,7 +347,7 @@ export class Races {
     this.#counters.copiesExpired++;
     if (copy.state === "verifying") {
       this.#counters.proofsRejected++;
-      this.#books.end(copy, "expire", nowUs);
+      this.#books.end(copy, "expire", "rejected", nowUs);
       out.lost(copy, "verifier-silent");
       return;
     }
@@ -417,6 +428,7 @@ export class Races {
       copies: this.copies.snapshot(),
       open: [...this.races.values()].map(plainRace),
       budget: this.budget.snapshot(),
+      policies: this.shelf.snapshot(this.fleet),
     };
   }
 
@@ -424,8 +436,9 @@ export class Races {
     this.races.restore(snapshot.races);
     this.copies.restore(snapshot.copies);
     this.budget.restore(snapshot.budget);
+    this.shelf.restore(snapshot.policies, this.fleet);
     for (const plain of snapshot.open) {
-      const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
+      const race = reviveRace(plain, ownerOf(plain.tx), this);
       this.races.readmit(race);
       race.served.races++;
       for (const copy of race.copies) if (copy.live || copy.held) this.copies.readmit(copy);
@@ -453,6 +466,14 @@ export class Races {
 
 type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">;
 type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
+
+const OUTCOMES: { readonly [R in CancelReason]: CopyOutcome } = {
+  "race-decided": "cancelled",
+  "transaction-left": "cancelled",
+  "lease-expired": "silent",
+  budget: "silent",
+  "node-left": "refused",
+};
 
 const NOBODY: readonly string[] = [];
 const NO_COPIES: readonly Copy[] = [];

@@ -1,5 +1,5 @@
 import type { PlacementSpec } from "../../policies/placement.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { LeafSpec } from "../../policies/policy.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
 import type { Fields, Kind } from "./fields.ts";
 import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
@@ -36,7 +36,7 @@ const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
   },
 };
 
-const POLICIES: { readonly [K in PolicySpec["kind"]]: Kind } = {
+const POLICIES: { readonly [K in LeafSpec["kind"]]: Kind } = {
   fixed: {
     means: "that many copies at once",
     fields: { copies: integer("copies", { atLeast: 1, atMost: MAX_COPIES }) },

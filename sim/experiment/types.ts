@@ -1,6 +1,6 @@
 import type { BudgetSpec } from "../../policies/work-budget.ts";
 import type { PlacementSpec } from "../../policies/placement.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { LeafSpec } from "../../policies/policy.ts";
 import type { Mode } from "../../scheduler/shared/vocabulary.ts";
 
 /** A validated experiment: every field present, units in the names. What a file leaves out has been filled in. */
@@ -23,7 +23,7 @@ export interface Experiment {
   readonly blocks: BlocksSpec | "none";
   /** Counts jobs answered by then; `undefined` counts none. */
   readonly deadlineMs: number | undefined;
-  readonly policy: PolicySpec;
+  readonly policy: LeafSpec;
   readonly placement: PlacementSpec;
   readonly budget: BudgetSpec;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { policyOf, type PolicySpec, type RacePicture } from "../../../policies/index.ts";
+import { policyOf, type LeafSpec, type RacePicture } from "../../../policies/index.ts";
 import { requirePolicy } from "../../../policies/policy.ts";
 import { NOTHING_KNOWN } from "../../../policies/service-times.ts";
+import { Random } from "../../../scheduler/shared/random.ts";
 import { NEVER } from "../../../scheduler/shared/vocabulary.ts";
 
 const OPENED_US = 5_000_000;
@@ -25,12 +26,15 @@ const RACE: RacePicture = {
   missing: 1,
   launched: 0,
   lost: 0,
+  copies: [],
+  memory: undefined,
 };
 
 /** What the policy wants this long after the opening: copies now, and milliseconds from the opening to its next look. */
-function wants(spec: PolicySpec, ms: number, race: Partial<RacePicture>): [launch: number, lookMs: number | "never"] {
+function wants(spec: LeafSpec, ms: number, race: Partial<RacePicture>): [launch: number, lookMs: number | "never"] {
   const decision = { launch: -1, lookAtUs: -1 };
-  const surroundings = { nowUs: OPENED_US + 1_000 * ms, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 9 };
+  const nowUs = OPENED_US + 1_000 * ms;
+  const surroundings = { nowUs, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 9, random: new Random(1) };
   policyOf(spec).decide({ ...RACE, ...race }, surroundings, decision);
   return [decision.launch, decision.lookAtUs === NEVER ? "never" : (decision.lookAtUs - OPENED_US) / 1_000];
 }
@@ -100,6 +104,6 @@ describe("a policy's specification", () => {
     [{ kind: "hedge", delayMs: 100, maxCopies: 0 }, "maxCopies"],
     [{ kind: "guess" }, "no such policy"],
   ])("%j is refused for its %s", (spec, problem) => {
-    expect(() => requirePolicy(spec as PolicySpec)).toThrow(problem);
+    expect(() => requirePolicy(spec as LeafSpec)).toThrow(problem);
   });
 });
