@@ -1,6 +1,6 @@
 import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
-import type { PlainData, PolicyMemory } from "./memory.ts";
+import type { CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
 import { problemOfRules, type RulesSpec } from "./rules.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
@@ -16,6 +16,8 @@ export type LeafSpec =
 
 /** What a policy sees of a race. */
 export interface RacePicture {
+  /** No two races have the same; what is drawn for a race once and for all is drawn from it. */
+  readonly id: number;
   readonly call: CallTerms;
   readonly lane: Lane;
   readonly openedUs: number;
@@ -45,6 +47,10 @@ export interface CopyPicture {
   readonly live: boolean;
   /** Its answer was accepted, and waits for others. */
   readonly held: boolean;
+  /** When it ended, by a verdict, a failure, silence or cancelling; `NEVER` before. */
+  readonly endedUs: number;
+  /** How it ended; `undefined` before. */
+  readonly outcome: CopyOutcome | undefined;
 }
 
 /** Copies that race each other: those that can still win, less those that are needed besides for a quorum. */

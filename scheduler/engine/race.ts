@@ -1,4 +1,4 @@
-import type { PolicyMemory } from "../../policies/memory.ts";
+import type { CopyOutcome, PolicyMemory } from "../../policies/memory.ts";
 import type { Placement } from "../../policies/placement.ts";
 import type { CopyPicture, Policy, RacePicture } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
@@ -142,6 +142,8 @@ export class Copy implements CopyView, CopyPicture {
   answeredUs = NEVER;
   /** When it was accepted, to be held. */
   acceptedUs = NEVER;
+  endedUs = NEVER;
+  outcome: CopyOutcome | undefined = undefined;
   outputHash = "";
   answerHash = "";
   /** The output as a number; NaN does not survive JSON, so none is `undefined`. */
