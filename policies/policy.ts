@@ -1,6 +1,8 @@
 import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
 import type { CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
+import { POLICY_KINDS, problemOfParameters } from "./parameters.ts";
+import type { PeerSpec } from "./peers/specs.ts";
 import { problemOfRules, type RulesSpec } from "./rules.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
@@ -12,7 +14,8 @@ export type LeafSpec =
   /** That many copies at once; a failed one is replaced. */
   | { readonly kind: "fixed"; readonly copies: number }
   /** One copy, then another each `delayMs` while the job lingers, up to `maxCopies`; a failed one is replaced at once. */
-  | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number };
+  | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number }
+  | PeerSpec;
 
 /** What a policy sees of a race. */
 export interface RacePicture {
@@ -108,7 +111,8 @@ export function problemOf(spec: PolicySpec): string | undefined {
       if (!(spec.delayMs >= 1 && Number.isFinite(spec.delayMs))) return "delayMs must be a number of at least 1";
       return isCount(spec.maxCopies) ? undefined : "maxCopies must be a positive integer";
     default:
-      return "there is no such policy";
+      // What comes from outside may be of a kind that there is none of.
+      return Object.hasOwn(POLICY_KINDS, spec.kind) ? problemOfParameters(spec) : "there is no such policy";
   }
 }
 
