@@ -130,7 +130,7 @@ export const POLICY_KINDS: { readonly [K in LeafSpec["kind"]]: PolicyKind } = {
     parameters: {
       delta: number("probability of saving above which it is launched", { above: 0, atMost: 1 }),
       maxCopies: integer("copies of a job at a time", { atLeast: 1, atMost: MAX_COPIES }),
-      reportMs: ms("between looks; a tenth of the mean duration if that is less"),
+      reportMs: ms("between looks; a tenth of the median duration if that is less"),
     },
   },
   "single-d": {

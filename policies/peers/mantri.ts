@@ -9,10 +9,12 @@ export interface MantriSpec {
   readonly delta: number;
   /** Copies of a job at a time. */
   readonly maxCopies: number;
-  /** From one report of progress to the next at the most; with short jobs it is a tenth of what they take. */
+  /** From one report of progress to the next at the most; with short jobs it is a tenth of their median. */
   readonly reportMs: number;
 }
 
+/** A task reports so many times in its life at the least. */
+const REPORTS = 10;
 /** Equally probable durations of a new copy over which is averaged. */
 const POINTS = 16;
 
@@ -34,8 +36,8 @@ export function mantri(spec: MantriSpec): Policy {
       decision.launch = replacements(race);
       decision.lookAtUs = NEVER;
       if (racing(race) + decision.launch >= spec.maxCopies) return;
-      const meanUs = serviceTimes.known ? serviceTimes.meanUs() : 0;
-      const reportUs = Math.min(spec.reportMs * 1_000, meanUs > 0 ? meanUs / 10 : Number.POSITIVE_INFINITY);
+      const usualUs = serviceTimes.quantileUs(0.5) ?? Number.POSITIVE_INFINITY;
+      const reportUs = Math.min(spec.reportMs * 1_000, usualUs / REPORTS);
       decision.lookAtUs = lookAt(nowUs + reportUs, nowUs);
       if (decision.launch > 0 || !serviceTimes.known) return;
       // Nothing is known of a copy before its first report.
