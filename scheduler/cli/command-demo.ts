@@ -27,7 +27,7 @@ const flags = {
   policy: Flag.String("policy").pipe(
     Flag.withDefault("hedge:1500:3"),
     Flag.withMetavar("POLICY"),
-    Flag.withDescription("when another copy is launched: fixed:COPIES or hedge:DELAY_MS:MAX_COPIES"),
+    Flag.withDescription("when another copy is launched: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE"),
   ),
   latency: Flag.Literals("latency", ["modelled", "none"]).pipe(
     Flag.withDefault("modelled"),
