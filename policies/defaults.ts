@@ -19,7 +19,7 @@ export const DEFAULTS: { readonly [K in LeafSpec["kind"]]: LeafSpec & { readonly
     tokenRatio: 0.1,
     pushbackMs: "none",
   },
-  // maxExtraLoad has no default; 1 % is the example of MethodBuilder's guide. The others are constants of
+  // maxExtraLoad has no default; 1 % is the example of the filter's documentation. The others are constants of
   // WindowedPercentileHistogram, BackupRequestFilter and RetryBudget.
   finagle: {
     kind: "finagle",
