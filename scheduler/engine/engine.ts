@@ -99,6 +99,8 @@ export class Engine {
         return this.#races.failed(event.copy, event.node, event.reason, now, out);
       case "verdict":
         return this.#races.verdict(event.copy, event.accepted, event.reason, now, out);
+      case "suspicion-judged":
+        return this.#races.suspicionJudged(event.copy, event.signed, now, out);
       case "submitted":
         return this.#transactions.submit(event.transaction, now, out);
       case "calls-discovered":

@@ -81,11 +81,20 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, fleet: Fleet): Race 
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
+    const { state, answeredUs, acceptedUs, outputHash, answerHash, equivocated, suspicions } = copyFields;
     const value = copyFields.value ?? undefined;
     const copy = new Copy({ ...copyFields, node, race });
     race.copies.push(
-      Object.assign(copy, { state, answeredUs, acceptedUs, outputHash, answerHash, value, equivocated }),
+      Object.assign(copy, {
+        state,
+        answeredUs,
+        acceptedUs,
+        outputHash,
+        answerHash,
+        value,
+        equivocated,
+        suspicions,
+      }),
     );
   }
   return race;

@@ -20,6 +20,7 @@ import type { OrderWriter } from "./order-writer.ts";
 import { Planner } from "./planner.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
+import { Suspicions } from "./suspicions.ts";
 
 /**
  * Races: copies, verdicts, winners, stragglers. Stands alone: the simulator's bare mode drives it without mempool, money
@@ -45,6 +46,7 @@ export class Races {
   readonly #planner: Planner;
   readonly #queue: JobQueue;
   readonly #books: CopyBooks;
+  readonly #suspicions: Suspicions;
   readonly #challengeBlocks: number;
   /** The rest of the engine; the bare engine has none. */
   listener: RaceListener | undefined;
@@ -76,6 +78,7 @@ export class Races {
     });
     const slow = this.#slow.bind(this);
     this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, slow });
+    this.#suspicions = new Suspicions(parts);
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
     this.#queue = new JobQueue({
       ...parts,
@@ -171,9 +174,9 @@ export class Races {
     const copy = this.#copyOf(answer.copy, answer.node);
     if (copy === undefined) return;
     if (!copy.executing) {
-      // Told once: who can sign two answers can sign a million.
-      if (copy.answerHash === answerHash || copy.equivocated) this.#counters.duplicateEvents++;
-      else this.#equivocated(copy, answerHash, nowUs, out);
+      // Another proof of the same output is no other answer: some signatures and proofs are made with chance.
+      if (copy.outputHash === outputHash) this.#counters.duplicateEvents++;
+      else this.#suspicions.raise(copy, answerHash, out);
       return;
     }
     this.#books.settleWork(copy, nowUs);
@@ -188,15 +191,8 @@ export class Races {
     this.roomOn(copy.node, nowUs, out);
   }
 
-  #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
-    copy.equivocated = true;
-    out.evidence({
-      copy: copy.id,
-      node: copy.node.id,
-      firstAnswerHash: copy.answerHash,
-      secondAnswerHash: answerHash,
-    });
-    this.fleet.quarantine(copy.node, nowUs, "equivocation", out);
+  suspicionJudged(copyId: number, signed: boolean, nowUs: number, out: Commands): void {
+    this.#suspicions.judged(copyId, signed, this.copies.get(copyId), nowUs, out);
   }
 
   failed(copyId: number, node: string, reason: FailureReason, nowUs: number, out: Commands): void {
@@ -392,6 +388,7 @@ export class Races {
 
   /** After a crash: gives every command again whose effect may have been lost. */
   restarted(nowUs: number, out: Commands): void {
+    this.#suspicions.restarted(out);
     const bereft = new Set<Race>();
     for (const copy of [...this.copies.values()]) {
       if (copy.held) continue;
@@ -417,6 +414,7 @@ export class Races {
       copies: this.copies.snapshot(),
       open: [...this.races.values()].map(plainRace),
       budget: this.budget.snapshot(),
+      suspicions: this.#suspicions.snapshot(),
     };
   }
 
@@ -424,6 +422,7 @@ export class Races {
     this.races.restore(snapshot.races);
     this.copies.restore(snapshot.copies);
     this.budget.restore(snapshot.budget);
+    this.#suspicions.restore(snapshot.suspicions);
     for (const plain of snapshot.open) {
       const race = reviveRace(plain, ownerOf(plain.tx), this.fleet);
       this.races.readmit(race);

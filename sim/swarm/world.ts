@@ -1,4 +1,4 @@
-import type { CopyView, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
+import type { CopyView, Equivocation, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
 import type { NodeTerms, Offer } from "../../scheduler/shared/vocabulary.ts";
@@ -20,6 +20,8 @@ const FAULTS = [
   "late",
   "twice",
   "equivocate",
+  "framed",
+  "prove-again",
   "for-another",
   "accept-only",
   "answer-then-fail",
@@ -36,6 +38,8 @@ const CONDUCT_FAULTS: { readonly [C in Conduct]?: FaultKind } = {
   late: "node-late",
   twice: "message-duplicated",
   equivocate: "equivocation",
+  framed: "framed-node",
+  "prove-again": "proof-made-again",
   "for-another": "stolen-answer",
   "accept-only": "node-silent",
   "answer-then-fail": "answered-then-failed",
@@ -135,6 +139,8 @@ export class World {
         return this.#cancelled(nowUs, command.copy);
       case "verify":
         return this.#verify(nowUs, command.copy);
+      case "suspect":
+        return this.#examine(nowUs, command.suspicion);
       case "preExecute":
         return this.#execute(nowUs, command.transaction);
       case "sealed":
@@ -167,7 +173,7 @@ export class World {
     const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
     const from = { copy: copy.id, node: copy.node.id };
     const label = node.label;
-    const honest: EngineEvent = { kind: "copy-answered", ...from, ...answerOf(copy, honestOutput(copy, label)) };
+    const honest = { kind: "copy-answered" as const, ...from, ...answerOf(copy, honestOutput(copy, label)) };
     const forged = { outputHash: `lie:${copy.id}`, answerHash: `forged:${copy.id}` };
     const lie: EngineEvent = { kind: "copy-answered", ...from, ...forged };
     if (conduct === "silent") return;
@@ -188,7 +194,11 @@ export class World {
     if (conduct === "accept-only") return;
     say(answerUs, honest);
     if (conduct === "twice") say(answerUs + acceptUs, honest);
-    if (conduct === "equivocate") say(answerUs + 400, lie);
+    const other = answerOf(copy, { outputHash: `other:${copy.id}` });
+    if (conduct === "equivocate") say(answerUs + 400, { kind: "copy-answered", ...from, ...other });
+    // Somebody else speaks in its name, and cannot sign.
+    if (conduct === "framed") say(answerUs + 400, lie);
+    if (conduct === "prove-again") say(answerUs + 400, { ...honest, answerHash: `${honest.answerHash}:again` });
     if (conduct === "answer-then-fail") say(answerUs + 400, { kind: "copy-failed", ...from, reason: "error" });
   }
 
@@ -253,6 +263,15 @@ export class World {
     if (gaveUp) this.#faults.count("verifier-timeout");
     if (repeats) this.#faults.count("verdict-repeated");
     if (repeats) this.#send(atUs + 3_000, "verifier", -1, verdict);
+  }
+
+  /** Whether the copy's node signed both answers. */
+  #examine(nowUs: number, { copy: id, firstAnswerHash, secondAnswerHash }: Equivocation): void {
+    const copy = this.#sent.get(id);
+    const begin = copy === undefined ? undefined : proofOf(copy, "");
+    const isSigned = (hash: string) => begin !== undefined && hash.startsWith(begin);
+    const signed = isSigned(firstAnswerHash) && isSigned(secondAnswerHash);
+    this.#send(nowUs + 1_000, "verifier", -1, { kind: "suspicion-judged", copy: id, signed });
   }
 
   /** A run sees the state as it is when the run begins. */
