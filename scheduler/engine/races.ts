@@ -17,7 +17,7 @@ import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import { Planner } from "./planner.ts";
+import { type ChallengePace, Planner } from "./planner.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 import { Suspicions } from "./suspicions.ts";
@@ -63,6 +63,7 @@ export class Races {
     /** With them, mode `optimistic` asks for a bond; studies of races alone go without. */
     bonds: Bonds | undefined;
     optimistic: OptimisticConfig;
+    blockIntervalUs: number;
   }) {
     this.#config = parts.config;
     this.#timers = parts.timers;
@@ -77,7 +78,8 @@ export class Races {
       copies: this.copies,
     });
     const slow = this.#slow.bind(this);
-    this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, slow });
+    const pace = paceOf(parts.optimistic, parts.blockIntervalUs);
+    this.#planner = new Planner({ config: parts.config, launcher, budget: this.budget, pace, slow });
     this.#suspicions = new Suspicions(parts);
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
     this.#queue = new JobQueue({
@@ -448,6 +450,12 @@ export class Races {
     this.#counters.duplicateEvents++;
     return true;
   }
+}
+
+/** Half of a window for each of those that may be asked beside each other; a stalled chain is waited for four times as long. */
+function paceOf({ challengeBlocks }: OptimisticConfig, blockIntervalUs: number): ChallengePace {
+  const windowUs = challengeBlocks * blockIntervalUs;
+  return { maxLingerUs: Math.ceil(windowUs / 2), patienceUs: 8 * windowUs };
 }
 
 type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">;

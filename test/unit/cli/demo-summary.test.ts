@@ -21,6 +21,7 @@ const statistics: SummedStatistics = {
   counters: { workUs: 4_000_000, speculativeWorkUs: 1_000_000, proofsRejected: 2 },
   sizes: { pending: 1 },
   ledger: {
+    circulatingGwei: 0,
     depositedGwei: 24_000_000,
     escrowedGwei: 1_440_000,
     paidGwei: 821_000,
