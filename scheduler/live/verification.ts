@@ -1,6 +1,6 @@
 import type { CallTerms } from "../shared/vocabulary.ts";
 import type { AttestationParts, Enclave, ProofFault, ProofParts, Registration } from "../proofs/judge.ts";
-import type { ModelRules } from "../proofs/model-rules.ts";
+import type { ModelRules, ZkmlRules } from "../proofs/model-rules.ts";
 import type { Statement } from "../proofs/statement.ts";
 import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { Answer } from "../proofs/answer.ts";
@@ -76,6 +76,8 @@ export interface Verifier {
   readonly queueLength: number;
   /** `waitedUs`: how long the check waited for workers in all. */
   check(check: ProofCheck, done: (verdict: Verdict, waitedUs: number) => void): void;
+  /** Proofs under this key may come from now on: has it ready, so that the first does not wait for what the others need not. */
+  expect(rules: ZkmlRules): void;
   /** Holds a node's attestation against a model's rules, as `check` will for each answer in mode `tee`. */
   attest(parts: AttestationParts, done: (outcome: AttestationOutcome) => void): void;
   close(): Promise<void>;
