@@ -151,7 +151,10 @@ async function worthless(mode: Mode): Promise<ProofCheck> {
   if (proof.kind !== "zkml") return checkOf(liar.id, { ...parts, proof: { ...proof, signature: "ab".repeat(64) } });
   // A real proof, under a good signature, of another assignment.
   const other = await liar.parts("zkml", 2);
-  return checkOf(liar.id, { ...parts, proof: { ...proof, proof: other.proof.kind === "zkml" ? other.proof.proof : "" } });
+  return checkOf(liar.id, {
+    ...parts,
+    proof: { ...proof, proof: other.proof.kind === "zkml" ? other.proof.proof : "" },
+  });
 }
 
 interface Spell {
@@ -192,7 +195,13 @@ function poolOf(workers: number): VerifierPool {
   const onReplaced = (reason: string, said: string) => {
     throw new Error(`a verifier was replaced: ${reason} ${said}`);
   };
-  return new VerifierPool({ workers, limits: DEFAULT_LIVE_LIMITS, trust: TRUST, workerUrl: verifyWorkerUrl(), onReplaced });
+  return new VerifierPool({
+    workers,
+    limits: DEFAULT_LIVE_LIMITS,
+    trust: TRUST,
+    workerUrl: verifyWorkerUrl(),
+    onReplaced,
+  });
 }
 
 function checkOf(node: string, { statement, registered, proof, output, input, model, atMs }: ProofParts): ProofCheck {
