@@ -111,7 +111,7 @@ async function run(
     void follow(pipe, tally);
     const sealDelaysMs = await produce(options, { pipe, tally, arrivals, screen, nodes, interrupted });
     const statistics = await pipe.statistics();
-    return summarise({ options, tally, statistics, latency: pipe.latency, sealDelaysMs });
+    return summarise({ options, tally, statistics, latency: pipe.latency, sealDelaysMs, registry: pipe.registry });
   } finally {
     screen.close();
     await pipe.close();

@@ -59,6 +59,8 @@ export class BareEngine {
       counters,
       order,
       bonds: undefined,
+      // There are no blocks, and no challenges.
+      blockIntervalUs: 0,
       optimistic: DEFAULT_OPTIMISTIC,
     });
   }

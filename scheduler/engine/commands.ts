@@ -37,6 +37,9 @@ export interface Commands {
   reverted(height: number): void;
   /** The transaction's state or lane changed. */
   notify(transaction: TransactionView): void;
+  /** A node seems to have given two answers. Find out whether it signed both; answer with `suspicion-judged`. */
+  suspect(suspicion: Equivocation): void;
+  /** It did. */
   evidence(evidence: Equivocation): void;
   /** A challenged result was upheld, overturned, or left open. */
   challengeEnded(outcome: ChallengeOutcome): void;
@@ -231,7 +234,7 @@ export interface ChallengeOutcome {
   readonly answers: readonly Support[];
 }
 
-/** Two different answers of one node to one assignment. */
+/** Two answers with different outputs of one node to one assignment. */
 export interface Equivocation {
   readonly copy: number;
   readonly node: string;

@@ -22,7 +22,7 @@ export interface EngineConfig {
 export interface OptimisticConfig {
   /** Blocks after its own in which a sealed result can be challenged; a challenge under way may take as many again. */
   readonly challengeBlocks: number;
-  /** Bond that a node puts up for one answer, as a multiple of its price. */
+  /** Bond that a node puts up for one answer, as a multiple of its price; a price of nothing counts as one gwei. */
   readonly bondPerFee: number;
   /** What the challengers of a lie get of the bond, as a multiple of their price each; the rest is the sender's. */
   readonly rewardPerFee: number;

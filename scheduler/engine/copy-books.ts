@@ -1,11 +1,10 @@
-import type { Learning } from "../../policies/learning/learning.ts";
 import type { CopyOutcome } from "../../policies/memory.ts";
 import type { WorkBudget } from "../../policies/work-budget.ts";
 import type { Bonds } from "../../mempool/bonds.ts";
 import type { Slab } from "../shared/slab.ts";
 import { advance } from "../shared/transitions.ts";
-import { NEVER } from "../shared/vocabulary.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
+import { learnFrom } from "./lessons.ts";
 import type { Counters } from "./counters.ts";
 import type { Copy } from "./race.ts";
 
@@ -61,12 +60,4 @@ export class CopyBooks {
       copy.bondGwei = 0;
     }
   }
-}
-
-/** What the end of a copy says of durations, nodes, and whether nodes answer. */
-function learnFrom(learning: Learning, copy: Copy, outcome: CopyOutcome, nowUs: number): void {
-  const { node, race, startedUs, answeredUs } = copy;
-  if (outcome === "cancelled") {
-    if (startedUs !== NEVER) learning.cut(race.call, node.id, Math.min(nowUs, answeredUs) - startedUs);
-  } else if (outcome !== "accepted" && outcome !== "refused") learning.silent(node.id);
 }

@@ -25,6 +25,8 @@ export class Counters {
   bondsRefused = 0;
   challenges = 0;
   overturned = 0;
+  /** Contradicting answers that their node turned out not to have signed. */
+  suspicionsDismissed = 0;
   /** Events about something that is over. */
   lateEvents = 0;
   /** Events that say again what is known. */

@@ -1,6 +1,6 @@
 import { assertLimits } from "../../mempool/limits.ts";
 import { Bonds } from "../../mempool/bonds.ts";
-import { Ledger } from "../../mempool/ledger.ts";
+import { Ledger, ODOMETER_GWEI } from "../../mempool/ledger.ts";
 import { firstHole, Pool } from "../../mempool/pool.ts";
 import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
@@ -45,6 +45,7 @@ export class Engine {
   constructor(config: EngineConfig) {
     assertLimits(config.limits);
     this.config = config;
+    assertOptimistic(config);
     assert(
       2 * config.optimistic.challengeBlocks < config.limits.maxReorgDepth,
       "a result must be known for as long as it can be challenged",
@@ -59,7 +60,14 @@ export class Engine {
     const order = new OrderWriter();
     this.#bonds = new Bonds(raceConfig.maxNodes);
     const bonds = this.#bonds;
-    const about = { config: raceConfig, policy, placement, budget, optimistic };
+    const about = {
+      config: raceConfig,
+      policy,
+      placement,
+      budget,
+      optimistic,
+      blockIntervalUs: config.blockIntervalUs,
+    };
     this.#races = new Races({ ...about, timers, random, fleet, counters, order, bonds });
     this.#pool = new Pool(limits);
     const parts = { pool: this.#pool, ledger: this.#ledger, races: this.#races, counters };
@@ -98,6 +106,8 @@ export class Engine {
         return this.#races.failed(event.copy, event.node, event.reason, now, out);
       case "verdict":
         return this.#races.verdict(event.copy, event.accepted, event.reason, now, out);
+      case "suspicion-judged":
+        return this.#races.suspicionJudged(event.copy, event.signed, now, out);
       case "submitted":
         return this.#transactions.submit(event.transaction, now, out);
       case "calls-discovered":
@@ -160,19 +170,14 @@ export class Engine {
 
   #deposited(account: string, amountGwei: number, out: Commands): void {
     const valid = Number.isSafeInteger(amountGwei) && amountGwei > 0;
-    const { depositedGwei, bondedGwei } = this.#ledger;
-    const opened =
-      valid && depositedGwei + bondedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
-        ? this.#pool.openAccount(account)
-        : undefined;
+    const opened = valid && this.#ledger.hasRoomFor(amountGwei) ? this.#pool.openAccount(account) : undefined;
     if (opened === undefined) this.counters.depositsRefused++;
     else this.#ledger.deposit(opened, amountGwei, out);
   }
 
   #bondChanged(node: string, bondGwei: number, now: number, out: Commands): void {
-    const { depositedGwei, bondedGwei } = this.#ledger;
     const valid = Number.isSafeInteger(bondGwei) && bondGwei >= 0;
-    const fits = valid && depositedGwei + bondedGwei + bondGwei <= Number.MAX_SAFE_INTEGER;
+    const fits = valid && this.#ledger.hasRoomFor(bondGwei - this.#bonds.bondGwei(node));
     const changeGwei = fits ? this.#bonds.set(node, bondGwei) : undefined;
     if (changeGwei === undefined) this.counters.bondsRefused++;
     else if (changeGwei !== 0) this.#ledger.bond(node, changeGwei, out);
@@ -322,6 +327,17 @@ export class Engine {
     engine.#timers.restore(snapshot.timerSeq, [...engine.#races.races.values(), ...engine.#fleet.nodes()]);
     return engine;
   }
+}
+
+/** A bond is a whole amount that a node can have, for every price that a call can pay. */
+function assertOptimistic({ optimistic, limits }: EngineConfig): void {
+  const { bondPerFee, rewardPerFee } = optimistic;
+  assert(Number.isSafeInteger(bondPerFee) && bondPerFee >= 0, "bondPerFee is a whole multiple");
+  assert(Number.isSafeInteger(rewardPerFee) && rewardPerFee >= 0, "rewardPerFee is a whole multiple");
+  assert(
+    limits.maxFeeGwei * bondPerFee < ODOMETER_GWEI,
+    "the bond for the largest fee must be an amount that can be put up",
+  );
 }
 
 export interface SealEstimate {

@@ -169,11 +169,6 @@ export class FleetClass {
     return Math.max(0, ...[...operators.values()].map(({ size }) => size));
   }
 
-  /** Whether a node that asks no more than this can take a copy. */
-  hasRoomAt(capGwei: number): boolean {
-    return this.nodes.some((node, index) => node.hasRoom && (this.prices[index] as number) <= capGwei);
-  }
-
   enqueue(race: Race): void {
     race.queued = true;
     this.#waiting.push(race);

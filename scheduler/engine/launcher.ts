@@ -1,5 +1,5 @@
 import type { Candidate } from "../../policies/placement.ts";
-import type { Bonds } from "../../mempool/bonds.ts";
+import { type Bonds, bondFor } from "../../mempool/bonds.ts";
 import type { WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
@@ -53,6 +53,7 @@ export class Launcher {
 
   /** A node in a failure domain that the race does not use, best one that it has not tried; `undefined` for none with room. */
   choose(race: Race): FleetNode | undefined {
+    if (isFull(race)) return undefined;
     const candidates = this.#candidates(race);
     const taken = this.#taken;
     // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
@@ -67,18 +68,38 @@ export class Launcher {
     return index < 0 ? undefined : candidates[index];
   }
 
+  /** Whether a node that may get a copy of this race has room for it. */
+  hasPlaceFor(race: Race): boolean {
+    return this.#candidates(race).some((node) => node.hasRoom);
+  }
+
+  /** Whether this race finds no node although one with room could take a copy of another race of its class. */
+  isAloneInWaiting(race: Race): boolean {
+    if (this.#mayGoAnywhere(race)) return false;
+    return this.#able(race.served, NEVER).some((node) => node.hasRoom);
+  }
+
+  #mayGoAnywhere({ served, copyCapGwei, compares }: Race): boolean {
+    return (
+      copyCapGwei >= served.maxPriceGwei && !compares && (this.#bonds === undefined || served.mode !== "optimistic")
+    );
+  }
+
   /** Who may get a copy of this race, as far as price, bond and the conflict rule go. */
   #candidates(race: Race): readonly FleetNode[] {
-    const { served, copyCapGwei } = race;
-    const bonds = race.call.mode === "optimistic" ? this.#bonds : undefined;
-    const affordable = copyCapGwei >= served.maxPriceGwei;
-    if (affordable && bonds === undefined && !race.compares) return served.nodes;
-    const eligible = served.nodes.filter((node, index) => {
+    if (this.#mayGoAnywhere(race)) return race.served.nodes;
+    const able = this.#able(race.served, race.copyCapGwei);
+    return race.compares ? comparable(race, able) : able;
+  }
+
+  /** Who asks no more than this, and has the bond for it where the mode wants one. */
+  #able(served: FleetClass, capGwei: number): readonly FleetNode[] {
+    const bonds = served.mode === "optimistic" ? this.#bonds : undefined;
+    return served.nodes.filter((node, index) => {
       const priceGwei = served.prices[index] as number;
-      if (priceGwei > copyCapGwei) return false;
-      return bonds === undefined || bonds.freeGwei(node.id) >= priceGwei * this.#bondPerFee;
+      if (priceGwei > capGwei) return false;
+      return bonds === undefined || bonds.freeGwei(node.id) >= bondFor(priceGwei, this.#bondPerFee);
     });
-    return race.compares ? comparable(race, eligible) : eligible;
   }
 
   #priceOf(served: FleetClass, node: FleetNode): number {
@@ -97,7 +118,7 @@ export class Launcher {
     const { served } = race;
     const feeGwei = this.#priceOf(served, node);
     const bonded = this.#bonds !== undefined && race.call.mode === "optimistic";
-    const bondGwei = bonded ? feeGwei * this.#bondPerFee : 0;
+    const bondGwei = bonded ? bondFor(feeGwei, this.#bondPerFee) : 0;
     if (bonded) assert(this.#bonds?.lock(node.id, bondGwei) === true, "a copy for a node without enough bond");
     const label = bonded || race.compares ? served.labelOf(node) : "";
     if (race.compares) race.label = label;
@@ -151,6 +172,11 @@ export class Launcher {
   }
 }
 
+/** So many nodes gave so many answers of which none fits another: one more would not help. */
+function isFull({ copies }: Race): boolean {
+  return copies.length >= MAX_REMEMBERED_COPIES && copies.every((copy) => copy.live || copy.held);
+}
+
 function forgetOneEnded(race: Race): void {
   const index = race.copies.findIndex((copy) => !copy.live && !copy.held);
   assert(index >= 0, "a race has more live copies than it may remember");
@@ -160,7 +186,8 @@ function forgetOneEnded(race: Race): void {
 
 /**
  * Nodes whose answers may be compared with each other: of operators that the race does not use and that are not excluded,
- * with the label of the copies that it has; as long as it has none, with the label that most operators bear.
+ * with the label of the copies that it has. As long as it has none, with the label that most operators with room bear, of those
+ * that enough operators bear for the quorum, if there is one: who begins where nobody can agree waits for its end.
  */
 function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode[] {
   const { served, excluded } = race;
@@ -169,25 +196,36 @@ function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode
   const free = nodes.filter((node) => !used.has(node.operator));
   // Nothing is there to compare with as long as nobody is at it.
   const bound = race.purpose === "challenge" || race.held > 0 || race.live > 0;
-  const label = bound ? race.label : widestLabel(served, free);
+  const label = bound ? race.label : widestLabel(served, free, race.quorum);
   return free.filter((node) => served.labelOf(node) === label);
 }
 
-function widestLabel(served: FleetClass, nodes: readonly FleetNode[]): string | undefined {
+function widestLabel(served: FleetClass, nodes: readonly FleetNode[], quorum: number): string | undefined {
+  const all = operatorsByLabel(served, nodes);
+  const withRoom = operatorsByLabel(
+    served,
+    nodes.filter((node) => node.hasRoom),
+  );
+  let widest: string | undefined;
+  let width = 0;
+  let reaches = false;
+  for (const [label, { size }] of withRoom) {
+    const enough = (all.get(label)?.size ?? 0) >= quorum;
+    if (reaches ? !enough || size <= width : !enough && size <= width) continue;
+    widest = label;
+    width = size;
+    reaches = enough;
+  }
+  return widest;
+}
+
+function operatorsByLabel(served: FleetClass, nodes: readonly FleetNode[]): Map<string, Set<string>> {
   const operators = new Map<string, Set<string>>();
   for (const node of nodes) {
-    if (!node.hasRoom) continue;
     const label = served.labelOf(node);
     const known = operators.get(label);
     if (known === undefined) operators.set(label, new Set([node.operator]));
     else known.add(node.operator);
   }
-  let widest: string | undefined;
-  let width = 0;
-  for (const [label, { size }] of operators) {
-    if (size <= width) continue;
-    widest = label;
-    width = size;
-  }
-  return widest;
+  return operators;
 }

@@ -7,11 +7,23 @@ import type { RaceConfig } from "./config.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Race } from "./race.ts";
 
+/** Challengers of one result at a time: one that keeps silent must not be able to wait for the end of the window. */
+const MAX_CHALLENGERS = 3;
+
+/** How challenges use the time that there is for them. */
+export interface ChallengePace {
+  /** A challenger that takes longer than is usual, or than this, gets another beside it. */
+  readonly maxLingerUs: number;
+  /** After this long nobody else is asked, whatever the chain does. */
+  readonly patienceUs: number;
+}
+
 /** Asks the policy whether another copy pays, and does what it says; slow-lane races get one copy at a time. */
 export class Planner {
   readonly #config: RaceConfig;
   readonly #launcher: Launcher;
   readonly #budget: WorkBudget;
+  readonly #pace: ChallengePace;
   readonly #slow: (race: Race, reason: SlowReason, out: Commands) => void;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
   readonly #surroundings: Surroundings;
@@ -21,11 +33,13 @@ export class Planner {
     launcher: Launcher;
     budget: WorkBudget;
     random: Random;
+    pace: ChallengePace;
     slow: (race: Race, reason: SlowReason, out: Commands) => void;
   }) {
     this.#config = parts.config;
     this.#launcher = parts.launcher;
     this.#budget = parts.budget;
+    this.#pace = parts.pace;
     this.#slow = parts.slow;
     const { random } = parts;
     this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0, random };
@@ -34,7 +48,8 @@ export class Planner {
   /** Launches what is due, and sets when to look again. */
   consider(race: Race, nowUs: number, out: Commands): void {
     const decision = this.#decision;
-    if (race.lane === "slow") this.#considerSlow(race, nowUs);
+    if (race.purpose === "challenge") this.#considerChallenge(race, nowUs);
+    else if (race.lane === "slow") this.#considerSlow(race, nowUs);
     else {
       const surroundings = this.#surroundings;
       surroundings.nowUs = nowUs;
@@ -72,9 +87,24 @@ export class Planner {
     decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
   }
 
+  #considerChallenge(race: Race, nowUs: number): void {
+    const decision = this.#decision;
+    decision.launch = 0;
+    decision.lookAtUs = NEVER;
+    const { maxLingerUs, patienceUs } = this.#pace;
+    if (race.live >= MAX_CHALLENGERS || nowUs - race.openedUs >= patienceUs) return;
+    const { slowRetryUs } = this.#config;
+    const usualUs = race.served.times.quantileUs(0.95) ?? slowRetryUs;
+    const lingerUs = Math.min(maxLingerUs, Math.max(slowRetryUs, usualUs));
+    const last = race.copies[race.copies.length - 1];
+    const dueUs = last === undefined ? nowUs : last.launchedUs + (race.live === 0 ? slowRetryUs : lingerUs);
+    if (nowUs >= dueUs) decision.launch = 1;
+    decision.lookAtUs = nowUs >= dueUs ? nowUs + lingerUs : dueUs;
+  }
+
   #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
     // Accepted answers that count stand where copies raced before; those that were outvoted are replaced.
-    const speculative = race.live + race.counted >= race.fanOut;
+    const speculative = race.purpose === "answer" && race.live + race.counted >= race.fanOut;
     const node = this.#launcher.choose(race);
     return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }

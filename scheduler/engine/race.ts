@@ -162,8 +162,10 @@ export class Copy implements CopyView, CopyPicture {
   answerHash = "";
   /** The output as a number; NaN does not survive JSON, so none is `undefined`. */
   value: number | undefined = undefined;
-  /** Its node gave another answer besides. */
+  /** Its node signed another answer besides. */
   equivocated = false;
+  /** Other answers that came under its name and were looked into. */
+  suspicions = 0;
 
   constructor(fields: {
     id: number;

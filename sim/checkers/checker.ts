@@ -38,6 +38,18 @@ export interface Agreement {
   readonly maxReorgDepth: number;
   /** Blocks after its own in which a result of mode `optimistic` can be challenged. */
   readonly challengeBlocks: number;
+  /** Whether a proof holds, whatever the verifier said of it; left out where proofs are not told apart. */
+  readonly isGenuine?: (
+    copy: AnsweredAssignment,
+    answer: { readonly outputHash: string; readonly answerHash: string },
+  ) => boolean;
+}
+
+/** An assignment, as far as a proof is bound to it. */
+export interface AnsweredAssignment {
+  readonly id: number;
+  readonly nonce: number;
+  readonly node: string;
 }
 
 /**

@@ -101,6 +101,7 @@ export class Observer {
       case "bond-changed":
       case "challenged":
       case "registry-changed":
+      case "suspicion-judged":
         return;
     }
   }

@@ -306,7 +306,7 @@ const PROBE: SubmitDraw = {
   reads: [],
 };
 
-const SMALL_RUN: PlayOptions = { keepTrace: true, checkReplay: false, probes: 0 };
+export const SMALL_RUN: PlayOptions = { keepTrace: true, checkReplay: false, probes: 0 };
 
 /** Plays one scenario on one kind of machine. */
 export function play(scenario: Scenario, maker: MachineMaker, options: PlayOptions = SMALL_RUN): Outcome {

@@ -186,7 +186,7 @@ function nodeDraw(dice: Dice): NodeDraw {
     region: dice.between(0, 2),
     slots: dice.between(2, 10),
     queueLimit: dice.between(0, 8),
-    priceGwei: dice.between(1, 30),
+    priceGwei: dice.between(0, 30),
     models: dice.pick(1, 2, 2),
     tee: dice.chance(0.5),
     bondGwei: dice.pick(0, 20_000, 200_000),

@@ -233,5 +233,8 @@ export function agreementOf(scenario: Scenario): Agreement {
     maxReorgDepth: scenario.maxReorgDepth,
     maxTransactionsPerBlock: scenario.maxTransactionsPerBlock,
     challengeBlocks: challengeBlocksOf(scenario),
+    // What the nodes of this world sign; written down once more, since the verifier is not to be believed.
+    isGenuine: ({ id, nonce, node }, { outputHash, answerHash }) =>
+      answerHash.replace(/:again$/, "") === `proof:${id}:${nonce}:${node}:${outputHash}`,
   };
 }

@@ -468,6 +468,7 @@ export abstract class World implements Commands, Struck {
   committed(): void {}
   reverted(_height: number): void {}
   notify(_transaction: unknown): void {}
+  suspect(): void {}
   evidence(): void {}
   challengeEnded(_outcome: unknown): void {}
   alarm(): void {}

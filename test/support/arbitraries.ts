@@ -192,7 +192,7 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
   region: fc.nat(2),
   slots: fc.integer({ min: 1, max: 3 }),
   queueLimit: fc.nat(3),
-  priceGwei: fc.integer({ min: 1, max: 60 }),
+  priceGwei: fc.integer({ min: 0, max: 60 }),
   models: fc.constantFrom(1, 2),
   tee: fc.boolean(),
   bondGwei: fc.constantFrom(0, 20_000, 200_000),

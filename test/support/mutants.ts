@@ -92,6 +92,8 @@ function repeat(command: Command, to: Commands): void {
       return to.sealed(command.block);
     case "sealRefused":
       return to.sealRefused(command.refusal);
+    case "suspect":
+      return to.suspect(command.suspicion);
     case "evidence":
       return to.evidence(command.evidence);
     case "challengeEnded":
@@ -181,6 +183,35 @@ function anyoneAnswers(): Tampering {
       for (const command of commands) if (command.kind === "dispatch") nodes.set(command.copy.id, command.copy.node.id);
       return commands;
     },
+  };
+}
+
+/** Another proof of the same output is taken for another answer. */
+function comparesProofs(): Tampering {
+  const first = new Map<number, { outputHash: string; answerHash: string }>();
+  return {
+    say: (commands, event) => {
+      if (event.kind !== "copy-answered") return commands;
+      const { copy, node, outputHash, answerHash: secondAnswerHash } = event;
+      const known = first.get(copy);
+      if (known === undefined) first.set(copy, event);
+      if (known === undefined || known.outputHash !== outputHash || known.answerHash === secondAnswerHash)
+        return commands;
+      const evidence = { copy, node, firstAnswerHash: known.answerHash, secondAnswerHash };
+      return [...commands, { kind: "evidence", evidence }];
+    },
+  };
+}
+
+/** Whoever speaks in a node's name is believed to be the node. */
+function unsignedEvidence(): Tampering {
+  return {
+    say: (commands, _event, tell) =>
+      commands.flatMap((command) =>
+        command.kind === "suspect"
+          ? [command, ...tell({ kind: "suspicion-judged", copy: command.suspicion.copy, signed: true })]
+          : [command],
+      ),
   };
 }
 
@@ -375,6 +406,9 @@ export const MUTANTS: readonly Mutant[] = [
     configure: (config) => ({ ...config, optimistic: { ...config.optimistic, challengeBlocks: 0 } }),
   },
   { name: "takes a bond out of nothing", breaks: ["P5"], plant: movement("bonded", nothing) },
+  { name: "takes a second proof for a second answer", breaks: ["P3"], plant: comparesProofs },
+  { name: "convicts a node of what it did not sign", breaks: ["P3"], plant: unsignedEvidence },
+  { name: "lets go who signed two answers", breaks: ["P3"], plant: once("evidence", nothing) },
   { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
   { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
   {
