@@ -27,10 +27,12 @@ export class CopyBooks {
     // However late we look, the node stopped by itself when the lease ended.
     const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
     this.#counters.workUs += workUs;
+    const { served, tx } = copy.race;
     if (copy.speculative) {
       this.#counters.speculativeWorkUs += workUs;
-      this.#budget.settle(copy.reservedUs, workUs);
-    } else this.#budget.earn(workUs);
+      const { grant, reservedUs } = copy;
+      this.#budget.settle(grant, { reservedUs, usedUs: workUs, served: served.name, sender: tx.sender });
+    } else this.#budget.earn(workUs, served.name, tx.sender);
   }
 
   /** A copy is over: off its node, off the books, and its handle forgotten. A winner's bond stays with its result. */

@@ -276,7 +276,7 @@ export class Engine {
       sealable: this.#pool.sealable.size,
       nodes: this.#fleet.size,
       timers: this.#timers.size,
-      budgetUs: this.#races.budget.availableUs,
+      budgetUs: this.#races.budget.globalUs,
     };
   }
 

@@ -8,6 +8,7 @@ import { NEVER, type Mode, type NodeTerms, type Offer } from "../shared/vocabula
 import type { Commands, RedundancyState } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
 import type { Race } from "./race.ts";
+import { Strain, type StrainSnapshot } from "./strain.ts";
 
 /** An inference node as the engine knows it. */
 export class FleetNode implements Candidate, Timed {
@@ -94,6 +95,7 @@ export class FleetClass {
   domains = 0;
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
+  readonly strain = new Strain();
   /** What policies remember of its races. */
   readonly memories = new Map<Policy, PolicyMemory>();
   /** Nodes that are here and offer it, resting ones included, and races that were opened in it: while there are any, it stays. */
@@ -371,12 +373,13 @@ export class Fleet {
 
   snapshot(): FleetSnapshot {
     return {
-      classes: [...this.classes()].map(({ model, mode, times, nodes, redundancy }) => ({
+      classes: [...this.classes()].map(({ model, mode, times, strain, nodes, redundancy }) => ({
         model,
         mode,
         redundancy,
         nodes: nodes.map(({ id }) => id),
         times: times.snapshot(),
+        strain: strain.snapshot(),
       })),
       nodes: [...this.#nodes.values()].map(({ classes, warm, timed, heapIndex, ...node }) => ({
         ...node,
@@ -387,7 +390,11 @@ export class Fleet {
   }
 
   restore(snapshot: FleetSnapshot): void {
-    for (const { model, mode, times } of snapshot.classes) this.#makeClass(model, mode).times.restore(times);
+    for (const { model, mode, times, strain } of snapshot.classes) {
+      const made = this.#makeClass(model, mode);
+      made.times.restore(times);
+      made.strain.restore(strain);
+    }
     for (const { terms, warm, classes, ...plain } of snapshot.nodes) {
       const node = Object.assign(new FleetNode(terms, 0), plain);
       for (const model of warm) node.warm.add(model);
@@ -438,6 +445,7 @@ export interface FleetSnapshot {
     readonly redundancy: RedundancyState;
     readonly nodes: readonly string[];
     readonly times: KaplanMeierSnapshot;
+    readonly strain: StrainSnapshot;
   }[];
   readonly nodes: readonly (Omit<
     FleetNode,

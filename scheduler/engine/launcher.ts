@@ -1,6 +1,6 @@
 import type { Candidate } from "../../policies/placement.ts";
 import type { Bonds } from "../../mempool/bonds.ts";
-import type { WorkBudget } from "../../policies/work-budget.ts";
+import { type BudgetBucket, DENIED, NO_GRANT, type WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import type { Slab } from "../shared/slab.ts";
@@ -88,13 +88,16 @@ export class Launcher {
   /** False when the budget does not allow it. */
   launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
     const leaseLengthUs = this.#leaseLengthUs(race, speculative);
-    if (speculative && (leaseLengthUs === 0 || !this.#budget.reserve(leaseLengthUs))) {
-      this.#counters.budgetDenials++;
-      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
-      return false;
+    const { served } = race;
+    let grant = NO_GRANT;
+    if (speculative) {
+      grant = leaseLengthUs === 0 ? DENIED : this.#budget.reserve(leaseLengthUs, served.name, race.tx.sender);
+      if (grant === DENIED) {
+        this.#denied(race, nowUs, out);
+        return false;
+      }
     }
     const leaseUs = after(nowUs, leaseLengthUs);
-    const { served } = race;
     const feeGwei = this.#priceOf(served, node);
     const bonded = this.#bonds !== undefined && race.call.mode === "optimistic";
     const bondGwei = bonded ? feeGwei * this.#bondPerFee : 0;
@@ -111,7 +114,8 @@ export class Launcher {
       speculative,
       launchedUs: nowUs,
       leaseUs,
-      reservedUs: speculative && !this.#budget.unlimited ? leaseLengthUs : 0,
+      reservedUs: grant === NO_GRANT ? 0 : leaseLengthUs,
+      grant,
       feeGwei,
       bondGwei,
       dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
@@ -132,6 +136,14 @@ export class Launcher {
     return true;
   }
 
+  #denied(race: Race, nowUs: number, out: Commands): void {
+    const { served } = race;
+    const bucket = this.#budget.tightest(served.name, race.tx.sender);
+    this.#counters.budgetDenials++;
+    this.#counters[DENIALS[bucket]]++;
+    served.strain.denied(served, bucket, nowUs, out);
+  }
+
   /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
   #leaseLengthUs(race: Race, speculative: boolean): number {
     const { leaseUs } = this.#config;
@@ -141,13 +153,20 @@ export class Launcher {
     const p99 = times.weight < ENOUGH_OBSERVATIONS ? undefined : times.quantileUs(0.99);
     const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
     if (!budgeted) return usual;
-    const available = this.#budget.availableUs;
+    const available = this.#budget.availableUs(race.served.name, race.tx.sender);
     if (available >= usual) return usual;
     // A shorter lease is worth having if the copy is likely to be done within it.
     const likely = times.quantileUs(0.75);
     return likely !== undefined && available >= likely ? available : 0;
   }
 }
+
+const DENIALS = {
+  global: "budgetDenialsGlobal",
+  class: "budgetDenialsClass",
+  sender: "budgetDenialsSender",
+  crowded: "budgetDenialsCrowded",
+} as const satisfies { readonly [B in BudgetBucket]: keyof Counters };
 
 function forgetOneEnded(race: Race): void {
   const index = race.copies.findIndex((copy) => !copy.live && !copy.held);

@@ -133,6 +133,8 @@ export class Copy implements CopyView, CopyPicture {
   readonly leaseUs: number;
   /** What of the work budget it holds; 0 for primary copies. */
   readonly reservedUs: number;
+  /** The buckets of the budget that it holds it of. */
+  readonly grant: number;
   readonly feeGwei: number;
   /** What of its node's bond it holds; 0 outside mode `optimistic`. */
   bondGwei: number;
@@ -160,6 +162,7 @@ export class Copy implements CopyView, CopyPicture {
     launchedUs: number;
     leaseUs: number;
     reservedUs: number;
+    grant: number;
     feeGwei: number;
     bondGwei: number;
     dueUs: number;
@@ -174,6 +177,7 @@ export class Copy implements CopyView, CopyPicture {
     this.launchedUs = fields.launchedUs;
     this.leaseUs = fields.leaseUs;
     this.reservedUs = fields.reservedUs;
+    this.grant = fields.grant;
     this.feeGwei = fields.feeGwei;
     this.bondGwei = fields.bondGwei;
     this.dueUs = fields.dueUs;

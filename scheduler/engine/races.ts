@@ -25,6 +25,7 @@ import type { OrderWriter } from "./order-writer.ts";
 import { Planner } from "./planner.ts";
 import { PolicyShelf } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
+import { budgetUnder } from "../../policies/rules.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 
 /**
@@ -46,6 +47,8 @@ export class Races {
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
+  /** That of the configuration, for policies that bring none of their own. */
+  readonly #usualBudget: BudgetSpec;
   readonly shelf: PolicyShelf;
   readonly #planner: Planner;
   readonly #queue: JobQueue;
@@ -72,7 +75,8 @@ export class Races {
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
     this.shelf = new PolicyShelf(parts.policy, parts.placement);
-    this.budget = new WorkBudget(parts.budget);
+    this.#usualBudget = parts.budget;
+    this.budget = new WorkBudget(budgetUnder(parts.policy, parts.budget));
     const launcher = new Launcher({ ...parts, budget: this.budget, copies: this.copies });
     const slow = this.#slow.bind(this);
     this.#planner = new Planner({ ...parts, launcher, budget: this.budget, slow });
@@ -143,10 +147,14 @@ export class Races {
     return race;
   }
 
-  /** For races that open from now on; those under way end under the policy that they began with. */
+  /**
+   * For races that open from now on; those under way end under the policy that they began with. The budget is one for all of
+   * them: what copies hold they keep, whatever is asked from now on is asked of the new one.
+   */
   changePolicy(spec: PolicySpec): void {
     const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
     this.shelf.change(spec, this.fleet, inUse);
+    this.budget.change(budgetUnder(spec, this.#usualBudget));
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
@@ -228,7 +236,9 @@ export class Races {
     }
     if (!accepted) return this.#refuted(copy, reason, nowUs, out);
     this.fleet.succeeded(copy.node);
-    copy.race.served.times.ended(copy.answeredUs - copy.launchedUs);
+    const { served } = copy.race;
+    served.times.ended(copy.answeredUs - copy.launchedUs);
+    served.strain.answered(served, copy.answeredUs - copy.launchedUs, nowUs, out);
     if (copy.race.purpose === "challenge") this.#challengeAnswered(copy, nowUs, out);
     else if (copy.race.compares) this.#hold(copy, nowUs, out);
     else this.#decide(copy, NO_COPIES, nowUs, out);

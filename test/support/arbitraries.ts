@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { BudgetSpec } from "../../policies/index.ts";
+import type { LeafSpec, PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import {
   type Action,
@@ -16,12 +17,38 @@ import {
 /** Actions of a scenario at most; `PIPE_ACTIONS` asks for longer ones. Part of what a seed means. */
 export const MAX_ACTIONS = Number(process.env["PIPE_ACTIONS"] ?? "60");
 
-const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
+const policies: fc.Arbitrary<LeafSpec> = fc.oneof(
   fc.record({ kind: fc.constant("fixed" as const), copies: fc.integer({ min: 1, max: 4 }) }),
   fc.record({
     kind: fc.constant("hedge" as const),
     delayMs: fc.constantFrom(50, 200, 700, 2_000),
     maxCopies: fc.integer({ min: 1, max: 4 }),
+  }),
+);
+
+const buckets = fc.record({
+  burstMs: fc.constantFrom(0, 1_000, 8_000, 60_000),
+  ratio: fc.constantFrom(0, 0.1, 0.5, 1),
+});
+
+const budgets: fc.Arbitrary<Exclude<BudgetSpec, string>> = fc.record(
+  {
+    burstMs: buckets.map(({ burstMs }) => burstMs),
+    ratio: fc.constantFrom(0, 0.1, 0.5, 1),
+    perClass: buckets,
+    perSender: buckets,
+  },
+  { requiredKeys: ["burstMs", "ratio"] },
+);
+
+/** What an operator changes to while races are under way: another policy, and sometimes another budget with it. */
+const changes: fc.Arbitrary<PolicySpec> = fc.oneof(
+  policies,
+  fc.record({
+    kind: fc.constant("rules" as const),
+    name: fc.constant("changed"),
+    rules: policies.map((policy) => [{ name: "any", when: {}, policy }]),
+    budget: fc.oneof(fc.constant("unlimited" as const), budgets),
   }),
 );
 
@@ -95,7 +122,8 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("bond" as const), node: fc.nat(5), bondGwei: fc.constantFrom(0, 3_000, 200_000) }),
   fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
-  fc.record({ do: fc.constant("policy" as const), policy: policies }),
+  fc.record({ do: fc.constant("policy" as const), policy: changes }),
+  fc.record({ do: fc.constant("slowdown" as const), factor: fc.constantFrom(3, 10), ms: fc.constantFrom(500, 4_000) }),
   fc.record({
     do: fc.constant("crash" as const),
     lose: fc.constantFrom(0, 0.5, 1),
@@ -149,10 +177,7 @@ const settings = {
   seed: fc.nat(2 ** 31 - 1),
   policy: policies,
   placement: fc.constantFrom("least-loaded" as const, "random" as const),
-  budget: fc.option(
-    fc.record({ burstMs: fc.constantFrom(0, 1_000, 8_000, 60_000), ratio: fc.constantFrom(0, 0.1, 0.5, 1) }),
-    { nil: undefined },
-  ),
+  budget: fc.option(budgets, { nil: undefined }),
   redundancyFloor: fc.integer({ min: 1, max: 3 }),
   maxCopies: fc.integer({ min: 2, max: 8 }),
   acceptTimeoutMs: fc.constantFrom(100, 1_000),

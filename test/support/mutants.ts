@@ -9,6 +9,8 @@ import type {
   TransactionView,
 } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
+import { MAX_BURST_MS, MAX_RATIO } from "../../policies/token-buckets.ts";
+import type { BudgetSpec, PolicySpec } from "../../policies/index.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
 import { unreachable } from "../../scheduler/shared/assert.ts";
 import type { PromiseName } from "../../sim/checkers/checker.ts";
@@ -23,7 +25,7 @@ export interface Mutant {
   readonly name: string;
   /** The promises any of whose checkers may be the one to notice. */
   readonly breaks: readonly PromiseName[];
-  readonly plant: () => Tampering;
+  readonly plant: (config: EngineConfig) => Tampering;
   /** What the complaint must say, where the promise alone does not tell the reason. */
   readonly shows?: RegExp;
   /** The engine is made with this, while the checkers go by what was agreed. */
@@ -41,7 +43,7 @@ export type Tell = (event: EngineEvent) => readonly Command[];
 
 export function mutantMaker(config: EngineConfig, mutant: Mutant): MachineMaker {
   const maker = engineMaker(mutant.configure?.(config) ?? config);
-  const tampering = mutant.plant();
+  const tampering = mutant.plant(config);
   return {
     make: () => tampered(maker.make(), tampering),
     restore: (snapshot) => tampered(maker.restore(snapshot), tampering),
@@ -348,6 +350,29 @@ function secretSlowLane(): Tampering {
   };
 }
 
+/** Another budget is in force from the first step on, and nobody was told. What the buckets held before, they hold. */
+const secretBudget =
+  (change: (budget: LimitedBudget) => LimitedBudget) =>
+  ({ policy, budget: agreed }: EngineConfig): Tampering => {
+    const underSecret = (spec: PolicySpec): PolicySpec => {
+      const budget = (spec.kind === "rules" ? spec.budget : undefined) ?? agreed;
+      if (budget === "unlimited") return spec;
+      const rules = spec.kind === "rules" ? spec.rules : [{ name: "any", when: {}, policy: spec }];
+      return { kind: "rules", name: "secret", rules, budget: change(budget) };
+    };
+    let told = false;
+    return {
+      hear: (event) => (event.kind === "policy-changed" ? { ...event, policy: underSecret(event.policy) } : event),
+      say: (commands, _event, tell) => {
+        if (told) return commands;
+        told = true;
+        return [...commands, ...tell({ kind: "policy-changed", policy: underSecret(policy) })];
+      },
+    };
+  };
+
+type LimitedBudget = Exclude<BudgetSpec, string>;
+
 const nothing = (): readonly [] => [];
 
 export const MUTANTS: readonly Mutant[] = [
@@ -397,6 +422,18 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: ["P6"],
     plant: () => ({}),
     configure: (config) => ({ ...config, budget: "unlimited" }),
+  },
+  {
+    name: "does not ask the sender's budget",
+    breaks: ["P6"],
+    shows: /work of s/,
+    plant: secretBudget(({ perSender: _, ...budget }) => budget),
+  },
+  {
+    name: "does not ask the budget of the model and mode",
+    breaks: ["P6"],
+    shows: /work for m/,
+    plant: secretBudget(({ perClass: _, ...budget }) => budget),
   },
   { name: "does not answer a seal request", breaks: ["P7"], plant: once("sealed", nothing) },
   {
@@ -450,8 +487,18 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
 ];
 
-/** Errors that take a lie, two challengers and time: only long runs come that far. */
+/** Errors that take a lie, two challengers, much work, or time: only long runs come that far. */
 export const RARE: readonly Mutant[] = [
+  {
+    name: "lets unspent budget pile up",
+    breaks: ["P6"],
+    plant: secretBudget((budget) => ({ ...budget, burstMs: MAX_BURST_MS })),
+  },
+  {
+    name: "is paid for speculation more than was worked",
+    breaks: ["P6"],
+    plant: secretBudget((budget) => ({ ...budget, ratio: MAX_RATIO })),
+  },
   { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];
