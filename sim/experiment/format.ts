@@ -1,8 +1,9 @@
 import type { PlacementSpec } from "../../policies/placement.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
+import { MAX_BURST_MS, MAX_RATIO } from "../../policies/token-buckets.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
 import type { Fields, Kind } from "./fields.ts";
-import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
+import { durationMs, integer, number, optional, ratePerS, value, variation } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
@@ -55,6 +56,14 @@ const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
   "least-loaded": { means: "the least loaded node, ties at random", fields: {} },
 };
 
+const BUCKET: Fields = {
+  ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: MAX_RATIO }),
+  burstMs: number("machine-time that is granted at once, and saved up at the most", {
+    atLeast: 0,
+    atMost: MAX_BURST_MS,
+  }),
+};
+
 /** Every key of an experiment file except `variants` and `sweep`, in the order of the docs. */
 export const EXPERIMENT_FIELDS: Fields = {
   seed: integer("of all random streams", { atLeast: 0, atMost: 2 ** 31 - 1, absent: value(1) }),
@@ -102,11 +111,12 @@ export const EXPERIMENT_FIELDS: Fields = {
   budget: {
     type: "section",
     word: "unlimited",
-    means: "of speculative work: burstMs + ratio × primary work",
+    means: "of speculative work, in any interval: burstMs + ratio × primary work",
     absent: value("unlimited"),
     fields: {
-      ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: 1_000 }),
-      burstMs: number("machine-time granted at the start", { atLeast: 0, atMost: MAX_MS }),
+      ...BUCKET,
+      perClass: optional("besides, of each model and mode", BUCKET),
+      perSender: optional("besides, of each sender", BUCKET),
     },
   },
 };

@@ -102,7 +102,13 @@ export const smallExperiments: fc.Arbitrary<PlainSection> = nodes
         { kind: "hedge", delayMs: 300, maxCopies: 3 },
       ),
       placement: fc.constantFrom({ kind: "random" }, { kind: "least-loaded" }),
-      budget: maybe(fc.constant({ ratio: 0.3, burstMs: 20_000 })),
+      budget: maybe(
+        fc.constantFrom(
+          { ratio: 0.3, burstMs: 20_000 },
+          { ratio: 0.3, burstMs: 20_000, perClass: { ratio: 0.1, burstMs: 5_000 }, perSender: "none" },
+          { ratio: 1, burstMs: 20_000, perSender: { ratio: 0, burstMs: 1_000 } },
+        ),
+      ),
     }),
   )
   // Through JSON, which leaves out what is undefined.

@@ -9,7 +9,7 @@ import type {
   TransactionView,
 } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
-import { MAX_BURST_MS, MAX_RATIO } from "../../policies/token-buckets.ts";
+import { MAX_BURST_MS } from "../../policies/token-buckets.ts";
 import type { BudgetSpec, PolicySpec } from "../../policies/index.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
 import { unreachable } from "../../scheduler/shared/assert.ts";
@@ -493,11 +493,6 @@ export const RARE: readonly Mutant[] = [
     name: "lets unspent budget pile up",
     breaks: ["P6"],
     plant: secretBudget((budget) => ({ ...budget, burstMs: MAX_BURST_MS })),
-  },
-  {
-    name: "is paid for speculation more than was worked",
-    breaks: ["P6"],
-    plant: secretBudget((budget) => ({ ...budget, ratio: MAX_RATIO })),
   },
   { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
