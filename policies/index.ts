@@ -3,8 +3,9 @@ import { fixed } from "./fixed.ts";
 import { hedge } from "./hedge.ts";
 import type { LeafSpec, Policy } from "./policy.ts";
 
-export type { Candidate, Placement, PlacementSpec } from "./placement.ts";
-export { placementOf } from "./placement.ts";
+export type { Asked, Candidate, Placement, PlacementSpec } from "./placement.ts";
+export { PLACEMENT_BOUNDS, PLACEMENT_DEFAULTS, placementOf, requirePlacement } from "./placement.ts";
+export { NodeRecord } from "./placement/node-record.ts";
 export type { CopyEnd, CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
 export type { CopyPicture, Decision, LeafSpec, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
 export type { RuleConditions, RuleSpec, RulesSpec } from "./rules.ts";

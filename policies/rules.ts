@@ -1,5 +1,5 @@
 import type { CallTerms, Mode } from "../scheduler/shared/vocabulary.ts";
-import type { PlacementSpec } from "./placement.ts";
+import { type PlacementSpec, problemOfPlacement } from "./placement.ts";
 import type { LeafSpec, PolicySpec } from "./policy.ts";
 import { type BudgetSpec, problemOfBudget } from "./work-budget.ts";
 
@@ -61,8 +61,8 @@ export function problemOfRules(
   const ofBudget = budget === undefined ? undefined : problemOfBudget(budget);
   if (ofBudget !== undefined) return `budget: ${ofBudget}`;
   if (rules.length === 0 || rules.length > MAX_RULES) return `there must be 1 to ${MAX_RULES} rules`;
-  for (const { name, policy } of rules) {
-    const problem = problemOf(policy);
+  for (const { name, policy, placement } of rules) {
+    const problem = problemOf(policy) ?? (placement === undefined ? undefined : problemOfPlacement(placement));
     if (problem !== undefined) return `rule ${JSON.stringify(name)}: ${problem}`;
   }
   const last = rules[rules.length - 1] as RuleSpec;

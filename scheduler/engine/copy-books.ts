@@ -43,6 +43,7 @@ export class CopyBooks {
       const { speculative, launchedUs } = copy;
       memory.ended({ outcome, speculative, launchedUs, endedUs: Math.min(nowUs, copy.answeredUs) }, nowUs);
     }
+    remember(copy, event, nowUs);
     if (copy.executing) {
       this.settleWork(copy, nowUs);
       // Cut off while running: its duration is known to be longer than this (right-censored).
@@ -57,4 +58,14 @@ export class CopyBooks {
       copy.bondGwei = 0;
     }
   }
+}
+
+/** What its end says of its node's pace. Who failed says nothing: else failing at once would be fast. */
+function remember(copy: Copy, event: CopyEvent, nowUs: number): void {
+  const { usualUs } = copy.race.served.strain;
+  if (usualUs === 0 || event === "fail" || event === "refuted") return;
+  const { record } = copy.node;
+  const durationUs = Math.min(nowUs, copy.answeredUs) - copy.launchedUs;
+  if (copy.executing) record.outlasted(durationUs / usualUs, copy.crowd);
+  else record.answered(durationUs / usualUs, copy.crowd);
 }

@@ -1,6 +1,7 @@
 import { KaplanMeier, type KaplanMeierSnapshot } from "../../policies/service-times.ts";
 import type { PolicyMemory } from "../../policies/memory.ts";
-import type { Candidate } from "../../policies/placement.ts";
+import type { Asked, Candidate } from "../../policies/placement.ts";
+import { NodeRecord } from "../../policies/placement/node-record.ts";
 import type { Policy } from "../../policies/policy.ts";
 import { Heap } from "../shared/heap.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
@@ -24,6 +25,8 @@ export class FleetNode implements Candidate, Timed {
   /** Copies of open races that ran, or run, on it: as long as there are any, it must not be forgotten. */
   remembered = 0;
   readonly warm = new Set<string>();
+  /** For the choice of nodes. */
+  readonly record = new NodeRecord();
   /** Classes that it serves. */
   classes: FleetClass[] = [];
   errorsInRow = 0;
@@ -63,6 +66,9 @@ export class FleetNode implements Candidate, Timed {
   }
   isWarm(model: string): boolean {
     return this.warm.has(model);
+  }
+  priceGwei(model: string, mode: Mode): number {
+    return offerOf(this, { model, mode })?.priceGwei ?? 0;
   }
 
   take(): void {
@@ -273,6 +279,7 @@ export class Fleet {
   /** It answered, and the verifier accepted. */
   succeeded(node: FleetNode): void {
     node.answered++;
+    node.record.succeeded();
     node.errorsInRow = 0;
     node.refusalsInRow = 0;
     node.nextQuarantineUs = this.#config.quarantineUs;
@@ -281,6 +288,7 @@ export class Fleet {
   /** It failed, kept silent or lied. Too often in a row, and it rests for a while that doubles each time. */
   erred(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
     node.errorsInRow++;
+    node.record.failed();
     if (node.quarantined || !node.present || node.errorsInRow < this.#config.quarantineAfter) return;
     this.quarantine(node, nowUs, reason, out);
   }
@@ -291,6 +299,7 @@ export class Fleet {
    */
   refused(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
     node.fill();
+    node.record.failed();
     if (++node.refusalsInRow >= MAX_REFUSALS_IN_ROW) this.quarantine(node, nowUs, reason, out);
   }
 
@@ -381,8 +390,9 @@ export class Fleet {
         times: times.snapshot(),
         strain: strain.snapshot(),
       })),
-      nodes: [...this.#nodes.values()].map(({ classes, warm, timed, heapIndex, ...node }) => ({
+      nodes: [...this.#nodes.values()].map(({ classes, warm, record, timed, heapIndex, ...node }) => ({
         ...node,
+        record: { ...record },
         classes: classes.map(({ model, mode }) => [model, mode] as const),
         warm: [...warm],
       })),
@@ -395,8 +405,9 @@ export class Fleet {
       made.times.restore(times);
       made.strain.restore(strain);
     }
-    for (const { terms, warm, classes, ...plain } of snapshot.nodes) {
+    for (const { terms, warm, record, classes, ...plain } of snapshot.nodes) {
       const node = Object.assign(new FleetNode(terms, 0), plain);
+      Object.assign(node.record, record);
       for (const model of warm) node.warm.add(model);
       node.classes = classes.flatMap(([model, mode]) => this.class(model, mode) ?? []);
       for (const served of node.classes) served.offering++;
@@ -430,13 +441,15 @@ function detach(node: FleetNode): void {
 }
 
 /** What a node asks for one answer of this class. */
-export function priceOf(node: FleetNode, served: FleetClass): number {
+export function priceOf(node: FleetNode, served: Asked): number {
   return offerOf(node, served)?.priceGwei ?? 0;
 }
 
-function offerOf(node: FleetNode, served: FleetClass): Offer | undefined {
+function offerOf(node: FleetNode, served: Asked): Offer | undefined {
   return node.terms.offers.find(({ model, mode }) => model === served.model && mode === served.mode);
 }
+
+type RecordMethods = "answered" | "outlasted" | "succeeded" | "failed" | "tries";
 
 export interface FleetSnapshot {
   readonly classes: readonly {
@@ -451,6 +464,7 @@ export interface FleetSnapshot {
     FleetNode,
     | "classes"
     | "warm"
+    | "record"
     | "timed"
     | "heapIndex"
     | "operator"
@@ -459,8 +473,13 @@ export interface FleetSnapshot {
     | "queueLimit"
     | "hasRoom"
     | "isWarm"
+    | "priceGwei"
     | "take"
     | "release"
     | "fill"
-  > & { readonly warm: readonly string[]; readonly classes: readonly (readonly [string, Mode])[] })[];
+  > & {
+    readonly warm: readonly string[];
+    readonly record: Omit<NodeRecord, RecordMethods>;
+    readonly classes: readonly (readonly [string, Mode])[];
+  })[];
 }

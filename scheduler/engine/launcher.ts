@@ -58,11 +58,11 @@ export class Launcher {
     // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
     while (taken.length > 0) taken.pop();
     for (const copy of race.copies) taken.push(copy.node);
-    let index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+    let index = race.placement.choose(candidates, taken, race.call, this.#random);
     if (index < 0 && race.lost > 0) {
       while (taken.length > 0) taken.pop();
       for (const copy of race.copies) if (copy.live || copy.held) taken.push(copy.node);
-      index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+      index = race.placement.choose(candidates, taken, race.call, this.#random);
     }
     return index < 0 ? undefined : candidates[index];
   }
@@ -118,6 +118,7 @@ export class Launcher {
       grant,
       feeGwei,
       bondGwei,
+      crowd: (node.load + 1) / node.slots,
       dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
     });
     this.#copies.put(copy);
@@ -129,6 +130,7 @@ export class Launcher {
     race.memory?.launched(copy, nowUs);
     node.take();
     node.remembered++;
+    node.record.askedUs = nowUs;
     if (race.launched === 1 && race.purpose === "answer") this.#order.write("launched", race, nowUs, out);
     this.#counters.copiesLaunched++;
     if (speculative) this.#counters.speculativeCopies++;

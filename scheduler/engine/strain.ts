@@ -34,6 +34,11 @@ export class Strain {
   #brownedOut = false;
   readonly #denials = new Map<BudgetBucket, Denials>();
 
+  /** What accepted copies took in the last minutes, in microseconds; 0 when nothing is known. */
+  get usualUs(): number {
+    return this.#usualUs;
+  }
+
   /** A copy's answer was accepted, this long after its launch. */
   answered(served: Named, durationUs: number, nowUs: number, out: Commands): void {
     const passedUs = Math.max(0, nowUs - this.#lastUs);

@@ -1,4 +1,4 @@
-import type { PlacementSpec } from "../../policies/placement.ts";
+import { PLACEMENT_BOUNDS, PLACEMENT_DEFAULTS, type PlacementSpec } from "../../policies/placement.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
 import { MAX_BURST_MS, MAX_RATIO } from "../../policies/token-buckets.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
@@ -51,9 +51,42 @@ const POLICIES: { readonly [K in LeafSpec["kind"]]: Kind } = {
   },
 };
 
+const EXPLORE = "share of copies that goes to nodes which were not asked for long";
+
+function parameter(name: keyof typeof PLACEMENT_DEFAULTS) {
+  const [atLeast, atMost] = PLACEMENT_BOUNDS[name];
+  return { atLeast, atMost, absent: value(PLACEMENT_DEFAULTS[name]) };
+}
+
 const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
   random: { means: "distinct nodes, uniformly", fields: {} },
   "least-loaded": { means: "the least loaded node, ties at random", fields: {} },
+  "power-of-d": {
+    means: "the least loaded of a few nodes drawn at random",
+    fields: { choices: integer("nodes drawn", parameter("choices")) },
+  },
+  c3: {
+    means: "C3's score: response time − service time + service time × queue³",
+    fields: {
+      schedulers: integer("that send to the same nodes", parameter("schedulers")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
+  prequal: {
+    means: "Prequal's hot-cold rule: the fastest of a pool's nodes that are not among the busiest",
+    fields: {
+      pool: integer("nodes drawn at random", parameter("pool")),
+      hotQuantile: number("of the pool's requests in flight; who has more is hot", parameter("hotQuantile")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
+  "price-aware": {
+    means: "the lowest sum of price and expected time",
+    fields: {
+      weight: number("of a usual answer's time, in cheapest prices", parameter("weight")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
 };
 
 const BUCKET: Fields = {

@@ -104,5 +104,6 @@ const QUIETER: readonly ((scenario: Scenario) => Scenario | undefined)[] = [
     return { ...s, budget: { burstMs, ratio } };
   },
   (s) => (s.policy.kind === "fixed" ? undefined : { ...s, policy: { kind: "fixed", copies: 1 } }),
+  (s) => (s.placement === "least-loaded" ? undefined : { ...s, placement: "least-loaded" }),
   (s) => (s.snapshots === 0 ? undefined : { ...s, snapshots: 0 }),
 ];

@@ -104,7 +104,7 @@ export function planOf(seed: number): Scenario {
   return {
     seed,
     policy: policy(dice),
-    placement: dice.pick("least-loaded" as const, "random" as const),
+    placement: dice.pick("least-loaded", "random", "power-of-d", "c3", "prequal", "price-aware"),
     budget: dice.chance(0.3) ? undefined : budget(dice),
     redundancyFloor: dice.between(1, 3),
     maxCopies: dice.between(2, 8),

@@ -1,6 +1,7 @@
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import { DEFAULT_OPTIMISTIC, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
+import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule, Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { BudgetSpec } from "../../policies/work-budget.ts";
@@ -149,7 +150,7 @@ export type Action =
 export interface Scenario {
   readonly seed: number;
   readonly policy: PolicySpec;
-  readonly placement: "least-loaded" | "random";
+  readonly placement: PlacementSpec["kind"];
   readonly budget: Exclude<BudgetSpec, string> | undefined;
   readonly redundancyFloor: number;
   readonly maxCopies: number;

@@ -101,7 +101,14 @@ export const smallExperiments: fc.Arbitrary<PlainSection> = nodes
         { kind: "fixed", copies: 3 },
         { kind: "hedge", delayMs: 300, maxCopies: 3 },
       ),
-      placement: fc.constantFrom({ kind: "random" }, { kind: "least-loaded" }),
+      placement: fc.constantFrom(
+        { kind: "random" },
+        { kind: "least-loaded" },
+        { kind: "power-of-d" },
+        { kind: "c3", explore: 0 },
+        { kind: "prequal", hotQuantile: 0.5 },
+        { kind: "price-aware", weight: 0.2 },
+      ),
       budget: maybe(
         fc.constantFrom(
           { ratio: 0.3, burstMs: 20_000 },
