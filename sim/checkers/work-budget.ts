@@ -26,8 +26,8 @@ export function workBudget(books: Books, agreement: Agreement, report: Report): 
   const seen = new Set<number>();
   let open: Running[] = [];
   const all = new Debts("", agreed);
-  const classes = new Debts("for ", agreed?.perClass);
-  const senders = new Debts("of ", agreed?.perSender);
+  const classes = new Debts(" for ", agreed?.perClass);
+  const senders = new Debts(" of ", agreed?.perSender);
   const ledgers = [all, classes, senders] as const;
 
   /** Time goes on: every copy that had not ended ran until now, or to the end of its lease. */
@@ -123,7 +123,7 @@ class Debts {
       const owed = this.#owed.get(name) ?? 0;
       const { burstUs = owed } = this.#bound ?? {};
       if (owed > burstUs) {
-        report(`${owed} µs of speculative work ${this.#of}${name} are not paid for, ${burstUs} µs may be`);
+        report(`${owed} µs of speculative work${this.#of}${name} are not paid for, ${burstUs} µs may be`);
       }
     }
     this.#grown.clear();

@@ -9,13 +9,12 @@ import type {
   TransactionView,
 } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
-import { MAX_BURST_MS } from "../../policies/token-buckets.ts";
-import type { BudgetSpec, PolicySpec } from "../../policies/index.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
 import { unreachable } from "../../scheduler/shared/assert.ts";
 import type { PromiseName } from "../../sim/checkers/checker.ts";
 import type { Machine, MachineMaker } from "../../sim/checkers/replay.ts";
 import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { BUDGET_MUTANTS, RARE_BUDGET_MUTANTS } from "./budget-mutants.ts";
 
 /**
  * Planted errors, each a way in which a scheduler could break a promise. They sit around the engine, between it and the
@@ -350,29 +349,6 @@ function secretSlowLane(): Tampering {
   };
 }
 
-/** Another budget is in force from the first step on, and nobody was told. What the buckets held before, they hold. */
-const secretBudget =
-  (change: (budget: LimitedBudget) => LimitedBudget) =>
-  ({ policy, budget: agreed }: EngineConfig): Tampering => {
-    const underSecret = (spec: PolicySpec): PolicySpec => {
-      const budget = (spec.kind === "rules" ? spec.budget : undefined) ?? agreed;
-      if (budget === "unlimited") return spec;
-      const rules = spec.kind === "rules" ? spec.rules : [{ name: "any", when: {}, policy: spec }];
-      return { kind: "rules", name: "secret", rules, budget: change(budget) };
-    };
-    let told = false;
-    return {
-      hear: (event) => (event.kind === "policy-changed" ? { ...event, policy: underSecret(event.policy) } : event),
-      say: (commands, _event, tell) => {
-        if (told) return commands;
-        told = true;
-        return [...commands, ...tell({ kind: "policy-changed", policy: underSecret(policy) })];
-      },
-    };
-  };
-
-type LimitedBudget = Exclude<BudgetSpec, string>;
-
 const nothing = (): readonly [] => [];
 
 export const MUTANTS: readonly Mutant[] = [
@@ -417,24 +393,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "leaks escrow", breaks: ["P5"], plant: movement("refunded", nothing) },
   { name: "escrows nothing", breaks: ["P5"], plant: movement("escrowed", nothing) },
   { name: "keeps the fee after a reorg", breaks: ["P5"], plant: movement("unpaid", nothing) },
-  {
-    name: "has no budget",
-    breaks: ["P6"],
-    plant: () => ({}),
-    configure: (config) => ({ ...config, budget: "unlimited" }),
-  },
-  {
-    name: "does not ask the sender's budget",
-    breaks: ["P6"],
-    shows: /work of s/,
-    plant: secretBudget(({ perSender: _, ...budget }) => budget),
-  },
-  {
-    name: "does not ask the budget of the model and mode",
-    breaks: ["P6"],
-    shows: /work for m/,
-    plant: secretBudget(({ perClass: _, ...budget }) => budget),
-  },
+  ...BUDGET_MUTANTS,
   { name: "does not answer a seal request", breaks: ["P7"], plant: once("sealed", nothing) },
   {
     name: "seals when nobody asked",
@@ -489,11 +448,7 @@ export const MUTANTS: readonly Mutant[] = [
 
 /** Errors that take a lie, two challengers, much work, or time: only long runs come that far. */
 export const RARE: readonly Mutant[] = [
-  {
-    name: "lets unspent budget pile up",
-    breaks: ["P6"],
-    plant: secretBudget((budget) => ({ ...budget, burstMs: MAX_BURST_MS })),
-  },
+  ...RARE_BUDGET_MUTANTS,
   { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];
