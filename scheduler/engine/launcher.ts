@@ -18,6 +18,8 @@ const MIN_LEASE_US = 2_000_000;
 const ENOUGH_OBSERVATIONS = 50;
 /** A slow-lane race may try many times; a receipt names no more rivals than this. */
 const MAX_REMEMBERED_COPIES = 32;
+/** As long as so many usual leases are left of the budget, a speculative copy gets one. */
+const SHARES = 4;
 
 /** Puts copies on nodes: which node, for how long, and whether the budget allows it. */
 export class Launcher {
@@ -156,10 +158,15 @@ export class Launcher {
     const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
     if (!budgeted) return usual;
     const available = this.#budget.availableUs(race.served.name, race.tx.sender);
-    if (available >= usual) return usual;
-    // A shorter lease is worth having if the copy is likely to be done within it.
+    if (available >= SHARES * usual) return usual;
     const likely = times.quantileUs(0.75);
-    return likely !== undefined && available >= likely ? available : 0;
+    if (likely === undefined) return available >= usual ? usual : 0;
+    // Little is left, and most of a long lease only waits to be given back: several shorter ones help more jobs. Each is worth
+    // having as long as its copy is likely to be done within it.
+    const enough = times.quantileUs(0.95) ?? likely;
+    const share = Math.ceil(Math.max(enough, available / SHARES));
+    const lease = Math.min(usual, share, available);
+    return lease >= likely ? lease : 0;
   }
 }
 

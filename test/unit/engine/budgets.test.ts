@@ -15,7 +15,7 @@ function alarms(commands: readonly Command[]): Alarm[] {
 /** A race of one slow copy per sender, up to the moment of its hedge: what was dispatched and said then. */
 function lingering(bench: Bench, sender: string, model = "m"): Command[] {
   bench.tell({ kind: "deposited", account: sender, amountGwei: 1_000 });
-  const [copy] = bench.race({ sender }, { model });
+  const [copy] = bench.race({ sender, ttlBlocks: 1_000 }, { model });
   if (copy !== undefined) bench.accept(copy);
   return bench.wait(200);
 }
@@ -49,6 +49,26 @@ describe("the budget of a sender, and of a model and mode", () => {
     const denied = lingering(bench, "bob");
     expect([dispatched(denied), alarms(denied)[0]]).toMatchObject([[], { bucket: "class" }]);
     expect(dispatched(lingering(bench, "carol", "n"))).toHaveLength(1);
+  });
+
+  it("is dealt out in shorter leases when little is left, each as long as most copies take", () => {
+    const bench = benchWith({ ratio: 0, burstMs: 10_000 });
+    bench.tell({ kind: "deposited", account: "teacher", amountGwei: 100_000 });
+    for (let nonce = 0; nonce < 60; nonce++) {
+      const [copy] = bench.race({ sender: "teacher", nonce, ttlBlocks: 1_000 });
+      if (copy === undefined) throw new Error("no copy was sent");
+      bench.nowUs += 1_000_000;
+      bench.win(copy);
+    }
+    // Three times the p99 would be over three seconds; of ten seconds that makes three copies, and a quarter each four at the least.
+    const leases = ["alice", "bob", "carol", "dave", "erin", "frank"].flatMap((sender) =>
+      dispatched(lingering(bench, sender)).flatMap(({ speculative, leaseUs, launchedUs }) =>
+        speculative ? [leaseUs - launchedUs] : [],
+      ),
+    );
+    expect(leases[0]).toBe(2_500_000);
+    expect(leases.length).toBeGreaterThan(4);
+    for (const lease of leases) expect(lease).toBeGreaterThan(1_000_000);
   });
 
   it("goes with a policy that brings one, and comes back with the next that brings none", () => {
