@@ -89,7 +89,7 @@ export interface Surroundings {
   nowUs: number;
   /** Learned durations of the job's (model, mode), from dispatch to answer. */
   serviceTimes: ServiceTimes;
-  /** Work that speculative copies may still reserve. */
+  /** Work that a speculative copy of this class and sender may still reserve. */
   budgetUs: number;
   /** Distinct failure domains that could run the job. */
   domains: number;

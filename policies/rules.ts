@@ -1,6 +1,7 @@
 import type { CallTerms, Mode } from "../scheduler/shared/vocabulary.ts";
-import type { PlacementSpec } from "./placement.ts";
+import { type PlacementSpec, problemOfPlacement } from "./placement.ts";
 import type { LeafSpec, PolicySpec } from "./policy.ts";
+import { type BudgetSpec, problemOfBudget } from "./work-budget.ts";
 
 /** Several policies, each for the calls that its rule is for: what a policy file holds. */
 export interface RulesSpec {
@@ -9,6 +10,8 @@ export interface RulesSpec {
   readonly name: string;
   /** In order: a call takes the first whose conditions all hold. The last one has none, so that every call takes one. */
   readonly rules: readonly RuleSpec[];
+  /** In place of the engine's configured one for as long as this is in force. */
+  readonly budget?: BudgetSpec;
 }
 
 export interface RuleSpec {
@@ -46,13 +49,20 @@ function holds(when: RuleConditions, call: CallTerms, sender: string): boolean {
   return call.maxFeeGwei >= minFeeGwei && call.maxFeeGwei <= maxFeeGwei;
 }
 
+/** The budget that is in force under a policy. */
+export function budgetUnder(policy: PolicySpec, configured: BudgetSpec): BudgetSpec {
+  return (policy.kind === "rules" ? policy.budget : undefined) ?? configured;
+}
+
 export function problemOfRules(
-  { rules }: RulesSpec,
+  { rules, budget }: RulesSpec,
   problemOf: (spec: PolicySpec) => string | undefined,
 ): string | undefined {
+  const ofBudget = budget === undefined ? undefined : problemOfBudget(budget);
+  if (ofBudget !== undefined) return `budget: ${ofBudget}`;
   if (rules.length === 0 || rules.length > MAX_RULES) return `there must be 1 to ${MAX_RULES} rules`;
-  for (const { name, policy } of rules) {
-    const problem = problemOf(policy);
+  for (const { name, policy, placement } of rules) {
+    const problem = problemOf(policy) ?? (placement === undefined ? undefined : problemOfPlacement(placement));
     if (problem !== undefined) return `rule ${JSON.stringify(name)}: ${problem}`;
   }
   const last = rules[rules.length - 1] as RuleSpec;

@@ -1,5 +1,6 @@
 import { Effect, Layer, Logger, ManagedRuntime, References } from "effect";
 import type { Logger as Pino } from "pino";
+import { requirePlacement } from "../policies/placement.ts";
 import { type PolicySpec, requirePolicy } from "../policies/policy.ts";
 import { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";
 import type { TransactionView } from "./engine/commands.ts";
@@ -204,6 +205,7 @@ function layerOf(options: PipeOptions) {
   assertLiveLimits(limits);
   if (policy !== undefined) requirePolicy(policy);
   const engine = { ...DEFAULT_CONFIG, ...options.engine, policy: policy ?? DEFAULT_CONFIG.policy };
+  requirePlacement(engine.placement);
   const retainAll = options.pruneJournal !== true;
   const proofs = { ...DEFAULT_PROOF_SETTINGS, ...options.proofs };
   assertProofSettings(proofs);

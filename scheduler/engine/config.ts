@@ -90,7 +90,8 @@ export const DEFAULT_CONFIG: EngineConfig = {
   seed: 1,
   policy: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
   placement: { kind: "least-loaded" },
-  budget: { ratio: 0.5, burstMs: 60_000 },
+  // Twenty leases of the longest kind at a time, and about sixty of models that take ten seconds.
+  budget: { ratio: 0.5, burstMs: 600_000 },
   races: DEFAULT_RACES,
   optimistic: DEFAULT_OPTIMISTIC,
   blockIntervalUs: 500_000,

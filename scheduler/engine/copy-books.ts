@@ -28,10 +28,12 @@ export class CopyBooks {
     // However late we look, the node stopped by itself when the lease ended.
     const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
     this.#counters.workUs += workUs;
+    const { served, tx } = copy.race;
     if (copy.speculative) {
       this.#counters.speculativeWorkUs += workUs;
-      this.#budget.settle(copy.reservedUs, workUs);
-    } else this.#budget.earn(workUs);
+      const { grant, reservedUs } = copy;
+      this.#budget.settle(grant, { reservedUs, usedUs: workUs, served: served.name, sender: tx.sender });
+    } else this.#budget.earn(workUs, served.name, tx.sender);
   }
 
   /** A copy is over: off its node, off the books, and its handle forgotten. A winner's bond stays with its result. */
@@ -44,6 +46,7 @@ export class CopyBooks {
       const { speculative, launchedUs } = copy;
       memory.ended({ outcome, speculative, launchedUs, endedUs: Math.min(nowUs, copy.answeredUs) }, nowUs);
     }
+    remember(copy, event, nowUs);
     if (copy.executing) {
       this.settleWork(copy, nowUs);
       // Cut off while running: its duration is known to be longer than this (right-censored).
@@ -60,4 +63,14 @@ export class CopyBooks {
       copy.bondGwei = 0;
     }
   }
+}
+
+/** What its end says of its node's pace. Who failed says nothing: else failing at once would be fast. */
+function remember(copy: Copy, event: CopyEvent, nowUs: number): void {
+  const { usualUs } = copy.race.served.strain;
+  if (usualUs === 0 || event === "fail" || event === "refuted") return;
+  const { record } = copy.node;
+  const durationUs = Math.min(nowUs, copy.answeredUs) - copy.launchedUs;
+  if (copy.executing) record.outlasted(durationUs / usualUs, copy.crowd);
+  else record.answered(durationUs / usualUs, copy.crowd);
 }

@@ -19,7 +19,12 @@ export class Counters {
   copiesCancelled = 0;
   copiesExpired = 0;
   proofsRejected = 0;
+  /** Speculative copies that were wanted and not granted; and the same by the bucket that had too little. */
   budgetDenials = 0;
+  budgetDenialsGlobal = 0;
+  budgetDenialsClass = 0;
+  budgetDenialsSender = 0;
+  budgetDenialsCrowded = 0;
   staleResults = 0;
   depositsRefused = 0;
   bondsRefused = 0;

@@ -13,7 +13,8 @@ import type { EngineConfig } from "./config.ts";
 import { Counters } from "./counters.ts";
 import { probabilityOfCall, probabilityOfTransaction } from "./estimate.ts";
 import type { EngineEvent } from "./events.ts";
-import { Fleet, FleetNode } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { FleetNode } from "./fleet-node.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { type ModeOutlook, outlookOf } from "./outlook.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
@@ -281,7 +282,7 @@ export class Engine {
       sealable: this.#pool.sealable.size,
       nodes: this.#fleet.size,
       timers: this.#timers.size,
-      budgetUs: this.#races.budget.availableUs,
+      budgetUs: this.#races.budget.globalUs,
     };
   }
 

@@ -1,7 +1,8 @@
 import { NEVER } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import type { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import type { Race } from "./race.ts";

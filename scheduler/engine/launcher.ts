@@ -1,6 +1,6 @@
 import type { Candidate } from "../../policies/placement.ts";
 import { type Bonds, bondFor } from "../../mempool/bonds.ts";
-import type { WorkBudget } from "../../policies/work-budget.ts";
+import { type BudgetBucket, DENIED, NO_GRANT, type WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import type { Slab } from "../shared/slab.ts";
@@ -8,7 +8,8 @@ import { after, NEVER } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { OptimisticConfig, RaceConfig } from "./config.ts";
 import type { Counters } from "./counters.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import { Copy, type Race } from "./race.ts";
 
@@ -18,6 +19,8 @@ const MIN_LEASE_US = 2_000_000;
 const ENOUGH_OBSERVATIONS = 50;
 /** A slow-lane race may try many times; a receipt names no more rivals than this. */
 const MAX_REMEMBERED_COPIES = 32;
+/** As long as so many usual leases are left of the budget, a speculative copy gets one. */
+const SHARES = 4;
 
 /** Puts copies on nodes: which node, for how long, and whether the budget allows it. */
 export class Launcher {
@@ -59,11 +62,11 @@ export class Launcher {
     // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
     while (taken.length > 0) taken.pop();
     for (const copy of race.copies) taken.push(copy.node);
-    let index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+    let index = race.placement.choose(candidates, taken, race.call, this.#random);
     if (index < 0 && race.lost > 0) {
       while (taken.length > 0) taken.pop();
       for (const copy of race.copies) if (copy.live || copy.held) taken.push(copy.node);
-      index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+      index = race.placement.choose(candidates, taken, race.call, this.#random);
     }
     return index < 0 ? undefined : candidates[index];
   }
@@ -109,13 +112,16 @@ export class Launcher {
   /** False when the budget does not allow it. */
   launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
     const leaseLengthUs = this.#leaseLengthUs(race, speculative);
-    if (speculative && (leaseLengthUs === 0 || !this.#budget.reserve(leaseLengthUs))) {
-      this.#counters.budgetDenials++;
-      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
-      return false;
+    const { served } = race;
+    let grant = NO_GRANT;
+    if (speculative) {
+      grant = leaseLengthUs === 0 ? DENIED : this.#budget.reserve(leaseLengthUs, served.name, race.tx.sender);
+      if (grant === DENIED) {
+        this.#denied(race, nowUs, out);
+        return false;
+      }
     }
     const leaseUs = after(nowUs, leaseLengthUs);
-    const { served } = race;
     const feeGwei = this.#priceOf(served, node);
     const bonded = this.#bonds !== undefined && race.call.mode === "optimistic";
     const bondGwei = bonded ? bondFor(feeGwei, this.#bondPerFee) : 0;
@@ -132,9 +138,11 @@ export class Launcher {
       speculative,
       launchedUs: nowUs,
       leaseUs,
-      reservedUs: speculative && !this.#budget.unlimited ? leaseLengthUs : 0,
+      reservedUs: grant === NO_GRANT ? 0 : leaseLengthUs,
+      grant,
       feeGwei,
       bondGwei,
+      crowd: (node.load + 1) / node.slots,
       dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
     });
     this.#copies.put(copy);
@@ -144,6 +152,7 @@ export class Launcher {
     race.launched++;
     node.take(copy, nowUs);
     node.remembered++;
+    node.record.askedUs = nowUs;
     if (race.memory !== undefined) {
       if (race.launched === 1) race.memory.opened(race, nowUs);
       race.memory.launched(copy, nowUs);
@@ -155,6 +164,14 @@ export class Launcher {
     return true;
   }
 
+  #denied(race: Race, nowUs: number, out: Commands): void {
+    const { served } = race;
+    const bucket = this.#budget.tightest(served.name, race.tx.sender);
+    this.#counters.budgetDenials++;
+    this.#counters[DENIALS[bucket]]++;
+    served.strain.denied(served, bucket, nowUs, out);
+  }
+
   /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
   #leaseLengthUs(race: Race, speculative: boolean): number {
     const { leaseUs } = this.#config;
@@ -164,11 +181,16 @@ export class Launcher {
     const p99 = times.weight < ENOUGH_OBSERVATIONS ? undefined : times.quantileUs(0.99);
     const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
     if (!budgeted) return usual;
-    const available = this.#budget.availableUs;
-    if (available >= usual) return usual;
-    // A shorter lease is worth having if the copy is likely to be done within it.
+    const available = this.#budget.availableUs(race.served.name, race.tx.sender);
+    if (available >= SHARES * usual) return usual;
     const likely = times.quantileUs(0.75);
-    return likely !== undefined && available >= likely ? available : 0;
+    if (likely === undefined) return available >= usual ? usual : 0;
+    // Little is left, and most of a long lease only waits to be given back: several shorter ones help more jobs. Each is worth
+    // having as long as its copy is likely to be done within it.
+    const enough = times.quantileUs(0.95) ?? likely;
+    const share = Math.ceil(Math.max(enough, available / SHARES));
+    const lease = Math.min(usual, share, available);
+    return lease >= likely ? lease : 0;
   }
 }
 
@@ -176,6 +198,12 @@ export class Launcher {
 function isFull({ copies }: Race): boolean {
   return copies.length >= MAX_REMEMBERED_COPIES && copies.every((copy) => copy.live || copy.held);
 }
+const DENIALS = {
+  global: "budgetDenialsGlobal",
+  class: "budgetDenialsClass",
+  sender: "budgetDenialsSender",
+  crowded: "budgetDenialsCrowded",
+} as const satisfies { readonly [B in BudgetBucket]: keyof Counters };
 
 function forgetOneEnded(race: Race): void {
   const index = race.copies.findIndex((copy) => !copy.live && !copy.held);

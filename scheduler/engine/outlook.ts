@@ -1,7 +1,8 @@
 import { type Bonds, bondFor } from "../../mempool/bonds.ts";
 import type { Mode } from "../shared/vocabulary.ts";
 import type { RedundancyState } from "./commands.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 
 /** What a call in one mode would meet now. */
 export interface ModeOutlook {

@@ -54,7 +54,7 @@ export class Planner {
       const surroundings = this.#surroundings;
       surroundings.nowUs = nowUs;
       surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.#budget.availableUs;
+      surroundings.budgetUs = this.#budget.availableUs(race.served.name, race.tx.sender);
       surroundings.domains = race.served.domains;
       race.policy.decide(race, surroundings, decision);
     }

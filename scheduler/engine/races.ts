@@ -14,13 +14,15 @@ import { CopyBooks } from "./copy-books.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
 import type { Counters } from "./counters.ts";
 import type { EngineEvent } from "./events.ts";
-import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
+import type { Fleet, FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import { type ChallengePace, Planner } from "./planner.ts";
 import { PolicyShelf } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
+import { budgetUnder } from "../../policies/rules.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
 import { Suspicions } from "./suspicions.ts";
 
@@ -43,6 +45,8 @@ export class Races {
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
+  /** That of the configuration, for policies that bring none of their own. */
+  readonly #usualBudget: BudgetSpec;
   readonly shelf: PolicyShelf;
   readonly #planner: Planner;
   readonly #queue: JobQueue;
@@ -71,7 +75,8 @@ export class Races {
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
     this.shelf = new PolicyShelf(parts.policy, parts.placement);
-    this.budget = new WorkBudget(parts.budget);
+    this.#usualBudget = parts.budget;
+    this.budget = new WorkBudget(budgetUnder(parts.policy, parts.budget));
     const launcher = new Launcher({ ...parts, budget: this.budget, copies: this.copies });
     const slow = this.#slow.bind(this);
     const pace = paceOf(parts.optimistic, parts.blockIntervalUs);
@@ -146,10 +151,14 @@ export class Races {
     return race;
   }
 
-  /** For races that open from now on; those under way end under the policy that they began with. */
+  /**
+   * For races that open from now on; those under way end under the policy that they began with. The budget is one for all of
+   * them: what copies hold they keep, whatever is asked from now on is asked of the new one.
+   */
   changePolicy(spec: PolicySpec): void {
     const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
     this.shelf.change(spec, this.fleet, inUse);
+    this.budget.change(budgetUnder(spec, this.#usualBudget));
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
@@ -227,6 +236,7 @@ export class Races {
     const { served, call } = copy.race;
     served.times.ended(copy.answeredUs - copy.launchedUs);
     if (copy.startedUs !== NEVER) served.learning?.answered(call, copy.node.id, copy.answeredUs - copy.startedUs);
+    served.strain.answered(served, copy.answeredUs - copy.launchedUs, nowUs, out);
     if (copy.race.purpose === "challenge") this.#challengeAnswered(copy, nowUs, out);
     else if (copy.race.compares) this.#hold(copy, nowUs, out);
     else this.#decide(copy, NO_COPIES, nowUs, out);

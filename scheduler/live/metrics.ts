@@ -1,4 +1,5 @@
 import { type Context, Metric } from "effect";
+import type { Alarm } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
 
 const counters = {
@@ -37,6 +38,10 @@ const counters = {
   blocks: Metric.counter("pipe_blocks_total", { description: "Blocks, by what became of them", incremental: true }),
   paid: Metric.counter("pipe_fees_paid_gwei_total", { description: "Fees paid to nodes, in gwei", incremental: true }),
   alarms: Metric.counter("pipe_alarms_total", { description: "Alarms, by kind", incremental: true }),
+  denials: Metric.counter("pipe_budget_denials_total", {
+    description: "Speculative copies that the work budget denied, by the bucket that had too little",
+    incremental: true,
+  }),
   evidence: Metric.counter("pipe_equivocations_total", { description: "Equivocations found", incremental: true }),
   events: Metric.counter("pipe_events_total", { description: "Events stepped", incremental: true }),
 } as const;
@@ -129,12 +134,17 @@ export class Metrics {
       case "reverted":
         return this.count("blocks", 1, { became: command.kind });
       case "alarm":
-        return this.count("alarms", 1, { kind: command.alarm.kind });
+        return this.#noteAlarm(command.alarm);
       case "evidence":
         return this.count("evidence", 1);
       default:
         return;
     }
+  }
+
+  #noteAlarm(alarm: Alarm): void {
+    this.count("alarms", 1, { kind: alarm.kind });
+    if (alarm.kind === "budget-exhausted") this.count("denials", alarm.denials, { bucket: alarm.bucket });
   }
 
   #noteSealed(block: Extract<Command, { kind: "sealed" }>["block"]): void {

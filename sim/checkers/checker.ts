@@ -1,5 +1,6 @@
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
+import type { AgreedBudget } from "./work-budget.ts";
 
 /** The numbered promises of the design, and `sound` for what every engine owes anyway: no failed assertion, no runaway. */
 export type PromiseName =
@@ -28,8 +29,8 @@ export interface Violation {
 
 /** What was agreed with the engine, as far as a promise can only be judged with it. Never read from the engine itself. */
 export interface Agreement {
-  /** Microseconds of speculative work allowed from the start, and per microsecond of primary work; `undefined`: no bound. */
-  readonly budget: { readonly burstUs: number; readonly ratio: number } | undefined;
+  /** Microseconds of speculative work allowed at once, and per microsecond of primary work; `undefined`: no bound. */
+  readonly budget: AgreedBudget | undefined;
   readonly maxPending: number;
   readonly maxPendingPerSender: number;
   readonly maxCallsPerTransaction: number;

@@ -1,10 +1,11 @@
 import { DEFAULTS } from "../../policies/defaults.ts";
 import { type Parameter, POLICY_KINDS } from "../../policies/parameters.ts";
-import type { PlacementSpec } from "../../policies/placement.ts";
+import { PLACEMENT_BOUNDS, PLACEMENT_DEFAULTS, type PlacementSpec } from "../../policies/placement.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
+import { MAX_BURST_MS, MAX_RATIO } from "../../policies/token-buckets.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
 import type { Field, Fields, Kind } from "./fields.ts";
-import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
+import { durationMs, integer, number, optional, ratePerS, value, variation } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
@@ -57,9 +58,50 @@ function fieldOf(parameter: Parameter, usual: object, key: string): Field {
   return { type: "name", means, maxLength, ...absent };
 }
 
+const EXPLORE = "share of copies that goes to nodes which were not asked for long";
+
+function parameter(name: keyof typeof PLACEMENT_DEFAULTS) {
+  const [atLeast, atMost] = PLACEMENT_BOUNDS[name];
+  return { atLeast, atMost, absent: value(PLACEMENT_DEFAULTS[name]) };
+}
+
 const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
   random: { means: "distinct nodes, uniformly", fields: {} },
   "least-loaded": { means: "the least loaded node, ties at random", fields: {} },
+  "power-of-d": {
+    means: "the least loaded of a few nodes drawn at random",
+    fields: { choices: integer("nodes drawn", parameter("choices")) },
+  },
+  c3: {
+    means: "C3's score: response time − service time + service time × queue³",
+    fields: {
+      schedulers: integer("that send to the same nodes", parameter("schedulers")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
+  prequal: {
+    means: "Prequal's hot-cold rule: the fastest of a pool's nodes that are not among the busiest",
+    fields: {
+      pool: integer("nodes drawn at random", parameter("pool")),
+      hotQuantile: number("of the pool's requests in flight; who has more is hot", parameter("hotQuantile")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
+  "price-aware": {
+    means: "the lowest sum of price and expected time",
+    fields: {
+      weight: number("of a usual answer's time, in cheapest prices", parameter("weight")),
+      explore: number(EXPLORE, parameter("explore")),
+    },
+  },
+};
+
+const BUCKET: Fields = {
+  ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: MAX_RATIO }),
+  burstMs: number("machine-time that is granted at once, and saved up at the most", {
+    atLeast: 0,
+    atMost: MAX_BURST_MS,
+  }),
 };
 
 /** Every key of an experiment file except `variants` and `sweep`, in the order of the docs. */
@@ -109,11 +151,12 @@ export const EXPERIMENT_FIELDS: Fields = {
   budget: {
     type: "section",
     word: "unlimited",
-    means: "of speculative work: burstMs + ratio × primary work",
+    means: "of speculative work, in any interval: burstMs + ratio × primary work",
     absent: value("unlimited"),
     fields: {
-      ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: 1_000 }),
-      burstMs: number("machine-time granted at the start", { atLeast: 0, atMost: MAX_MS }),
+      ...BUCKET,
+      perClass: optional("besides, of each model and mode", BUCKET),
+      perSender: optional("besides, of each sender", BUCKET),
     },
   },
 };

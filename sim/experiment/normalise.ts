@@ -10,17 +10,22 @@ export function normalise(checked: PlainSection, place: Place): Experiment | und
   const service = normaliseService(checked["service"] as PlainSection, inside(place, "service"));
   const fleet = normaliseFleet(checked["fleet"] as PlainSection, inside(place, "fleet"));
   if (service === undefined || fleet === undefined) return undefined;
-  const { deadlineMs, warmup, placement, jobs } = checked;
+  const { deadlineMs, warmup, placement, jobs, budget } = checked;
   const experiment = {
     ...checked,
     service,
     warmup: warmup ?? Math.ceil((jobs as number) / 10),
     deadlineMs: deadlineMs === "none" ? undefined : deadlineMs,
     placement: placement ?? { kind: "random" },
+    budget: isSection(budget) ? withoutNone(budget) : budget,
     fleet,
   };
   // The table of the format describes this type; the tests of the parser hold the two together.
   return experiment as unknown as Experiment;
+}
+
+function withoutNone(section: PlainSection): PlainSection {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== "none"));
 }
 
 function normaliseFleet(fleet: PlainSection, place: Place): FleetSpec | undefined {

@@ -96,6 +96,10 @@ class Harness {
       case "policy":
         if (this.#racing()) this.#system.faults.count("policy-change-mid-race");
         return this.#system.step({ kind: "policy-changed", policy: action.policy });
+      case "slowdown":
+        for (const index of this.#scenario.nodes.keys())
+          this.#system.world.nodeSlows(`n${index}`, this.#system.nowUs + action.ms * 1_000, action.factor);
+        return;
       case "spurious-wake":
         return this.#system.step({ kind: "woken" });
       case "block":

@@ -14,6 +14,7 @@ import { unreachable } from "../../scheduler/shared/assert.ts";
 import type { PromiseName } from "../../sim/checkers/checker.ts";
 import type { Machine, MachineMaker } from "../../sim/checkers/replay.ts";
 import { engineMaker } from "../../sim/swarm/engine-machine.ts";
+import { BUDGET_MUTANTS, RARE_BUDGET_MUTANTS } from "./budget-mutants.ts";
 
 /**
  * Planted errors, each a way in which a scheduler could break a promise. They sit around the engine, between it and the
@@ -23,7 +24,7 @@ export interface Mutant {
   readonly name: string;
   /** The promises any of whose checkers may be the one to notice. */
   readonly breaks: readonly PromiseName[];
-  readonly plant: () => Tampering;
+  readonly plant: (config: EngineConfig) => Tampering;
   /** What the complaint must say, where the promise alone does not tell the reason. */
   readonly shows?: RegExp;
   /** The engine is made with this, while the checkers go by what was agreed. */
@@ -41,7 +42,7 @@ export type Tell = (event: EngineEvent) => readonly Command[];
 
 export function mutantMaker(config: EngineConfig, mutant: Mutant): MachineMaker {
   const maker = engineMaker(mutant.configure?.(config) ?? config);
-  const tampering = mutant.plant();
+  const tampering = mutant.plant(config);
   return {
     make: () => tampered(maker.make(), tampering),
     restore: (snapshot) => tampered(maker.restore(snapshot), tampering),
@@ -426,12 +427,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "leaks escrow", breaks: ["P5"], plant: movement("refunded", nothing) },
   { name: "escrows nothing", breaks: ["P5"], plant: movement("escrowed", nothing) },
   { name: "keeps the fee after a reorg", breaks: ["P5"], plant: movement("unpaid", nothing) },
-  {
-    name: "has no budget",
-    breaks: ["P6"],
-    plant: () => ({}),
-    configure: (config) => ({ ...config, budget: "unlimited" }),
-  },
+  ...BUDGET_MUTANTS,
   { name: "does not answer a seal request", breaks: ["P7"], plant: once("sealed", nothing) },
   {
     name: "seals when nobody asked",
@@ -484,8 +480,9 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
 ];
 
-/** Errors that take a lie, two challengers and time: only long runs come that far. */
+/** Errors that take a lie, two challengers, much work, or time: only long runs come that far. */
 export const RARE: readonly Mutant[] = [
+  ...RARE_BUDGET_MUTANTS,
   { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];

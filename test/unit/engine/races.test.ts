@@ -144,8 +144,16 @@ describe("a lingering job", () => {
     bench.accept(first);
     const commands = bench.wait(250);
     expect(dispatched(commands)).toEqual([]);
-    expect(said(commands, "alarm")[0]?.alarm).toEqual({ kind: "budget-exhausted", model: "m", mode: "vanilla" });
-    expect(bench.engine.counters.budgetDenials).toBeGreaterThan(0);
+    expect(said(commands, "alarm")[0]?.alarm).toEqual({
+      kind: "budget-exhausted",
+      model: "m",
+      mode: "vanilla",
+      bucket: "global",
+      denials: 1,
+    });
+    const { budgetDenials, budgetDenialsGlobal } = bench.engine.counters;
+    expect(budgetDenials).toBeGreaterThan(0);
+    expect(budgetDenialsGlobal).toBe(budgetDenials);
   });
 });
 
