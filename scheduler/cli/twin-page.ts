@@ -23,7 +23,7 @@ export function twinPage(
   live: readonly number[],
   replications: readonly (readonly number[])[],
 ): string {
-  const { likeness, quantiles, counts, verdict, maxDistance, options, jobs } = report;
+  const { likeness, quantiles, counts, modes, verdict, maxDistance, options, jobs } = report;
   const facts = [
     `${jobs.live} jobs, ${replications.length} replications`,
     `distance ${likeness.distance.toFixed(3)}, limit ${maxDistance}`,
@@ -46,6 +46,18 @@ ${tableOf(
   ["percentile", "live, ms", "twin, ms"],
   quantiles.map(({ p, liveMs, twinMs }) => [`p${+(100 * p).toFixed(1)}`, liveMs.toFixed(1), twinMs.toFixed(1)]),
 )}`,
+        },
+        {
+          id: "modes",
+          title: "By mode of verification",
+          body: tableOf(
+            ["", "jobs live", "twin", "p50 live, ms", "twin", "distance"],
+            modes.map(({ mode, jobs: decided, p50Ms, distance }) => [
+              mode,
+              ...[decided.live, decided.twin, p50Ms.live, p50Ms.twin].map((value) => String(+value.toFixed(1))),
+              distance.toFixed(3),
+            ]),
+          ),
         },
         {
           id: "counts",
