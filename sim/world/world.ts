@@ -33,7 +33,7 @@ import {
 } from "./payloads.ts";
 import { RaceSamples } from "./race-samples.ts";
 import { SharingNodes } from "./sharing-nodes.ts";
-import { Patience } from "./simulation-limit.ts";
+import { type HowFar, Patience } from "./simulation-limit.ts";
 import { Verifiers } from "./verifiers.ts";
 import { type Struck, Weather } from "./weather.ts";
 
@@ -44,6 +44,8 @@ export interface WorldParts extends DurationParts {
   readonly streamFor: (purpose: string) => Stream;
   /** Kernel events without a counted job's end after which a run is given up. */
   readonly patience: number;
+  /** Told now and then how far the run is. */
+  readonly onLook: (far: HowFar) => void;
 }
 
 /**
@@ -84,7 +86,7 @@ export abstract class World implements Commands, Struck {
   protected readonly watched: boolean;
 
   constructor(parts: WorldParts) {
-    const { experiment, arrivals, samples, patience, streamFor } = parts;
+    const { experiment, arrivals, samples, patience, onLook, streamFor } = parts;
     const { fleet, network: spec, verification, mode } = experiment;
     const { heap, copies } = this;
     this.experiment = experiment;
@@ -108,7 +110,7 @@ export abstract class World implements Commands, Struck {
     else if (spec.oneWayMs > 0) this.#network = new SteadyNetwork({ spec, heap });
     this.#verifiers = new Verifiers(verification, heap);
     this.#samples = new RaceSamples(samples, copies);
-    this.#patience = new Patience(patience);
+    this.#patience = new Patience(patience, onLook);
   }
 
   /** The job enters the engine. */
@@ -140,8 +142,9 @@ export abstract class World implements Commands, Struck {
   }
 
   #lookForProgress(): void {
-    const { nowUs: us, events, measured } = this;
-    this.#patience.look({ us, events, ended: measured.ended, arrived: Math.min(this.#arrived, measured.end) });
+    const { nowUs: simulatedUs, events, measured } = this;
+    const { ended, endedInAll, jobs: of } = measured;
+    this.#patience.look({ simulatedUs, events, ended, of, endedInAll }, Math.min(this.#arrived, measured.end));
   }
 
   result(replication: number, elapsedMs: number): ReplicationResult {
