@@ -281,10 +281,10 @@ export abstract class World implements Commands, Struck {
     copies.node[copy] = node;
     copies.launchedUs[copy] = nowUs;
     copies.startedUs[copy] = nowUs;
-    copies.leaseUs[copy] = view.leaseUs;
     copies.speculative[copy] = view.speculative ? 1 : 0;
     copies.serviceUs[copy] = this.#durations.of(job, ordinal, node) + this.#proofUs;
     copies.state[copy] = TRAVELLING;
+    if (this.#letters !== undefined) copies.leaseUs[copy] = view.leaseUs;
     if (this.#conduct !== undefined) this.#behave(this.#conduct, copy, node);
     if (this.measured.counts(jobs.number[job] as number)) {
       this.measured.copies++;
@@ -364,12 +364,12 @@ export abstract class World implements Commands, Struck {
   }
 
   cancel(view: CopyView, reason: CancelReason): void {
-    const { measured, copies } = this;
-    const counts = measured.counts(this.jobs.number[this.jobOf(view)] as number);
-    if (counts && reason === "node-left") measured.lost++;
-    const copy = copies.find(view.id);
+    // Of a node that left the world may have nothing any more, but the copy is lost all the same.
+    if (reason === "node-left") this.lost(view);
+    const copy = this.copies.find(view.id);
     if (copy < 0) return;
-    if (counts && reason !== "node-left") measured.cancelled++;
+    const number = this.jobs.number[this.copies.job[copy] as number] as number;
+    if (reason !== "node-left" && this.measured.counts(number)) this.measured.cancelled++;
     this.#send(STOPS, copy);
   }
 
