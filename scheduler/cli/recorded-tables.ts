@@ -50,7 +50,8 @@ export function replayText(report: ReplayReport): string {
 }
 
 export function twinText(report: TwinReport): string {
-  const { likeness, maxDistance, verdict, quantiles, counts, measured, replications, options, jobs, page } = report;
+  const { likeness, maxDistance, verdict, quantiles, counts, modes, measured, replications, options, jobs, page } =
+    report;
   const { accepted, verified } = measured;
   return [
     `${report.directory}: ${jobs.live} jobs decided in ${options.blocks} blocks, seed ${options.seed}, policy ${options.policy}; ${replications} replications of its twin.\n`,
@@ -62,9 +63,17 @@ export function twinText(report: TwinReport): string {
       ["", "live", "twin"],
       ...counts.map(({ what, live, twin }) => [what, +live.toFixed(1), +twin.toFixed(1)].map(String)),
     ]),
+    table([
+      ["by mode", "jobs live", "twin", "p50 live, ms", "twin", "distance"],
+      ...modes.map(({ mode, jobs: decided, p50Ms, distance }) => [
+        mode,
+        ...[decided.live, decided.twin, p50Ms.live, p50Ms.twin].map((value) => String(+value.toFixed(1))),
+        distance.toFixed(3),
+      ]),
+    ]),
     `Measured on the run: dispatch to accepted p50 ${accepted.p50Ms.toFixed(1)} ms, p95 ${accepted.p95Ms.toFixed(1)} ms; answer to verdict p50 ${verified.p50Ms.toFixed(1)} ms, p95 ${verified.p95Ms.toFixed(1)} ms.\n`,
     `${likenessText(likeness)}; the limit is ${maxDistance}: ${verdict.toUpperCase()}.`,
-    ...(verdict === "different" ? [adviceOn(likeness, maxDistance)] : []),
+    ...(verdict === "different" ? [adviceOn(report)] : []),
     `Both distributions are drawn in ${page}.\n`,
   ].join("\n");
 }
@@ -85,7 +94,11 @@ function likenessText({ distance, byChance }: Likeness): string {
   return `Kolmogorov–Smirnov distance of job latencies ${distance.toFixed(3)}${chance}`;
 }
 
-function adviceOn({ distance, byChance }: Likeness, maxDistance: number): string {
+function adviceOn({ likeness, jobs, maxDistance, maxMissing }: TwinReport): string {
+  const { distance, byChance } = likeness;
+  if (!(Math.abs(jobs.twin / jobs.live - 1) <= maxMissing)) {
+    return `The twin decides another number of jobs (more than ${100 * maxMissing} % apart): something that nodes, users or the chain did is missing in it.`;
+  }
   if (byChance === undefined || byChance.p95 <= maxDistance || distance > byChance.p95) {
     return "The simulated world differs from the real one: profiles, faults or policy are not what really ran, or the machine was too busy.";
   }

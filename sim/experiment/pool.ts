@@ -10,9 +10,11 @@ export interface Task {
   readonly samples: number;
 }
 
-/** What a worker says: first that it is ready, then one report per task. */
+/** What a worker says: first that it is ready, then per task how far it is, if that takes long, and what came of it. */
 export type Report =
   | { readonly kind: "ready" }
+  /** `share`: of the counted jobs, from 0 to 1, how many are over. */
+  | { readonly kind: "under-way"; readonly share: number }
   | { readonly kind: "measured"; readonly result: ReplicationResult }
   | { readonly kind: "failed"; readonly message: string };
 
@@ -40,11 +42,12 @@ export async function runTasks<T extends Task>(
   tasks: Iterable<T>,
   { workers, signal }: PoolOptions,
   deliver: (task: T, result: ReplicationResult) => void,
+  onShare: (task: T, share: number) => void,
 ): Promise<"done" | "interrupted"> {
   const queue = tasks[Symbol.iterator]();
   const stop = new AbortController();
   const end = AbortSignal.any([signal, stop.signal]);
-  const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver));
+  const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver, onShare));
   try {
     await Promise.all(lines);
   } catch (error) {
@@ -60,6 +63,7 @@ async function workLine<T extends Task>(
   queue: Iterator<T>,
   signal: AbortSignal,
   deliver: (task: T, result: ReplicationResult) => void,
+  onShare: (task: T, share: number) => void,
 ): Promise<void> {
   if (signal.aborted) return;
   const worker = new Worker(workerUrl());
@@ -69,35 +73,43 @@ async function workLine<T extends Task>(
     if (ready === "interrupted") return;
     if (ready.kind === "failed") throw new ReplicationFailed(ready.message);
     for (let next = queue.next(); next.done !== true; next = queue.next()) {
-      const report = await ask(worker, next.value, signal);
+      const task = next.value;
+      const report = await ask(worker, task, signal, (share) => onShare(task, share));
       if (report === "interrupted") return;
       if (report.kind === "failed") throw new ReplicationFailed(report.message);
-      if (report.kind === "measured") deliver(next.value, report.result);
+      if (report.kind === "measured") deliver(task, report.result);
     }
   } finally {
     await worker.terminate();
   }
 }
 
-function ask(worker: Worker, { experiment, replication, samples }: Task, signal: AbortSignal) {
-  const report = reportOf(worker, signal);
+function ask(worker: Worker, { experiment, replication, samples }: Task, signal: AbortSignal, onShare: OnShare) {
+  const report = reportOf(worker, signal, onShare);
   worker.postMessage({ experiment, replication, samples });
   return report;
 }
 
-/** What the worker says next. */
-function reportOf(worker: Worker, signal: AbortSignal): Promise<Report | "interrupted"> {
+type OnShare = (share: number) => void;
+type LastReport = Exclude<Report, { kind: "under-way" }> | "interrupted";
+
+/** What the worker says next, but for how far it is. */
+function reportOf(worker: Worker, signal: AbortSignal, onShare: OnShare = () => {}): Promise<LastReport> {
   if (signal.aborted) return Promise.resolve("interrupted");
   return new Promise((resolve) => {
-    const settle = (outcome: Report | "interrupted"): void => {
-      worker.off("message", settle).off("error", onError).off("exit", onExit);
+    const settle = (outcome: LastReport): void => {
+      worker.off("message", onMessage).off("error", onError).off("exit", onExit);
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
+    };
+    const onMessage = (report: Report): void => {
+      if (report.kind === "under-way") onShare(report.share);
+      else settle(report);
     };
     const onError = (error: unknown): void => settle({ kind: "failed", message: String(error) });
     const onExit = (code: number): void => settle({ kind: "failed", message: `the worker ended with code ${code}` });
     const onAbort = (): void => settle("interrupted");
-    worker.on("message", settle).on("error", onError).on("exit", onExit);
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
     signal.addEventListener("abort", onAbort);
   });
 }

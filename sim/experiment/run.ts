@@ -8,7 +8,7 @@ import type { Experiment, ReplicationResult } from "./types.ts";
 export interface RunOptions extends PoolOptions {
   /** Races of the first replication that are kept in full. */
   readonly samples: number;
-  /** Called after each replication. */
+  /** Called after each replication, and with a part of one while it takes longer than a second or so. */
   readonly onProgress: (done: number, of: number) => void;
 }
 
@@ -53,6 +53,8 @@ export async function runInOrder(
   const gatherings = new Map<number, Gathering>();
   const total = experiments.reduce((sum, { replications }) => sum + replications, 0);
   let done = 0;
+  /** Of replications under way, how much is done. */
+  const shares = new Map<Part, number>();
 
   function* parts(): Iterable<Part> {
     for (const [index, experiment] of experiments.entries()) {
@@ -63,12 +65,21 @@ export async function runInOrder(
     }
   }
 
-  return runTasks(parts(), pool, ({ index, experiment }, result) => {
+  const deliverPart = (part: Part, result: ReplicationResult): void => {
+    const { index, experiment } = part;
+    shares.delete(part);
     const gathering = gatherings.get(index) as Gathering;
     gathering.results.push(result);
     onProgress(++done, total);
     if (gathering.results.length < experiment.replications) return;
     gatherings.delete(index);
     deliver(index, measured(experiment, gathering.results, performance.now() - gathering.startedMs));
+  };
+  return runTasks(parts(), pool, deliverPart, (part, share) => {
+    shares.set(part, share);
+    onProgress(
+      [...shares.values()].reduce((sum, each) => sum + each, done),
+      total,
+    );
   });
 }

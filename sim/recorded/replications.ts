@@ -1,6 +1,7 @@
 import type { PolicySpec } from "../../policies/policy.ts";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type Estimate, estimate } from "../experiment/statistics.ts";
+import type { Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { FleetBehaviour } from "./course.ts";
 import { ascending, ksDistance, quantile } from "./distance.ts";
 import type { Outcome } from "./outcome.ts";
@@ -42,8 +43,10 @@ export const RECORDED_METRICS = {
 export type RecordedMetric = keyof typeof RECORDED_METRICS;
 export const RECORDED_METRIC_NAMES = Object.keys(RECORDED_METRICS) as readonly RecordedMetric[];
 
-export function jobLatenciesMs({ jobs }: Outcome): number[] {
-  return jobs.map(({ latencyUs }) => latencyUs / 1_000);
+/** In milliseconds; of the jobs in one mode alone, where one is named. */
+export function jobLatenciesMs({ jobs }: Outcome, mode?: Mode): number[] {
+  const chosen = mode === undefined ? jobs : jobs.filter((job) => job.mode === mode);
+  return chosen.map(({ latencyUs }) => latencyUs / 1_000);
 }
 
 function jobPercentileMs(outcome: Outcome, p: number): number {
@@ -87,7 +90,7 @@ export interface Likeness {
 /** Needs a replication. */
 export function likenessOf(actual: Outcome, outcomes: readonly Outcome[]): Likeness {
   assert(outcomes.length > 0, "a likeness needs replications");
-  const latencies = outcomes.map(jobLatenciesMs);
+  const latencies = outcomes.map((outcome) => jobLatenciesMs(outcome));
   const distance = ksDistance(jobLatenciesMs(actual), latencies.flat());
   if (latencies.length === 1) return { distance, byChance: undefined };
   const chance = latencies.map((own, r) => ksDistance(own, latencies.filter((_, other) => other !== r).flat()));

@@ -29,6 +29,7 @@ export class OpenWorld extends BareWorld {
         streamFor: stream,
         samples: 0,
         patience: 1e6,
+        onLook: () => {},
       },
       1,
     );
