@@ -65,6 +65,7 @@ export class WorkBudget {
 
   /** What a copy of this class and sender may still reserve: the least of what its buckets hold. */
   availableUs(served: string, sender: string): number {
+    if (this.unlimited) return Number.MAX_SAFE_INTEGER;
     let us = this.#global.availableUs(ALL);
     if (this.#classes.inForce) us = Math.min(us, this.#classes.availableUs(served));
     if (this.#senders.inForce) us = Math.min(us, this.#senders.availableUs(sender));

@@ -69,8 +69,10 @@ export class CopyBooks {
 function remember(copy: Copy, event: CopyEvent, nowUs: number): void {
   const { usualUs } = copy.race.served.strain;
   if (usualUs === 0 || event === "fail" || event === "refuted") return;
-  const { record } = copy.node;
+  const { record, slots } = copy.node;
   const durationUs = Math.min(nowUs, copy.answeredUs) - copy.launchedUs;
-  if (copy.executing) record.outlasted(durationUs / usualUs, copy.crowd);
-  else record.answered(durationUs / usualUs, copy.crowd);
+  // Who registered again without slots is as who has one.
+  const crowd = (copy.ahead + 1) / Math.max(1, slots);
+  if (copy.executing) record.outlasted(durationUs / usualUs, crowd);
+  else record.answered(durationUs / usualUs, crowd);
 }

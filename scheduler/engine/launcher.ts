@@ -142,7 +142,7 @@ export class Launcher {
       grant,
       feeGwei,
       bondGwei,
-      crowd: (node.load + 1) / node.slots,
+      ahead: node.load,
       dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
     });
     this.#copies.put(copy);

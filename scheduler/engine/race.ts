@@ -153,8 +153,8 @@ export class Copy implements CopyView, CopyPicture {
   readonly feeGwei: number;
   /** What of its node's bond it holds; 0 outside mode `optimistic`. */
   bondGwei: number;
-  /** Copies on its node for each slot when it was launched, itself included. */
-  readonly crowd: number;
+  /** Copies on its node when it was launched. */
+  readonly ahead: number;
   state: CopyState = "sent";
   /** When its silence becomes an error: not accepted, not answered, or without a verdict. */
   dueUs: number;
@@ -186,7 +186,7 @@ export class Copy implements CopyView, CopyPicture {
     grant: number;
     feeGwei: number;
     bondGwei: number;
-    crowd: number;
+    ahead: number;
     dueUs: number;
   }) {
     this.id = fields.id;
@@ -202,7 +202,7 @@ export class Copy implements CopyView, CopyPicture {
     this.grant = fields.grant;
     this.feeGwei = fields.feeGwei;
     this.bondGwei = fields.bondGwei;
-    this.crowd = fields.crowd;
+    this.ahead = fields.ahead;
     this.dueUs = fields.dueUs;
   }
 
