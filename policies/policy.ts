@@ -60,11 +60,11 @@ export interface Room {
 
 /** What a policy sees of a copy. */
 export interface CopyPicture {
-  readonly node: { readonly id: string };
+  readonly node: { readonly id: string; readonly slots: number };
   readonly launchedUs: number;
   /** When its node had a slot for it, as far as is known here; `NEVER` before. */
   readonly startedUs: number;
-  /** Copies that were in front of it at the launch, per slot of the node, one that was running counting half. */
+  /** Copies on its node when it was launched, those that ran included. */
   readonly ahead: number;
   /** When its answer came; `NEVER` before. */
   readonly answeredUs: number;

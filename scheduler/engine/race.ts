@@ -144,7 +144,6 @@ export class Copy implements CopyView, CopyPicture {
   readonly speculative: boolean;
   readonly launchedUs: number;
   startedUs = NEVER;
-  ahead = 0;
   readonly leaseUs: number;
   /** What of the work budget it holds; 0 for primary copies. */
   readonly reservedUs: number;

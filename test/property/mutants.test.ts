@@ -6,7 +6,8 @@ import { type MachineMaker, replayed } from "../../sim/checkers/replay.ts";
 import { hostileScenarios, scenarios } from "../support/arbitraries.ts";
 import { engineMaker } from "../../sim/swarm/engine-machine.ts";
 import { play, SMALL_RUN } from "../../sim/swarm/harness.ts";
-import { IDLERS, type Mutant, MUTANTS, mutantMaker, PRICE_MINDED } from "../support/mutants.ts";
+import { IDLERS, MUTANTS, PRICE_MINDED } from "../support/mutants.ts";
+import { type Mutant, mutantMaker } from "../support/tampering.ts";
 import { ignoresGasPrices, sealsEverything } from "../support/properties.ts";
 import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
 

@@ -1,7 +1,7 @@
 import type { BudgetSpec, PolicySpec } from "../../policies/index.ts";
 import { MAX_BURST_MS } from "../../policies/token-buckets.ts";
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
-import type { Mutant, Tampering } from "./mutants.ts";
+import type { Mutant, Tampering } from "./tampering.ts";
 
 /** Planted errors of the work budget (P6). test/unit/policies/budget-intervals.test.ts plants those that take an override. */
 

@@ -102,7 +102,7 @@ describe("spark", () => {
 describe("mantri", () => {
   const running = (...agesS: readonly number[]): { copies: readonly CopyPicture[] } => ({
     copies: agesS.map((age) => ({
-      node: { id: "node" },
+      node: { id: "node", slots: 1 },
       startedUs: 100 * S - age * S,
       ahead: 0,
       launchedUs: 100 * S - age * S,
@@ -270,7 +270,7 @@ describe("single-d", () => {
 
 describe("what the peers read from a race", () => {
   const copy = (launchedUs: number, endedUs: number, held = false): CopyPicture => ({
-    node: { id: "node" },
+    node: { id: "node", slots: 1 },
     startedUs: launchedUs,
     ahead: 0,
     launchedUs,

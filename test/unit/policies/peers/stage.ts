@@ -158,7 +158,7 @@ export class Stage {
 
   #launch(speculative: boolean): void {
     const ends = { held: false, endedUs: NEVER, answeredUs: NEVER, outcome: undefined };
-    const node = { id: `node-${this.#copies.length}` };
+    const node = { id: `node-${this.#copies.length}`, slots: 1 };
     const { nowUs: launchedUs } = this;
     this.#copies.push({ ...ends, live: true, node, launchedUs, startedUs: launchedUs, ahead: 0, speculative });
     this.memory?.launched({ speculative }, this.nowUs);
