@@ -15,7 +15,7 @@ export interface Mutant {
   readonly name: string;
   /** The promises any of whose checkers may be the one to notice. */
   readonly breaks: readonly PromiseName[];
-  readonly plant: () => Tampering;
+  readonly plant: (config: EngineConfig) => Tampering;
   /** What the complaint must say, where the promise alone does not tell the reason. */
   readonly shows?: RegExp;
   /** The engine is made with this, while the checkers go by what was agreed. */
@@ -33,7 +33,7 @@ export type Tell = (event: EngineEvent) => readonly Command[];
 
 export function mutantMaker(config: EngineConfig, mutant: Mutant): MachineMaker {
   const maker = engineMaker(mutant.configure?.(config) ?? config);
-  const tampering = mutant.plant();
+  const tampering = mutant.plant(config);
   return {
     make: () => tampered(maker.make(), tampering),
     restore: (snapshot) => tampered(maker.restore(snapshot), tampering),
