@@ -1,14 +1,13 @@
-import type { PlacementSpec } from "../../policies/placement.ts";
-import type { LeafSpec } from "../../policies/policy.ts";
+import { BUDGET, PLACEMENTS, POLICIES } from "../../policies/format.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
-import type { Fields, Kind } from "./fields.ts";
-import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
+import type { Fields, Kind } from "../../scheduler/fields/fields.ts";
+import { durationMs, integer, number, ratePerS, value, variation } from "../../scheduler/fields/field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { ArrivalSpec } from "./types.ts";
 
-const { ms: MAX_MS, copies: MAX_COPIES } = EXPERIMENT_LIMITS;
+const { ms: MAX_MS } = EXPERIMENT_LIMITS;
 
 const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
   poisson: {
@@ -34,25 +33,6 @@ const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
       speedup: number("2 lets the trace run twice as fast", { above: 0, atMost: 1_000_000, absent: value(1) }),
     },
   },
-};
-
-const POLICIES: { readonly [K in LeafSpec["kind"]]: Kind } = {
-  fixed: {
-    means: "that many copies at once",
-    fields: { copies: integer("copies", { atLeast: 1, atMost: MAX_COPIES }) },
-  },
-  hedge: {
-    means: "one copy, then another after each delay while the job lingers",
-    fields: {
-      delayMs: durationMs("delay before another copy"),
-      maxCopies: integer("copies at the most", { atLeast: 1, atMost: MAX_COPIES }),
-    },
-  },
-};
-
-const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
-  random: { means: "distinct nodes, uniformly", fields: {} },
-  "least-loaded": { means: "the least loaded node, ties at random", fields: {} },
 };
 
 /** Every key of an experiment file except `variants` and `sweep`, in the order of the docs. */
@@ -99,14 +79,5 @@ export const EXPERIMENT_FIELDS: Fields = {
     means: "on which node",
     absent: { derived: "`random`" },
   },
-  budget: {
-    type: "section",
-    word: "unlimited",
-    means: "of speculative work: burstMs + ratio × primary work",
-    absent: value("unlimited"),
-    fields: {
-      ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: 1_000 }),
-      burstMs: number("machine-time granted at the start", { atLeast: 0, atMost: MAX_MS }),
-    },
-  },
+  budget: { ...BUDGET, absent: value("unlimited") },
 };

@@ -1,7 +1,7 @@
-import type { Place } from "./check.ts";
-import { inside, trouble } from "./check.ts";
-import type { Plain, PlainSection } from "./fields.ts";
-import { isSection } from "./fields.ts";
+import type { Place } from "../../scheduler/files/check.ts";
+import { inside, trouble } from "../../scheduler/files/check.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import { lognormalFromMeanAndP95, lognormalFromMedianAndP95 } from "./lognormal.ts";
 import type { Experiment, FleetSpec, NodeClassSpec, ServiceSpec } from "./types.ts";
 

@@ -1,10 +1,19 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Path } from "../../scheduler/files/yaml.ts";
-import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection, SectionsField } from "./fields.ts";
-import { allowed, isSection } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./limits.ts";
-import { nearest } from "./nearest.ts";
+import type {
+  Field,
+  Fields,
+  Kind,
+  ListField,
+  NumberField,
+  Plain,
+  PlainSection,
+  SectionsField,
+} from "../fields/fields.ts";
+import { allowed, isSection } from "../fields/fields.ts";
+import { FIELD_LIMITS } from "../fields/limits.ts";
+import { nearest } from "../fields/nearest.ts";
+import type { Path } from "./yaml.ts";
 
 /** Something wrong with a file, for the one who wrote it. */
 export interface Trouble {
@@ -48,8 +57,8 @@ export function check(field: Field, value: Plain, place: Place): Plain | undefin
       return isSection(value) ? checkKind(field.kinds, value, place) : wrong(field, value, place);
     case "again":
       if (value === field.word && field.word !== undefined) return value;
-      if (place.depth >= EXPERIMENT_LIMITS.depth) {
-        return trouble(place, `is nested more than ${EXPERIMENT_LIMITS.depth} deep`);
+      if (place.depth >= FIELD_LIMITS.depth) {
+        return trouble(place, `is nested more than ${FIELD_LIMITS.depth} deep`);
       }
       return check(field.field(), value, { ...place, depth: place.depth + 1 });
     default:

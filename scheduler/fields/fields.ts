@@ -1,6 +1,6 @@
-import type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
+import type { Plain, PlainSection } from "../files/yaml.ts";
 
-/** What a key of an experiment file may hold, as data: the parser, its messages and the table in the docs read the same. */
+/** What a key of a file may hold, as data: the parser, its messages and the table in the docs read the same. */
 export type Field =
   | NumberField
   | WordField
@@ -94,7 +94,7 @@ export interface AgainField extends Common {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-export type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
+export type { Plain, PlainSection } from "../files/yaml.ts";
 
 export function isSection(value: Plain | undefined): value is PlainSection {
   return typeof value === "object" && value !== null && !Array.isArray(value);
