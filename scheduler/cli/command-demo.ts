@@ -2,7 +2,8 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { PipeFailed } from "../index.ts";
 import { DemoRefused, runDemo } from "./demo.ts";
-import { DEMO_LIMITS, type DemoOptions, parsePolicy } from "./demo-options.ts";
+import { DEMO_LIMITS, type DemoOptions } from "./demo-options.ts";
+import { parsePolicy } from "../../policies/short-form.ts";
 import { TraceError } from "./demo-workload.ts";
 
 const { maxBlocks, minNodes, maxNodes, maxRatePerS } = DEMO_LIMITS;

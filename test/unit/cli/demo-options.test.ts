@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatPolicy, parsePolicy } from "../../../scheduler/cli/demo-options.ts";
+import { formatPolicy, parsePolicy } from "../../../policies/short-form.ts";
 
 describe("a policy on the command line", () => {
   it("is read as what it says", () => {
