@@ -86,7 +86,9 @@ function fill(field: Field, place: Place): Plain | undefined {
   if (field.absent === undefined) return trouble(place, `is missing; it is ${allowed(field)}: ${field.means}`);
   if ("value" in field.absent) return field.absent.value;
   // A section whose own keys can all be left out; what else is derived, the parser knows.
-  return field.type === "section" ? checkFields(field.fields, {}, place) : undefined;
+  if (field.type !== "section" || Object.values(field.fields).some(({ absent }) => absent === undefined))
+    return undefined;
+  return checkFields(field.fields, {}, place);
 }
 
 function checkKind(kinds: Readonly<Record<string, Kind>>, section: PlainSection, place: Place): Plain | undefined {
@@ -135,7 +137,7 @@ function checkList(field: ListField, value: Plain, place: Place): Plain | undefi
   if (!Array.isArray(value) || value.length < field.minItems || value.length > field.maxItems) {
     return wrong(field, value as Plain, place);
   }
-  const items = value.map((item: Plain, index) => checkNumber(field.of, item, inside(place, index)));
+  const items = value.map((item: Plain, index) => check(field.of, item, inside(place, index)));
   return items.every((item) => item !== undefined) ? items : undefined;
 }
 

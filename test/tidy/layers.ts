@@ -37,7 +37,7 @@ export const LAYERS: readonly Layer[] = [
   { part: "mempool/evm", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
   { part: COMMANDS, uses: ["scheduler/shared"], usesTypes: ["mempool", "policies"], packages: "pure" },
   { part: "scheduler/engine", uses: CORE, usesTypes: [], packages: "pure" },
-  { part: "scheduler/files", uses: ["scheduler/fields"], usesTypes: [], packages: "quiet" },
+  { part: "scheduler/files", uses: [...EDGE, "scheduler/fields"], usesTypes: [], packages: "quiet" },
   { part: "scheduler/proofs", uses: CORE, usesTypes: [TRANSPORT], packages: "quiet" },
   {
     part: "scheduler/registry",
@@ -50,14 +50,14 @@ export const LAYERS: readonly Layer[] = [
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {
     part: "scheduler/live",
-    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "scheduler/registry", "mempool/evm"],
+    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/files", "mempool/evm"],
     usesTypes: [],
     packages: "live",
   },
   { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/fields", "scheduler/files"], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
-    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/live", TRANSPORT],
+    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/files", "scheduler/live", TRANSPORT],
     usesTypes: [],
     packages: "live",
   },
