@@ -46,7 +46,8 @@ export { declaredCalls, type PreExecution, type PreExecutionRequest, type PreExe
 export { DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 export type { ModeQuote, Quote, QuotedLatency, QuoteQuestion } from "./live/quote.ts";
 export type { BlockRecord } from "./live/records.ts";
-export { type AccountView, type SealRequest, ServiceFailed, type ServiceStatistics } from "./live/service.ts";
+export type { AccountView, SealRequest, ServiceStatistics } from "./live/service.ts";
+export { ServiceFailed } from "./live/service-failed.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";
 export { createEmulatorRoot, type EmulatorRoot } from "./node/enclave-emulator.ts";

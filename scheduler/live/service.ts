@@ -32,6 +32,7 @@ import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
 import { isRepeat, writeDown } from "./recovery.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
+import { failureOf, ServiceFailed } from "./service-failed.ts";
 import { copyOf, isAccountName, preview, requireNatural } from "./service-checks.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
@@ -88,20 +89,6 @@ export interface ServiceStatistics {
   /** Node messages that found no room. */
   readonly droppedMessages: number;
   readonly blobBytes: number;
-}
-
-/**
- * A question that was not answered. `failed`: the service is over, its journal could not be written, or it met a bug of its
- * own; start it again from its directory. `closed`: it was stopped. `overloaded`: too many wait; nothing was done.
- */
-export class ServiceFailed extends Error {
-  override readonly name = "ServiceFailed";
-  readonly reason: "failed" | "closed" | "overloaded";
-
-  constructor(reason: ServiceFailed["reason"], message: string, cause?: unknown) {
-    super(message, { cause });
-    this.reason = reason;
-  }
 }
 
 /**
@@ -488,9 +475,4 @@ export class Service {
     this.#subscribers.close();
     this.#failed.resolve(failure);
   }
-}
-
-function failureOf(cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new ServiceFailed("failed", `the service cannot go on: ${message}`, cause);
 }
