@@ -262,6 +262,11 @@ export class Engine {
     return { bondGwei: this.#bonds.bondGwei(node), freeGwei: this.#bonds.freeGwei(node) };
   }
 
+  /** What races that open now begin under. */
+  get policy(): PolicySpec {
+    return this.#races.shelf.spec;
+  }
+
   /** Sizes of what is held, for metrics and limits (P11). */
   get sizes(): EngineSizes {
     let waiting = 0;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { MAX_POLICY_FILE_BYTES, POLICY_FILE_FIELDS } from "../../policies/file-format.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { problemOf } from "../../policies/policy.ts";
@@ -38,12 +38,27 @@ export class PolicyFileError extends Error {
 
 /** Reads a policy file. Rejects with a `PolicyFileError`. */
 export async function loadPolicyFile(path: string): Promise<RulesSpec> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new PolicyFileError(path, [whole(`cannot be read (${error.code ?? error.message})`)]);
-  });
-  const read = readPolicyText(text, path);
-  if (!read.ok) throw new PolicyFileError(path, read.problems);
-  return read.spec;
+  const { read } = await readPolicyFile(path);
+  if (read instanceof PolicyFileError) throw read;
+  return read;
+}
+
+/** The same for who reads a file again and again: `said` is its text, or why it has none. Does not reject. */
+export async function readPolicyFile(
+  path: string,
+): Promise<{ readonly said: string; readonly read: RulesSpec | PolicyFileError }> {
+  try {
+    // Before it fills the memory.
+    const { size } = await stat(path);
+    if (size > MAX_POLICY_FILE_BYTES) throw new Error(`is longer than ${MAX_POLICY_FILE_BYTES} bytes`);
+    const said = await readFile(path, "utf8");
+    const read = readPolicyText(said, path);
+    return { said, read: read.ok ? read.spec : new PolicyFileError(path, read.problems) };
+  } catch (error) {
+    const said =
+      error instanceof Error && "code" in error ? `cannot be read (${error.code})` : (error as Error).message;
+    return { said, read: new PolicyFileError(path, [whole(said)]) };
+  }
 }
 
 /** Reads a policy file's text (YAML, of which JSON is a part). `origin` says where it came from. Never throws. */

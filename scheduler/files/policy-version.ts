@@ -17,6 +17,11 @@ export function identityOf(spec: PolicySpec): PolicyIdentity {
   return { name: spec.name, version: spec.version ?? versionOf(spec), origin: spec.origin };
 }
 
+/** The policy as the journal holds it: rules with their version, which nobody else may give them. */
+export function versioned(spec: PolicySpec): PolicySpec {
+  return spec.kind === "rules" ? { ...spec, version: versionOf(spec) } : spec;
+}
+
 /** As many digits of a version as a person compares. */
 export function shortVersion({ version }: Pick<PolicyIdentity, "version">): string {
   return version.slice(0, 12);
