@@ -87,11 +87,20 @@ export async function writeRunFile(
   options: DemoOptions,
   nodes: readonly EmbeddedNode[],
 ): Promise<void> {
-  const { blocks, nodes: count, seed, policy, latency, faults, ratePerS, trace = null } = options;
+  const { blocks, nodes: count, seed, policy, policyFile, latency, faults, ratePerS, trace = null } = options;
   const run: RunFile = {
     format: 1,
     program: PROGRAM,
-    options: { blocks, nodes: count, seed, policy: formatPolicy(policy), latency, faults, ratePerS, trace },
+    options: {
+      blocks,
+      nodes: count,
+      seed,
+      policy: policyFile ?? formatPolicy(policy),
+      latency,
+      faults,
+      ratePerS,
+      trace,
+    },
     nodes: nodes.map(({ id, latency: own, speed, fault, luckHex }) => ({ id, latency: own, speed, fault, luckHex })),
     reportIntervalMs: NODE_LIMITS.reportIntervalMs,
     reportDelayMs: NODE_LIMITS.reportDelayMs,
