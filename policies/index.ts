@@ -6,7 +6,16 @@ import type { LeafSpec, Policy } from "./policy.ts";
 export type { Candidate, Placement, PlacementSpec } from "./placement.ts";
 export { placementOf } from "./placement.ts";
 export type { CopyEnd, CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
-export type { CopyPicture, Decision, LeafSpec, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
+export type {
+  CopyPicture,
+  Decision,
+  Explanation,
+  LeafSpec,
+  Policy,
+  PolicySpec,
+  RacePicture,
+  Surroundings,
+} from "./policy.ts";
 export type { RuleConditions, RuleSpec, RulesSpec } from "./rules.ts";
 export type { ServiceTimes } from "./service-times.ts";
 export { KaplanMeier } from "./service-times.ts";

@@ -1,9 +1,10 @@
-import { Effect } from "effect";
+import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { RECORDED_FLAGS, whenInRange } from "./command-recorded.ts";
 import { untilInterrupted } from "./interruption.ts";
 import { policyCheck } from "./policy-check.ts";
 import { policyDiff } from "./policy-diff.ts";
+import { policyExplain } from "./policy-explain.ts";
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false),
@@ -49,7 +50,32 @@ const diff = Command.make(
   ),
 );
 
+const explain = Command.make(
+  "explain",
+  {
+    job: Flag.String("job").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("a call and the world that it meets, as docs/TUNING.md describes it"),
+    ),
+    policy: Flag.String("policy").pipe(
+      Flag.optional,
+      Flag.withMetavar("POLICY"),
+      Flag.withDescription("a policy file or a short form; without it the one in force in the journal, or the default"),
+    ),
+    journal: Flag.String("journal").pipe(
+      Flag.optional,
+      Flag.withMetavar("DIR"),
+      Flag.withDescription("what a live run kept, in place of what the job file says of durations and nodes"),
+    ),
+    json,
+  },
+  Effect.fn(function* ({ policy: named, journal, ...given }) {
+    const options = { ...given, policy: Option.getOrUndefined(named), journal: Option.getOrUndefined(journal) };
+    yield* untilInterrupted(() => policyExplain(options), "pipe policy explain");
+  }),
+).pipe(Command.withDescription("Why a call's copies would be launched when and where, in words and numbers"));
+
 export const policy = Command.make("policy").pipe(
   Command.withDescription("Policy files: whether they are right, what they would do, what they would change"),
-  Command.withSubcommands([check, diff]),
+  Command.withSubcommands([check, explain, diff]),
 );

@@ -6,7 +6,7 @@ import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
+import { type Mode, MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
 import { Blocks } from "./blocks.ts";
 import type { Commands, TransactionView } from "./commands.ts";
 import type { EngineConfig } from "./config.ts";
@@ -16,7 +16,8 @@ import type { EngineEvent } from "./events.ts";
 import { Fleet, FleetNode } from "./fleet.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { type ModeOutlook, outlookOf } from "./outlook.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { Explanation, PolicySpec } from "../../policies/policy.ts";
+import type { ServiceTimes } from "../../policies/service-times.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
 import { Settlement } from "./settlement.ts";
@@ -235,6 +236,20 @@ export class Engine {
       estimates.push({ height, sealAtUs, probability });
     }
     return estimates;
+  }
+
+  /** What the policies of a transaction's races make of them, one for each race that has something to say. */
+  explain(hash: string, nowUs: number): readonly Explanation[] {
+    const calls = this.#pool.byHash(hash)?.calls ?? [];
+    return calls.flatMap(({ race: id }) => {
+      const race = this.#raceOf(id);
+      return (race === undefined ? undefined : this.#races.explain(race, nowUs)) ?? [];
+    });
+  }
+
+  /** What has been learned of how long copies take from dispatch to answer; `undefined` for what no node ever offered. */
+  timesOf(model: string, mode: Mode): ServiceTimes | undefined {
+    return this.#fleet.class(model, mode)?.times;
   }
 
   /** What a call of this model would meet now in each mode that some node offers; `quorum` answers decide it. */

@@ -1,4 +1,4 @@
-import type { Decision, Surroundings, WorkBudget } from "../../policies/index.ts";
+import type { Decision, Explanation, Surroundings, WorkBudget } from "../../policies/index.ts";
 import { NOTHING_KNOWN } from "../../policies/service-times.ts";
 import type { Random } from "../shared/random.ts";
 import { NEVER, type SlowReason } from "../shared/vocabulary.ts";
@@ -35,14 +35,7 @@ export class Planner {
   consider(race: Race, nowUs: number, out: Commands): void {
     const decision = this.#decision;
     if (race.lane === "slow") this.#considerSlow(race, nowUs);
-    else {
-      const surroundings = this.#surroundings;
-      surroundings.nowUs = nowUs;
-      surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.#budget.availableUs;
-      surroundings.domains = race.served.domains;
-      race.policy.decide(race, surroundings, decision);
-    }
+    else race.policy.decide(race, this.#around(race, nowUs), decision);
     let lookUs = decision.lookAtUs;
     // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides; and as many as
     // a quorum needs are not speculation, however slowly they are launched.
@@ -61,6 +54,20 @@ export class Planner {
       }
     }
     race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+  }
+
+  /** What the race's policy makes of it; `undefined` when it has nothing to say. */
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return race.policy.explain?.(race, this.#around(race, nowUs));
+  }
+
+  #around(race: Race, nowUs: number): Surroundings {
+    const surroundings = this.#surroundings;
+    surroundings.nowUs = nowUs;
+    surroundings.serviceTimes = race.served.times;
+    surroundings.budgetUs = this.#budget.availableUs;
+    surroundings.domains = race.served.domains;
+    return surroundings;
   }
 
   #considerSlow(race: Race, nowUs: number): void {

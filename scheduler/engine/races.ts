@@ -1,5 +1,6 @@
 import {
   type BudgetSpec,
+  type Explanation,
   type CopyOutcome,
   type PlacementSpec,
   type PolicySpec,
@@ -147,6 +148,10 @@ export class Races {
   changePolicy(spec: PolicySpec): void {
     const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
     this.shelf.change(spec, this.fleet, inUse);
+  }
+
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return this.#planner.explain(race, nowUs);
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {

@@ -55,7 +55,7 @@ function normaliseClass(one: PlainSection, place: Place): NodeClassSpec | undefi
 }
 
 /** Lognormals by mean and coefficient of variation, also within other services. */
-function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
+export function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
   if (service["kind"] === "lognormal") return normaliseLognormal(service, place);
   const inner: Record<string, Plain> = {};
   for (const key of ["of", "tokens"]) {
