@@ -56,6 +56,21 @@ function runText(report: Pick<ReplayReport, "directory" | "actual" | "likeness" 
     `${directory}: ${submitted} transactions, ${withCalls} with inference, ${actual.jobs} jobs decided under ${actual.policy}.\n`,
     `${likenessText(likeness)} (${replications} replications of the recorded policy against the real run).\n`,
     ...(beyondChance(likeness) ? [UNLIKE] : []),
+    ...onTimeWarning(likeness),
+  ];
+}
+
+/** A share of one transaction in a hundred is below what anybody tunes for. */
+const NEGLIGIBLE_SHARE = 0.01;
+
+function onTimeWarning({ onTime: { real, expected } }: Likeness): readonly string[] {
+  if (expected === undefined) return [];
+  const [low, high] = expected;
+  if (real >= low - NEGLIGIBLE_SHARE && real <= high + NEGLIGIBLE_SHARE) return [];
+  const write = METRICS.onTimeShare.write;
+  return [
+    `Really ${write(real)} were sealed on time, where replications of the recorded policy give ${write(Math.max(0, low))} to ${write(Math.min(1, high))}: ` +
+      "something that decided it is not reproduced, such as a machine too busy to seal in time. Other policies' figures tell at best a direction.\n",
   ];
 }
 
