@@ -17,7 +17,16 @@ export { DEFAULTS } from "./defaults.ts";
 export { formatPolicy, parsePolicy } from "./short-form.ts";
 export { NodeRecord } from "./placement/node-record.ts";
 export type { CopyEnd, CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
-export type { CopyPicture, Decision, LeafSpec, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
+export type {
+  CopyPicture,
+  Decision,
+  Explanation,
+  LeafSpec,
+  Policy,
+  PolicySpec,
+  RacePicture,
+  Surroundings,
+} from "./policy.ts";
 export type { RuleConditions, RuleSpec, RulesSpec } from "./rules.ts";
 export type { ServiceTimes } from "./service-times.ts";
 export { KaplanMeier } from "./service-times.ts";

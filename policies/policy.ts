@@ -105,6 +105,14 @@ export interface Decision {
   lookAtUs: number;
 }
 
+/** Why a policy would launch when it would, for a person. */
+export interface Explanation {
+  /** Sentences, in order. */
+  readonly words: readonly string[];
+  /** What they rest on, by name, units last. */
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
 /**
  * Decides when another copy is launched. It looks only at what it is shown, and keeps nothing but its memory, which it never
  * writes while deciding. It is asked when a race's first copy is on its way, when a copy is lost, and at each look that it
@@ -115,6 +123,8 @@ export interface Policy {
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
   /** Whether it plans by what is learned of sizes, nodes and correlation. */
   readonly learns?: boolean;
+  /** What it makes of a race as it stands, for who asks; decides nothing. Missing where the parameters say it all. */
+  explain?(race: RacePicture, surroundings: Surroundings): Explanation;
   /** A fresh memory, or the one of a snapshot: one for each (model, mode). Missing for a policy that remembers nothing. */
   remember?(snapshot?: PlainData): PolicyMemory;
 }

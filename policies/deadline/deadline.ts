@@ -8,6 +8,7 @@ import {
   racing,
   type Surroundings,
 } from "../policy.ts";
+import { explainDeadline } from "./explain.ts";
 import type { Plan, Prospect } from "./frontier.ts";
 import type { FrozenLaw } from "./law.ts";
 import { DeadlineMemory, turnsOf } from "./memory.ts";
@@ -34,6 +35,7 @@ export function deadline(spec: DeadlineSpec): Policy {
   return {
     spec,
     learns: true,
+    explain: (race, { nowUs }) => explainDeadline(spec, race, nowUs),
     remember: (snapshot?: PlainData) => new DeadlineMemory(spec.target, Math.min(2, most), snapshot),
     decide(race, surroundings, decision) {
       decision.lookAtUs = NEVER;

@@ -1,9 +1,9 @@
 import type { Mode, ServiceStatistics } from "../index.ts";
 import type { LatencySummary } from "../live/latency.ts";
-import { formatPolicy } from "../../policies/short-form.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import type { Registry } from "../registry/registry.ts";
 import { setupOf } from "../proofs/zkml/setup.ts";
+import { type PolicyIdentity, shortVersion } from "../files/policy-version.ts";
 import { MODES } from "../shared/vocabulary.ts";
 import { type DemoTally, sum } from "./demo-tally.ts";
 
@@ -88,6 +88,12 @@ export interface SummedStatistics {
   readonly counters: Pick<ServiceStatistics["counters"], "workUs" | "speculativeWorkUs" | "proofsRejected">;
   readonly sizes: Pick<ServiceStatistics["sizes"], "pending">;
   readonly ledger: ServiceStatistics["ledger"];
+  readonly policy: PolicyIdentity;
+}
+
+function policyInWords(policy: PolicyIdentity): string {
+  const { name, origin } = policy;
+  return origin === undefined ? name : `${name} of ${origin}, version ${shortVersion(policy)}`;
 }
 
 export function summarise(parts: {
@@ -106,7 +112,7 @@ export function summarise(parts: {
     blocks: tally.blocks,
     nodes: options.nodes,
     seed: options.seed,
-    policy: formatPolicy(options.policy),
+    policy: policyInWords(statistics.policy),
     latency: options.latency,
     workload: options.trace ?? `made up, ${options.ratePerS} transactions per second`,
     transactions: {

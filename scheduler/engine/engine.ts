@@ -6,7 +6,7 @@ import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
+import { type Mode, MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
 import { Blocks } from "./blocks.ts";
 import type { Commands, TransactionView } from "./commands.ts";
 import type { EngineConfig } from "./config.ts";
@@ -17,7 +17,8 @@ import { Fleet } from "./fleet.ts";
 import { FleetNode } from "./fleet-node.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { type ModeOutlook, outlookOf } from "./outlook.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { Explanation, PolicySpec } from "../../policies/policy.ts";
+import type { ServiceTimes } from "../../policies/service-times.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
 import { Settlement } from "./settlement.ts";
@@ -243,6 +244,20 @@ export class Engine {
     return estimates;
   }
 
+  /** What the policies of a transaction's races make of them, one for each race that has something to say. */
+  explain(hash: string, nowUs: number): readonly Explanation[] {
+    const calls = this.#pool.byHash(hash)?.calls ?? [];
+    return calls.flatMap(({ race: id }) => {
+      const race = this.#raceOf(id);
+      return (race === undefined ? undefined : this.#races.explain(race, nowUs)) ?? [];
+    });
+  }
+
+  /** What has been learned of how long copies take from dispatch to answer; `undefined` for what no node ever offered. */
+  timesOf(model: string, mode: Mode): ServiceTimes | undefined {
+    return this.#fleet.class(model, mode)?.times;
+  }
+
   /** What a call of this model would meet now in each mode that some node offers; `quorum` answers decide it. */
   outlook(model: string, quorum: number): readonly ModeOutlook[] {
     const parts = { bonds: this.#bonds, quorum, ...this.config.optimistic };
@@ -266,6 +281,11 @@ export class Engine {
   /** What a node has put up, and how much of that nothing holds. */
   bond(node: string): { readonly bondGwei: number; readonly freeGwei: number } {
     return { bondGwei: this.#bonds.bondGwei(node), freeGwei: this.#bonds.freeGwei(node) };
+  }
+
+  /** What races that open now begin under. */
+  get policy(): PolicySpec {
+    return this.#races.shelf.spec;
   }
 
   /** Sizes of what is held, for metrics and limits (P11). */

@@ -1,9 +1,9 @@
-import type { Decision, Surroundings, WorkBudget } from "../../policies/index.ts";
+import type { Decision, Explanation, Surroundings, WorkBudget } from "../../policies/index.ts";
 import { NOTHING_KNOWN } from "../../policies/service-times.ts";
 import type { Random } from "../shared/random.ts";
 import { NEVER, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
-import type { RaceConfig } from "./config.ts";
+import type { OptimisticConfig, RaceConfig } from "./config.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Race } from "./race.ts";
 
@@ -11,7 +11,7 @@ import type { Race } from "./race.ts";
 const MAX_CHALLENGERS = 3;
 
 /** How challenges use the time that there is for them. */
-export interface ChallengePace {
+interface ChallengePace {
   /** A challenger that takes longer than is usual, or than this, gets another beside it. */
   readonly maxLingerUs: number;
   /** After this long nobody else is asked, whatever the chain does. */
@@ -50,14 +50,7 @@ export class Planner {
     const decision = this.#decision;
     if (race.purpose === "challenge") this.#considerChallenge(race, nowUs);
     else if (race.lane === "slow") this.#considerSlow(race, nowUs);
-    else {
-      const surroundings = this.#surroundings;
-      surroundings.nowUs = nowUs;
-      surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.#budget.availableUs(race.served.name, race.tx.sender);
-      surroundings.domains = race.served.domains;
-      race.policy.decide(race, surroundings, decision);
-    }
+    else race.policy.decide(race, this.#around(race, nowUs), decision);
     let lookUs = decision.lookAtUs;
     // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides; and as many as
     // a quorum needs are not speculation, however slowly they are launched.
@@ -76,6 +69,20 @@ export class Planner {
       }
     }
     race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
+  }
+
+  /** What the race's policy makes of it; `undefined` when it has nothing to say. */
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return race.policy.explain?.(race, this.#around(race, nowUs));
+  }
+
+  #around(race: Race, nowUs: number): Surroundings {
+    const surroundings = this.#surroundings;
+    surroundings.nowUs = nowUs;
+    surroundings.serviceTimes = race.served.times;
+    surroundings.budgetUs = this.#budget.availableUs(race.served.name, race.tx.sender);
+    surroundings.domains = race.served.domains;
+    return surroundings;
   }
 
   #considerSlow(race: Race, nowUs: number): void {
@@ -108,4 +115,10 @@ export class Planner {
     const node = this.#launcher.choose(race);
     return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }
+}
+
+/** Half of a window for each of those that may be asked beside each other; a stalled chain is waited for four times as long. */
+export function paceOf({ challengeBlocks }: OptimisticConfig, blockIntervalUs: number): ChallengePace {
+  const windowUs = challengeBlocks * blockIntervalUs;
+  return { maxLingerUs: Math.ceil(windowUs / 2), patienceUs: 8 * windowUs };
 }

@@ -1,4 +1,10 @@
-import { type BudgetSpec, type PlacementSpec, type PolicySpec, WorkBudget } from "../../policies/index.ts";
+import {
+  type BudgetSpec,
+  type Explanation,
+  type PlacementSpec,
+  type PolicySpec,
+  WorkBudget,
+} from "../../policies/index.ts";
 import { Learning } from "../../policies/learning/learning.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
@@ -19,7 +25,7 @@ import type { FleetNode } from "./fleet-node.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import { type ChallengePace, Planner } from "./planner.ts";
+import { paceOf, Planner } from "./planner.ts";
 import { PolicyShelf } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { budgetUnder } from "../../policies/rules.ts";
@@ -159,6 +165,10 @@ export class Races {
     const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
     this.shelf.change(spec, this.fleet, inUse);
     this.budget.change(budgetUnder(spec, this.#usualBudget));
+  }
+
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return this.#planner.explain(race, nowUs);
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
@@ -476,12 +486,6 @@ export class Races {
     this.#counters.duplicateEvents++;
     return true;
   }
-}
-
-/** Half of a window for each of those that may be asked beside each other; a stalled chain is waited for four times as long. */
-function paceOf({ challengeBlocks }: OptimisticConfig, blockIntervalUs: number): ChallengePace {
-  const windowUs = challengeBlocks * blockIntervalUs;
-  return { maxLingerUs: Math.ceil(windowUs / 2), patienceUs: 8 * windowUs };
 }
 
 type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs" | "targetUs">;

@@ -1,7 +1,7 @@
-import type { Place } from "./check.ts";
-import { inside, trouble } from "./check.ts";
-import type { Plain, PlainSection } from "./fields.ts";
-import { isSection } from "./fields.ts";
+import type { Place } from "../../scheduler/files/check.ts";
+import { inside, trouble } from "../../scheduler/files/check.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import { lognormalFromMeanAndP95, lognormalFromMedianAndP95 } from "./lognormal.ts";
 import type { Experiment, FleetSpec, NodeClassSpec, ServiceSpec } from "./types.ts";
 
@@ -60,7 +60,7 @@ function normaliseClass(one: PlainSection, place: Place): NodeClassSpec | undefi
 }
 
 /** Lognormals by mean and coefficient of variation, also within other services. */
-function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
+export function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
   if (service["kind"] === "lognormal") return normaliseLognormal(service, place);
   const inner: Record<string, Plain> = {};
   for (const key of ["of", "tokens"]) {

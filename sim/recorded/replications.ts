@@ -85,6 +85,11 @@ export interface Likeness {
    * replication, its distance is above `p95` once in twenty times. `undefined` with a single replication.
    */
   readonly byChance: { readonly p50: number; readonly p95: number } | undefined;
+  /**
+   * What share of transactions with calls was sealed on time, and between what bounds it would be in 19 of 20 further
+   * replications (Student's prediction interval). Latencies can be alike where these are not: when blocks themselves were late.
+   */
+  readonly onTime: { readonly real: number; readonly expected: readonly [low: number, high: number] | undefined };
 }
 
 /** Needs a replication. */
@@ -92,8 +97,17 @@ export function likenessOf(actual: Outcome, outcomes: readonly Outcome[]): Liken
   assert(outcomes.length > 0, "a likeness needs replications");
   const latencies = outcomes.map((outcome) => jobLatenciesMs(outcome));
   const distance = ksDistance(jobLatenciesMs(actual), latencies.flat());
-  if (latencies.length === 1) return { distance, byChance: undefined };
+  const onTime = { real: RECORDED_METRICS.onTimeShare(actual), expected: predicted(outcomes, "onTimeShare") };
+  if (latencies.length === 1) return { distance, byChance: undefined, onTime };
   const chance = latencies.map((own, r) => ksDistance(own, latencies.filter((_, other) => other !== r).flat()));
   const sorted = ascending(chance.filter(Number.isFinite));
-  return { distance, byChance: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) } };
+  return { distance, byChance: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) }, onTime };
+}
+
+/** Where one more replication's value would lie with 95 % probability: the mean's interval, widened from n values to one. */
+function predicted(outcomes: readonly Outcome[], metric: RecordedMetric): readonly [number, number] | undefined {
+  const { mean, interval } = metricOver(outcomes, metric) ?? {};
+  if (mean === undefined || interval === undefined) return undefined;
+  const half = ((interval[1] - interval[0]) / 2) * Math.sqrt(outcomes.length + 1);
+  return [mean - half, mean + half];
 }

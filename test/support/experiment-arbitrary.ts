@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { PlainSection } from "../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../scheduler/fields/fields.ts";
 
 /** `undefined` for a key that is left out. */
 type Drawn = { readonly [key: string]: unknown };

@@ -11,6 +11,7 @@ const options: DemoOptions = {
   nodes: 8,
   seed: 1,
   policy: { kind: "hedge", delayMs: 1500, maxCopies: 3 },
+  policyFile: undefined,
   latency: "modelled",
   faults: "some",
   ratePerS: 12,
@@ -22,6 +23,7 @@ const options: DemoOptions = {
 const statistics: SummedStatistics = {
   counters: { workUs: 4_000_000, speculativeWorkUs: 1_000_000, proofsRejected: 2 },
   sizes: { pending: 1 },
+  policy: { name: "hedge:1500:3", version: "00", origin: undefined },
   ledger: {
     circulatingGwei: 0,
     depositedGwei: 24_000_000,

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../../scheduler/fields/fields.ts";
 import { CopyTable } from "../../../sim/world/copy-table.ts";
 import { JobTable } from "../../../sim/world/job-table.ts";
 import { simulate } from "../../../sim/world/simulate.ts";

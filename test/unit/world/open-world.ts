@@ -1,4 +1,4 @@
-import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../../scheduler/fields/fields.ts";
 import { arrivalsOf, distributionOf } from "../../../sim/kernel/distributions.ts";
 import { streamFor } from "../../../sim/kernel/streams.ts";
 import { BareWorld } from "../../../sim/world/bare-world.ts";
