@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { RunLimits } from "../world/simulation-limit.ts";
 import type { Experiment, ReplicationResult } from "./types.ts";
 
 /** One replication of one experiment: what a worker is given. Plain data. */
@@ -8,13 +9,16 @@ export interface Task {
   readonly replication: number;
   /** Races to sample in full. */
   readonly samples: number;
+  /** After which it is given up, in place of the usual limits. */
+  readonly limits?: RunLimits;
 }
 
 /** What a worker says: first that it is ready, then one report per task. */
 export type Report =
   | { readonly kind: "ready" }
   | { readonly kind: "measured"; readonly result: ReplicationResult }
-  | { readonly kind: "failed"; readonly message: string };
+  /** `endless`: it reached a limit, and so says something of the experiment and nothing of us. */
+  | { readonly kind: "failed"; readonly message: string; readonly endless: boolean };
 
 export interface PoolOptions {
   readonly workers: number;
@@ -32,16 +36,25 @@ export function workersFor(tasks: number): number {
   return Math.max(1, Math.min(availableParallelism(), tasks));
 }
 
+/** What is done with what comes of tasks. */
+export interface Delivery<T extends Task> {
+  result(task: T, result: ReplicationResult): void;
+  /** A replication reached its limit; left out, that fails all. */
+  endless?(task: T, message: string): void;
+}
+
+type TaskQueue<T> = Iterator<T> | AsyncIterator<T>;
+
 /**
  * Runs tasks in worker threads, each worker one at a time, and delivers results as they come. Tasks are drawn one by one, so
  * that a sweep over thousands of points holds only those that run. Rejects with `ReplicationFailed`.
  */
 export async function runTasks<T extends Task>(
-  tasks: Iterable<T>,
+  tasks: Iterable<T> | AsyncIterable<T>,
   { workers, signal }: PoolOptions,
-  deliver: (task: T, result: ReplicationResult) => void,
+  deliver: Delivery<T>,
 ): Promise<"done" | "interrupted"> {
-  const queue = tasks[Symbol.iterator]();
+  const queue: TaskQueue<T> = Symbol.iterator in tasks ? tasks[Symbol.iterator]() : tasks[Symbol.asyncIterator]();
   const stop = new AbortController();
   const end = AbortSignal.any([signal, stop.signal]);
   const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver));
@@ -57,9 +70,9 @@ export async function runTasks<T extends Task>(
 
 /** One worker, from its first task to its last. */
 async function workLine<T extends Task>(
-  queue: Iterator<T>,
+  queue: TaskQueue<T>,
   signal: AbortSignal,
-  deliver: (task: T, result: ReplicationResult) => void,
+  deliver: Delivery<T>,
 ): Promise<void> {
   if (signal.aborted) return;
   const worker = new Worker(workerUrl());
@@ -68,20 +81,22 @@ async function workLine<T extends Task>(
     const ready = await reportOf(worker, signal);
     if (ready === "interrupted") return;
     if (ready.kind === "failed") throw new ReplicationFailed(ready.message);
-    for (let next = queue.next(); next.done !== true; next = queue.next()) {
-      const report = await ask(worker, next.value, signal);
+    for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
+      const task = next.value;
+      const report = await ask(worker, task, signal);
       if (report === "interrupted") return;
-      if (report.kind === "failed") throw new ReplicationFailed(report.message);
-      if (report.kind === "measured") deliver(next.value, report.result);
+      if (report.kind === "measured") deliver.result(task, report.result);
+      else if (report.kind === "failed" && report.endless && deliver.endless) deliver.endless(task, report.message);
+      else if (report.kind === "failed") throw new ReplicationFailed(report.message);
     }
   } finally {
     await worker.terminate();
   }
 }
 
-function ask(worker: Worker, { experiment, replication, samples }: Task, signal: AbortSignal) {
+function ask(worker: Worker, { experiment, replication, samples, limits }: Task, signal: AbortSignal) {
   const report = reportOf(worker, signal);
-  worker.postMessage({ experiment, replication, samples });
+  worker.postMessage({ experiment, replication, samples, ...(limits === undefined ? {} : { limits }) });
   return report;
 }
 
@@ -94,12 +109,16 @@ function reportOf(worker: Worker, signal: AbortSignal): Promise<Report | "interr
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
     };
-    const onError = (error: unknown): void => settle({ kind: "failed", message: String(error) });
-    const onExit = (code: number): void => settle({ kind: "failed", message: `the worker ended with code ${code}` });
+    const onError = (error: unknown): void => settle(failure(String(error)));
+    const onExit = (code: number): void => settle(failure(`the worker ended with code ${code}`));
     const onAbort = (): void => settle("interrupted");
     worker.on("message", settle).on("error", onError).on("exit", onExit);
     signal.addEventListener("abort", onAbort);
   });
+}
+
+function failure(message: string): Report {
+  return { kind: "failed", message, endless: false };
 }
 
 /** The worker's program: TypeScript from a checkout, JavaScript from the package. */

@@ -12,11 +12,11 @@ assert(port !== null, "the replication worker runs in a worker thread");
 port.on("message", (task: Task) => port.postMessage(report(task)));
 port.postMessage({ kind: "ready" } satisfies Report);
 
-function report({ experiment, replication, samples }: Task): Report {
+function report({ experiment, replication, ...options }: Task): Report {
   try {
-    return { kind: "measured", result: simulate(experiment, replication, { samples }) };
+    return { kind: "measured", result: simulate(experiment, replication, options) };
   } catch (error) {
-    return { kind: "failed", message: messageOf(error) };
+    return { kind: "failed", message: messageOf(error), endless: error instanceof SimulationLimit };
   }
 }
 

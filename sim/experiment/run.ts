@@ -63,12 +63,13 @@ export async function runInOrder(
     }
   }
 
-  return runTasks(parts(), pool, ({ index, experiment }, result) => {
+  const receive = ({ index, experiment }: Part, result: ReplicationResult): void => {
     const gathering = gatherings.get(index) as Gathering;
     gathering.results.push(result);
     onProgress(++done, total);
     if (gathering.results.length < experiment.replications) return;
     gatherings.delete(index);
     deliver(index, measured(experiment, gathering.results, performance.now() - gathering.startedMs));
-  });
+  };
+  return runTasks(parts(), pool, { result: receive });
 }
