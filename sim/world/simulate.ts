@@ -51,7 +51,7 @@ export function simulate(experiment: Experiment, replication: number, options: S
 }
 
 /** The law of each node, where classes of nodes have their own. */
-function servicesOf(
+export function servicesOf(
   { fleet, mode }: Experiment,
   usual: Distribution,
   files: FileReader,
