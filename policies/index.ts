@@ -1,4 +1,5 @@
 import { unreachable } from "../scheduler/shared/assert.ts";
+import { deadline } from "./deadline/deadline.ts";
 import { fixed } from "./fixed.ts";
 import { hedge } from "./hedge.ts";
 import type { LeafSpec, Policy } from "./policy.ts";
@@ -20,6 +21,8 @@ export function policyOf(spec: LeafSpec): Policy {
       return fixed(spec);
     case "hedge":
       return hedge(spec);
+    case "deadline":
+      return deadline(spec);
     default:
       return unreachable(spec);
   }

@@ -1,3 +1,5 @@
+import type { RacePicture } from "./policy.ts";
+
 /** What survives JSON unchanged. */
 export type PlainData = null | boolean | number | string | readonly PlainData[] | { readonly [key: string]: PlainData };
 
@@ -30,8 +32,8 @@ export interface CopyEnd {
  * counts. It hears of everything in the engine's order, so that the same journal gives the same memory (P13), and is bounded.
  */
 export interface PolicyMemory {
-  /** A race opened: its first copy is about to be launched. */
-  opened(nowUs: number): void;
+  /** A race began: its first copy has been launched. */
+  opened(race: RacePicture, nowUs: number): void;
   launched(copy: { readonly speculative: boolean }, nowUs: number): void;
   ended(end: CopyEnd, nowUs: number): void;
   /** A race was decided this long after it opened. */

@@ -1,5 +1,7 @@
 import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
+import { type DeadlineSpec, problemOfDeadline } from "./deadline/spec.ts";
+import type { Learning } from "./learning/learning.ts";
 import type { PlainData, PolicyMemory } from "./memory.ts";
 import { problemOfRules, type RulesSpec } from "./rules.ts";
 import type { ServiceTimes } from "./service-times.ts";
@@ -12,7 +14,8 @@ export type LeafSpec =
   /** That many copies at once; a failed one is replaced. */
   | { readonly kind: "fixed"; readonly copies: number }
   /** One copy, then another each `delayMs` while the job lingers, up to `maxCopies`; a failed one is replaced at once. */
-  | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number };
+  | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number }
+  | DeadlineSpec;
 
 /** What a policy sees of a race. */
 export interface RacePicture {
@@ -21,6 +24,8 @@ export interface RacePicture {
   readonly openedUs: number;
   /** When the last block that may carry the result seals. */
   readonly deadlineUs: number;
+  /** When its answer should be in, verification apart; `NEVER` when any time will do. Not after the deadline. */
+  readonly targetUs: number;
   /** Copies that can still win: sent, running or verifying. */
   readonly live: number;
   /** Accepted answers that it takes before the race is decided: 1, or more where the conflict rule compares several. */
@@ -33,11 +38,29 @@ export interface RacePicture {
   readonly copies: readonly CopyPicture[];
   /** What its policy remembers of the races of its (model, mode); `undefined` for a policy that remembers nothing. */
   readonly memory: PolicyMemory | undefined;
+  /** What has been learned of durations in its (model, mode); `undefined` as long as no policy there asks for it. */
+  readonly learning: Learning | undefined;
+  /** Counted when it is asked for, node by node. */
+  readonly room: Room;
+}
+
+/** How busy the nodes are that could serve the race. */
+export interface Room {
+  /** Copies that run, and those that could at one time. */
+  readonly busy: number;
+  readonly slots: number;
+  /** Nodes with a free slot that have no copy of the race. */
+  readonly idle: number;
 }
 
 /** What a policy sees of a copy. */
 export interface CopyPicture {
+  readonly node: { readonly id: string };
   readonly launchedUs: number;
+  /** When its node had a slot for it, as far as is known here; `NEVER` before. */
+  readonly startedUs: number;
+  /** Copies that were in front of it at the launch, per slot of the node, one that was running counting half. */
+  readonly ahead: number;
   /** When its answer came; `NEVER` before. */
   readonly answeredUs: number;
   readonly speculative: boolean;
@@ -81,6 +104,8 @@ export interface Decision {
 export interface Policy {
   readonly spec: LeafSpec;
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
+  /** Whether it plans by what is learned of sizes, nodes and correlation. */
+  readonly learns?: boolean;
   /** A fresh memory, or the one of a snapshot: one for each (model, mode). Missing for a policy that remembers nothing. */
   remember?(snapshot?: PlainData): PolicyMemory;
 }
@@ -101,6 +126,8 @@ export function problemOf(spec: PolicySpec): string | undefined {
     case "hedge":
       if (!(spec.delayMs >= 1 && Number.isFinite(spec.delayMs))) return "delayMs must be a number of at least 1";
       return isCount(spec.maxCopies) ? undefined : "maxCopies must be a positive integer";
+    case "deadline":
+      return problemOfDeadline(spec);
     default:
       return "there is no such policy";
   }

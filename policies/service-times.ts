@@ -3,13 +3,17 @@ import { NEVER } from "../scheduler/shared/vocabulary.ts";
 
 /** Logarithmic buckets: 1 ms to about 17 minutes, each 8 % wider than the one before. */
 const FIRST_US = 1_000;
-const GROWTH = 1.08;
-const BUCKETS = 180;
-const LOG_GROWTH = Math.log(GROWTH);
-/** After this many observations all counts are halved, so that the past fades. */
-const HALVE_AFTER = 4_096;
+const USUAL: KaplanMeierOptions = { growth: 1.08, buckets: 180, halveAfter: 4_096 };
 /** The survival curve is computed again after this many observations at the latest. */
 const REFRESH_AFTER = 32;
+
+export interface KaplanMeierOptions {
+  /** How much wider each bucket is than the one before. */
+  readonly growth: number;
+  readonly buckets: number;
+  /** After this many observations all counts are halved, so that the past fades. */
+  readonly halveAfter: number;
+}
 
 /** What has been learned of durations. `survival` and `quantileUs` are cheap: they read a curve that is refreshed now and then. */
 export interface ServiceTimes {
@@ -40,9 +44,13 @@ export const NOTHING_KNOWN: ServiceTimes = {
  * which they were last seen running: dropping them would bias towards the quick, counting them as ended towards the cancelled.
  */
 export class KaplanMeier implements ServiceTimes {
-  readonly #ended = new Float64Array(BUCKETS);
-  readonly #censored = new Float64Array(BUCKETS);
-  readonly #curve = new Float64Array(BUCKETS).fill(0);
+  readonly #logGrowth: number;
+  readonly #growth: number;
+  readonly #buckets: number;
+  readonly #halveAfter: number;
+  readonly #ended: Float64Array;
+  readonly #censored: Float64Array;
+  readonly #curve: Float64Array;
   /** Of the present curve; the few that are asked for are asked for often. */
   readonly #quantiles = new Map<number, number>();
   #weight = 0;
@@ -52,6 +60,16 @@ export class KaplanMeier implements ServiceTimes {
   /** The last bucket with an observation when the curve was computed: beyond it nothing is known. */
   #lastBucket = 0;
 
+  constructor({ growth, buckets, halveAfter }: KaplanMeierOptions = USUAL) {
+    this.#growth = growth;
+    this.#logGrowth = Math.log(growth);
+    this.#buckets = buckets;
+    this.#halveAfter = halveAfter;
+    this.#ended = new Float64Array(buckets);
+    this.#censored = new Float64Array(buckets);
+    this.#curve = new Float64Array(buckets);
+  }
+
   get known(): boolean {
     return this.#known;
   }
@@ -60,18 +78,52 @@ export class KaplanMeier implements ServiceTimes {
     return this.#weight;
   }
 
-  ended(durationUs: number): void {
-    this.#count(this.#ended, durationUs);
+  /** Everything up to here has been observed at some time; beyond it the curve is a straight continuation. */
+  get lastUs(): number {
+    return this.#upperEdgeUs(this.#lastBucket);
   }
 
-  censored(durationUs: number): void {
-    this.#count(this.#censored, durationUs);
+  ended(durationUs: number): void {
+    this.#count(this.#ended, durationUs, 1);
+  }
+
+  /** `weight` below 1 where it is doubtful whether the copy was running at all. */
+  censored(durationUs: number, weight = 1): void {
+    this.#count(this.#censored, durationUs, weight);
   }
 
   survival(tUs: number): number {
     if (!this.#known) return 0;
-    const index = bucketOf(tUs);
+    const index = this.#bucketOf(tUs);
     return index === 0 ? 1 : (this.#curve[index - 1] as number);
+  }
+
+  /** P(T > t) with ends spread evenly over their buckets, where `survival` lets them all come when the bucket is over. */
+  smoothSurvival(tUs: number): number {
+    if (!this.#known) return 0;
+    const index = this.#bucketOf(tUs);
+    const before = index === 0 ? 1 : (this.#curve[index - 1] as number);
+    const after = this.#curve[index] as number;
+    if (before === after) return before;
+    const fromUs = index === 0 ? 0 : this.#upperEdgeUs(index - 1);
+    const share = Math.min(1, (tUs - fromUs) / (this.#upperEdgeUs(index) - fromUs));
+    return before + share * (after - before);
+  }
+
+  /** t with P(T ≤ t) = p on the curve of `smoothSurvival`. */
+  smoothQuantileUs(p: number): number | undefined {
+    assert(p > 0 && p < 1, "a quantile needs 0 < p < 1");
+    if (!this.#known) return undefined;
+    let before = 1;
+    for (let index = 0; index < this.#buckets; index++) {
+      const after = this.#curve[index] as number;
+      if (1 - after >= p) {
+        const fromUs = index === 0 ? 0 : this.#upperEdgeUs(index - 1);
+        return fromUs + ((before - (1 - p)) / (before - after)) * (this.#upperEdgeUs(index) - fromUs);
+      }
+      before = after;
+    }
+    return undefined;
   }
 
   quantileUs(p: number): number | undefined {
@@ -86,27 +138,56 @@ export class KaplanMeier implements ServiceTimes {
   }
 
   #findQuantile(p: number): number {
-    for (let index = 0; index < BUCKETS; index++) {
-      if (1 - (this.#curve[index] as number) >= p) return upperEdgeUs(index);
+    for (let index = 0; index < this.#buckets; index++) {
+      if (1 - (this.#curve[index] as number) >= p) return this.#upperEdgeUs(index);
     }
     return NEVER;
   }
 
   meanUs(): number {
     if (!this.#known) return 0;
-    let area = upperEdgeUs(0);
+    let area = this.#upperEdgeUs(0);
     for (let index = 0; index < this.#lastBucket; index++) {
       const survives = this.#curve[index] as number;
-      area += survives * (upperEdgeUs(index + 1) - upperEdgeUs(index));
+      area += survives * (this.#upperEdgeUs(index + 1) - this.#upperEdgeUs(index));
     }
     return area;
   }
 
-  #count(counts: Float64Array, durationUs: number): void {
-    const index = bucketOf(durationUs);
-    counts[index] = (counts[index] as number) + 1;
-    this.#weight++;
-    if (++this.#sinceHalving >= HALVE_AFTER) this.#halve();
+  /** E[T | T > t] up to the last observation; t itself where nothing longer has been seen. */
+  meanBeyondUs(tUs: number): number {
+    const survives = this.smoothSurvival(tUs);
+    if (survives <= 0) return tUs;
+    let area = 0;
+    let fromUs = tUs;
+    let before = survives;
+    for (let index = this.#bucketOf(tUs); index <= this.#lastBucket; index++) {
+      const after = this.#curve[index] as number;
+      const toUs = this.#upperEdgeUs(index);
+      area += ((before + after) / 2) * (toUs - fromUs);
+      fromUs = toUs;
+      before = after;
+    }
+    return tUs + area / survives;
+  }
+
+  /** Adds what another one has counted over the same buckets. */
+  merge(other: KaplanMeier): void {
+    assert(other.#buckets === this.#buckets && other.#growth === this.#growth, "estimators with unlike buckets");
+    for (let index = 0; index < this.#buckets; index++) {
+      this.#ended[index] = (this.#ended[index] as number) + (other.#ended[index] as number);
+      this.#censored[index] = (this.#censored[index] as number) + (other.#censored[index] as number);
+    }
+    this.#weight += other.#weight;
+    this.#sinceHalving = Math.min(this.#halveAfter - 1, this.#sinceHalving + other.#sinceHalving);
+    this.#refresh();
+  }
+
+  #count(counts: Float64Array, durationUs: number, weight: number): void {
+    const index = this.#bucketOf(durationUs);
+    counts[index] = (counts[index] as number) + weight;
+    this.#weight += weight;
+    if (++this.#sinceHalving >= this.#halveAfter) this.#halve();
     // The first observations matter most, so the curve follows each of them.
     if (++this.#sinceRefresh >= REFRESH_AFTER || this.#weight < 2 * REFRESH_AFTER) this.#refresh();
   }
@@ -115,7 +196,7 @@ export class KaplanMeier implements ServiceTimes {
     this.#sinceHalving = 0;
     this.#weight = 0;
     for (const counts of [this.#ended, this.#censored]) {
-      for (let index = 0; index < BUCKETS; index++) {
+      for (let index = 0; index < this.#buckets; index++) {
         counts[index] = (counts[index] as number) / 2;
         this.#weight += counts[index] as number;
       }
@@ -128,7 +209,7 @@ export class KaplanMeier implements ServiceTimes {
     let atRisk = this.#weight;
     let survives = 1;
     let anyEnded = false;
-    for (let index = 0; index < BUCKETS; index++) {
+    for (let index = 0; index < this.#buckets; index++) {
       const ended = this.#ended[index] as number;
       if (ended > 0 || (this.#censored[index] as number) > 0) this.#lastBucket = index;
       if (ended > 0 && atRisk > 0) {
@@ -139,6 +220,15 @@ export class KaplanMeier implements ServiceTimes {
       atRisk -= ended + (this.#censored[index] as number);
     }
     this.#known = anyEnded;
+  }
+
+  #bucketOf(durationUs: number): number {
+    if (durationUs < FIRST_US) return 0;
+    return Math.min(this.#buckets - 1, 1 + Math.floor(Math.log(durationUs / FIRST_US) / this.#logGrowth));
+  }
+
+  #upperEdgeUs(index: number): number {
+    return FIRST_US * this.#growth ** index;
   }
 
   snapshot(): KaplanMeierSnapshot {
@@ -173,15 +263,6 @@ export interface KaplanMeierSnapshot {
   readonly sinceRefresh: number;
   readonly weight: number;
   readonly lastBucket: number;
-}
-
-function bucketOf(durationUs: number): number {
-  if (durationUs < FIRST_US) return 0;
-  return Math.min(BUCKETS - 1, 1 + Math.floor(Math.log(durationUs / FIRST_US) / LOG_GROWTH));
-}
-
-function upperEdgeUs(index: number): number {
-  return FIRST_US * GROWTH ** index;
 }
 
 function sparse(counts: Float64Array): [number, number][] {

@@ -44,5 +44,6 @@ export function parsePolicy(text: string): PolicySpec {
 /** The policy as it is written on the command line. */
 export function formatPolicy(policy: PolicySpec): string {
   if (policy.kind === "rules") return `rules ${policy.name}`;
+  if (policy.kind === "deadline") return `deadline:${policy.target}:${policy.maxCopies}`;
   return policy.kind === "fixed" ? `fixed:${policy.copies}` : `hedge:${policy.delayMs}:${policy.maxCopies}`;
 }

@@ -24,7 +24,8 @@ export interface BareConfig {
 
 /** What the bare engine is told: jobs come as such, and nodes behave as they do to the whole engine. */
 export type BareEvent =
-  | { readonly kind: "job-opened"; readonly owner: RaceOwner; readonly call: CallTerms; readonly deadlineUs: number }
+  /** `targetUs`: by when an answer counts, if that matters; the race goes on after it. */
+  | { readonly kind: "job-opened"; readonly owner: RaceOwner; readonly call: CallTerms; readonly targetUs: number }
   | { readonly kind: "node-joined"; readonly node: NodeTerms }
   | { readonly kind: "node-left"; readonly node: string }
   | Extract<EngineEvent, { readonly kind: "copy-accepted" | "copy-answered" | "copy-failed" | "verdict" | "woken" }>;
@@ -98,10 +99,11 @@ export class BareEngine {
   }
 
   #open(event: BareEvent & { kind: "job-opened" }, nowUs: number, out: Commands): void {
-    const { owner, call, deadlineUs } = event;
+    const { owner, call, targetUs } = event;
     const served = this.#fleet.class(call.model, call.mode);
     assert(served !== undefined, "a job for a model that no node ever offered");
-    this.#races.open({ tx: owner, callIndex: 0, call, capGwei: NEVER, served, deadlineUs }, nowUs, out);
+    const open = { tx: owner, callIndex: 0, call, capGwei: NEVER, served, deadlineUs: NEVER, targetUs };
+    this.#races.open(open, nowUs, out);
   }
 
   #woken(nowUs: number, out: Commands): void {

@@ -1,13 +1,15 @@
 import { KaplanMeier, type KaplanMeierSnapshot } from "../../policies/service-times.ts";
-import type { PolicyMemory } from "../../policies/memory.ts";
+import { Learning } from "../../policies/learning/learning.ts";
+import type { PlainData, PolicyMemory } from "../../policies/memory.ts";
 import type { Candidate } from "../../policies/placement.ts";
-import type { Policy } from "../../policies/policy.ts";
+import type { Policy, Room } from "../../policies/policy.ts";
 import { Heap } from "../shared/heap.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
+import { Starts } from "./starts.ts";
 import { NEVER, type Mode, type NodeTerms, type Offer } from "../shared/vocabulary.ts";
 import type { Commands, RedundancyState } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
-import type { Race } from "./race.ts";
+import type { Copy, Race } from "./race.ts";
 
 /** An inference node as the engine knows it. */
 export class FleetNode implements Candidate, Timed {
@@ -37,6 +39,7 @@ export class FleetNode implements Candidate, Timed {
   wakeUs = NEVER;
   wakeSeq = 0;
   heapIndex = -1;
+  readonly #starts = new Starts();
 
   constructor(terms: NodeTerms, quarantineUs: number) {
     this.id = terms.id;
@@ -64,13 +67,21 @@ export class FleetNode implements Candidate, Timed {
     return this.warm.has(model);
   }
 
-  take(): void {
+  /** It has been sent the copy, and starts it when it has a slot for it. */
+  take(copy: Copy, nowUs: number): void {
+    this.#starts.take(copy, this.slots, nowUs);
     this.outstanding++;
     this.load++;
   }
-  release(): void {
+  /** The copy is over, and the next one that waits may start. */
+  release(copy: Copy, nowUs: number): void {
+    this.#starts.release(copy, this.slots, nowUs);
     this.outstanding--;
     this.load--;
+  }
+  /** After a restart: the copy is still on it. */
+  readmit(copy: Copy): void {
+    this.#starts.readmit(copy);
   }
   /** It said that it is full: it counts as such until it reports. */
   fill(): void {
@@ -94,6 +105,8 @@ export class FleetClass {
   domains = 0;
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
+  /** How long copies run, as soon as a policy of its races wants to know. */
+  learning: Learning | undefined;
   /** What policies remember of its races. */
   readonly memories = new Map<Policy, PolicyMemory>();
   /** Nodes that are here and offer it, resting ones included, and races that were opened in it: while there are any, it stays. */
@@ -119,6 +132,17 @@ export class FleetClass {
       this.memories.set(policy, memory);
     }
     return memory;
+  }
+
+  roomFor(copies: readonly { readonly node: FleetNode; readonly live: boolean }[]): Room {
+    let [busy, slots, idle] = [0, 0, 0];
+    for (const node of this.nodes) {
+      slots += node.slots;
+      busy += Math.min(node.load, node.slots);
+      if (node.load < node.slots) idle++;
+    }
+    for (const { node } of copies) if (node.load < node.slots && this.nodes.includes(node)) idle--;
+    return { busy, slots, idle };
   }
 
   recount(): void {
@@ -371,12 +395,13 @@ export class Fleet {
 
   snapshot(): FleetSnapshot {
     return {
-      classes: [...this.classes()].map(({ model, mode, times, nodes, redundancy }) => ({
+      classes: [...this.classes()].map(({ model, mode, times, nodes, redundancy, learning }) => ({
         model,
         mode,
         redundancy,
         nodes: nodes.map(({ id }) => id),
         times: times.snapshot(),
+        learning: learning?.snapshot() ?? null,
       })),
       nodes: [...this.#nodes.values()].map(({ classes, warm, timed, heapIndex, ...node }) => ({
         ...node,
@@ -387,7 +412,14 @@ export class Fleet {
   }
 
   restore(snapshot: FleetSnapshot): void {
-    for (const { model, mode, times } of snapshot.classes) this.#makeClass(model, mode).times.restore(times);
+    for (const { model, mode, times, learning } of snapshot.classes) {
+      const served = this.#makeClass(model, mode);
+      served.times.restore(times);
+      if (learning !== null) {
+        served.learning = new Learning();
+        served.learning.restore(learning);
+      }
+    }
     for (const { terms, warm, classes, ...plain } of snapshot.nodes) {
       const node = Object.assign(new FleetNode(terms, 0), plain);
       for (const model of warm) node.warm.add(model);
@@ -438,6 +470,7 @@ export interface FleetSnapshot {
     readonly redundancy: RedundancyState;
     readonly nodes: readonly string[];
     readonly times: KaplanMeierSnapshot;
+    readonly learning: PlainData;
   }[];
   readonly nodes: readonly (Omit<
     FleetNode,
@@ -453,6 +486,7 @@ export interface FleetSnapshot {
     | "isWarm"
     | "take"
     | "release"
+    | "readmit"
     | "fill"
   > & { readonly warm: readonly string[]; readonly classes: readonly (readonly [string, Mode])[] })[];
 }

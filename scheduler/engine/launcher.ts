@@ -120,11 +120,13 @@ export class Launcher {
     if (race.copies.length >= MAX_REMEMBERED_COPIES) forgetOneEnded(race);
     race.copies.push(copy);
     race.live++;
-    if (race.launched === 0) race.memory?.opened(nowUs);
     race.launched++;
-    race.memory?.launched(copy, nowUs);
-    node.take();
+    node.take(copy, nowUs);
     node.remembered++;
+    if (race.memory !== undefined) {
+      if (race.launched === 1) race.memory.opened(race, nowUs);
+      race.memory.launched(copy, nowUs);
+    }
     if (race.launched === 1 && race.purpose === "answer") this.#order.write("launched", race, nowUs, out);
     this.#counters.copiesLaunched++;
     if (speculative) this.#counters.speculativeCopies++;

@@ -84,11 +84,21 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, parts: { fleet: Flee
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
+    const { state, startedUs, ahead, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
     const value = copyFields.value ?? undefined;
     const copy = new Copy({ ...copyFields, node, race });
     race.copies.push(
-      Object.assign(copy, { state, answeredUs, acceptedUs, outputHash, answerHash, value, equivocated }),
+      Object.assign(copy, {
+        state,
+        startedUs,
+        ahead,
+        answeredUs,
+        acceptedUs,
+        outputHash,
+        answerHash,
+        value,
+        equivocated,
+      }),
     );
   }
   return race;

@@ -1,6 +1,7 @@
 import type { PolicyMemory } from "../../policies/memory.ts";
 import type { Placement } from "../../policies/placement.ts";
-import type { CopyPicture, Policy, RacePicture } from "../../policies/policy.ts";
+import type { Learning } from "../../policies/learning/learning.ts";
+import type { CopyPicture, Policy, RacePicture, Room } from "../../policies/policy.ts";
 import type { Timed } from "../shared/timer-heap.ts";
 import { NEVER, quorum, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
 import type { CallResult, Commands, CopyView, RaceView } from "./commands.ts";
@@ -35,6 +36,7 @@ export class Race implements RaceView, RacePicture, Timed {
   readonly memory: PolicyMemory | undefined;
   readonly openedUs: number;
   readonly deadlineUs: number;
+  readonly targetUs: number;
   /** After this moment a new copy is not expected to help. */
   readonly lastUsefulUs: number;
   lane: Lane = "fast";
@@ -72,6 +74,7 @@ export class Race implements RaceView, RacePicture, Timed {
     placement: Placement;
     openedUs: number;
     deadlineUs: number;
+    targetUs: number;
     lastUsefulUs: number;
     purpose: "answer" | "challenge";
     excluded: readonly string[];
@@ -89,6 +92,7 @@ export class Race implements RaceView, RacePicture, Timed {
     this.memory = fields.purpose === "answer" ? fields.served.memoryOf(fields.policy) : undefined;
     this.openedUs = fields.openedUs;
     this.deadlineUs = fields.deadlineUs;
+    this.targetUs = fields.targetUs;
     this.lastUsefulUs = fields.lastUsefulUs;
     this.purpose = fields.purpose;
     this.excluded = fields.excluded;
@@ -100,6 +104,14 @@ export class Race implements RaceView, RacePicture, Timed {
   /** Name of the queue in which it waits for its first copy. */
   get queue(): string {
     return this.served.name;
+  }
+
+  get learning(): Learning | undefined {
+    return this.served.learning;
+  }
+
+  get room(): Room {
+    return this.served.roomFor(this.copies);
   }
 
   /** Accepted answers that it takes. */
@@ -130,6 +142,8 @@ export class Copy implements CopyView, CopyPicture {
   readonly race: Race;
   readonly speculative: boolean;
   readonly launchedUs: number;
+  startedUs = NEVER;
+  ahead = 0;
   readonly leaseUs: number;
   /** What of the work budget it holds; 0 for primary copies. */
   readonly reservedUs: number;

@@ -5,6 +5,7 @@ import {
   type PolicySpec,
   WorkBudget,
 } from "../../policies/index.ts";
+import { Learning } from "../../policies/learning/learning.ts";
 import type { Random } from "../shared/random.ts";
 import { Slab } from "../shared/slab.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
@@ -113,13 +114,14 @@ export class Races {
   }
 
   #make(
-    { tx, callIndex, call, capGwei, served, deadlineUs }: Opening,
+    { tx, callIndex, call, capGwei, served, deadlineUs, targetUs }: Opening,
     purpose: Race["purpose"],
     excluded: readonly string[],
     label: string | undefined,
     nowUs: number,
   ): Race {
     const { policy, placement } = this.shelf.ruleFor(call, tx.sender);
+    if (policy.learns === true) served.learning ??= new Learning();
     const usualUs = served.times.quantileUs(0.05) ?? 0;
     // Field by field: a spread costs as much here as the rest of the opening.
     const race = new Race({
@@ -129,6 +131,7 @@ export class Races {
       capGwei,
       served,
       deadlineUs,
+      targetUs,
       purpose,
       excluded,
       label,
@@ -228,7 +231,9 @@ export class Races {
     }
     if (!accepted) return this.#refuted(copy, reason, nowUs, out);
     this.fleet.succeeded(copy.node);
-    copy.race.served.times.ended(copy.answeredUs - copy.launchedUs);
+    const { served, call } = copy.race;
+    served.times.ended(copy.answeredUs - copy.launchedUs);
+    if (copy.startedUs !== NEVER) served.learning?.answered(call, copy.node.id, copy.answeredUs - copy.startedUs);
     if (copy.race.purpose === "challenge") this.#challengeAnswered(copy, nowUs, out);
     else if (copy.race.compares) this.#hold(copy, nowUs, out);
     else this.#decide(copy, NO_COPIES, nowUs, out);
@@ -268,6 +273,7 @@ export class Races {
 
   #decide(winner: Copy, supporters: readonly Copy[], nowUs: number, out: Commands): void {
     const { race } = winner;
+    if (supporters.length === 0) this.#compare(winner, nowUs);
     this.#books.end(winner, "verified", "accepted", nowUs);
     for (const supporter of supporters) this.#books.end(supporter, "support", "accepted", nowUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
@@ -280,6 +286,21 @@ export class Races {
     out.decided(result);
     this.listener?.decided(race, winner, result, nowUs, out);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
+  }
+
+  /** What the winner and those that it outran say of what copies of one job have in common. */
+  #compare(winner: Copy, nowUs: number): void {
+    const { race } = winner;
+    const { learning } = race.served;
+    if (learning?.known !== true || race.live < 2 || winner.startedUs === NEVER) return;
+    const { call } = race;
+    const won = learning.probabilityBy(call, winner.node.id, winner.answeredUs - winner.startedUs);
+    for (const { live, node, startedUs, answeredUs } of race.copies) {
+      if (!live || node === winner.node || startedUs === NEVER) continue;
+      const ranUs = Math.min(nowUs, answeredUs) - startedUs;
+      if (learning.paces.alive(node.id) > MOSTLY_ALIVE && ranUs > 0)
+        learning.correlation.pair(won, learning.probabilityBy(call, node.id, ranUs));
+    }
   }
 
   #challengeAnswered(copy: Copy, nowUs: number, out: Commands): void {
@@ -444,6 +465,8 @@ export class Races {
       for (const copy of race.copies) if (copy.live || copy.held) this.copies.readmit(copy);
       if (race.queued) race.served.enqueue(race);
     }
+    const executing = [...this.copies.values()].filter(({ executing }) => executing);
+    for (const copy of executing.sort((a, b) => a.launchedUs - b.launchedUs || a.id - b.id)) copy.node.readmit(copy);
   }
 
   #copyOf(id: number, node: string): Copy | undefined {
@@ -464,7 +487,7 @@ export class Races {
   }
 }
 
-type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs">;
+type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs" | "targetUs">;
 type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
 
 const OUTCOMES: { readonly [R in CancelReason]: CopyOutcome } = {
@@ -474,6 +497,9 @@ const OUTCOMES: { readonly [R in CancelReason]: CopyOutcome } = {
   budget: "silent",
   "node-left": "refused",
 };
+
+/** Silence of a node that often keeps silent says little of the job. */
+const MOSTLY_ALIVE = 0.9;
 
 const NOBODY: readonly string[] = [];
 const NO_COPIES: readonly Copy[] = [];

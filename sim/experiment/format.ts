@@ -48,6 +48,13 @@ const POLICIES: { readonly [K in LeafSpec["kind"]]: Kind } = {
       maxCopies: integer("copies at the most", { atLeast: 1, atMost: MAX_COPIES }),
     },
   },
+  deadline: {
+    means: "least work such that so many jobs are answered by their deadline",
+    fields: {
+      target: number("share of jobs in time", { above: 0, atMost: 0.99999 }),
+      maxCopies: integer("copies racing at a time, at the most", { atLeast: 1, atMost: MAX_COPIES, absent: value(3) }),
+    },
+  },
 };
 
 const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {

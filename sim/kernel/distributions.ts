@@ -8,7 +8,7 @@ import { tokensDrawn, tokensOfTrace } from "./tokens.ts";
 export { type Arrivals, arrivalsOf } from "./arrivals.ts";
 export { type FileReader, UnusableFile } from "./csv.ts";
 export type { Distribution } from "./families.ts";
-export { normalCdf } from "./normal.ts";
+export { normalCdf } from "../../scheduler/shared/normal.ts";
 
 /**
  * How long one copy takes on a node of speed 1. Throws `UnusableFile`, or what `files` throws, when a file that `spec` names

@@ -1,5 +1,5 @@
 import { gammaQuantile, gammaTails, logGamma } from "./gamma.ts";
-import { normalCdf, normalQuantile } from "./normal.ts";
+import { normalCdf, normalQuantile } from "../../scheduler/shared/normal.ts";
 import type { Stream } from "./streams.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { normalQuantile } from "./normal.ts";
+import { normalQuantile } from "../../scheduler/shared/normal.ts";
 
 /** Lanczos' approximation with g = 7 and nine terms, coefficients by Godfrey (2001): relative error about 1e-15. */
 const LANCZOS_G = 7;

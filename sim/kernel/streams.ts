@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { minusLogOfUnit } from "./logarithm.ts";
-import { normalQuantile } from "./normal.ts";
+import { normalQuantile } from "../../scheduler/shared/normal.ts";
 
 /** Bounds of `below` from here on would leave a bias that 10^9 draws could show. */
 const MAX_BOUND = 2 ** 31;

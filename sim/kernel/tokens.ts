@@ -1,6 +1,6 @@
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type Distribution, within } from "./families.ts";
-import { normalCdf, normalQuantile } from "./normal.ts";
+import { normalCdf, normalQuantile } from "../../scheduler/shared/normal.ts";
 import { risingRoot } from "./root.ts";
 import { interpolated } from "./tables.ts";
 

@@ -1,14 +1,15 @@
 import { BareEngine } from "../../scheduler/engine/bare-engine.ts";
 import type { CopyView } from "../../scheduler/engine/commands.ts";
 import { BARE_RACES, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
-import { type CallTerms, NEVER } from "../../scheduler/shared/vocabulary.ts";
+import { after, type CallTerms, NEVER } from "../../scheduler/shared/vocabulary.ts";
 import { World, type WorldParts } from "./world.ts";
 
 /** Races alone: what is compared with queueing theory. A job is over when its race is decided. */
 export class BareWorld extends World {
   protected readonly engine: BareEngine;
-  /** Every job asks the same: only its durations differ. */
+  /** Every job asks the same, but for its tokens where arrivals come from a trace. */
   readonly #call: CallTerms;
+  readonly #targetUs: number;
   #seq = 0;
 
   constructor(parts: WorldParts, engineSeed: number) {
@@ -16,6 +17,8 @@ export class BareWorld extends World {
     const { policy, placement, budget, mode } = parts.experiment;
     const races = this.watched ? { ...DEFAULT_RACES, redundancyFloor: 0 } : BARE_RACES;
     this.engine = new BareEngine({ seed: engineSeed, policy, placement, budget, races });
+    const { deadlineMs, verification } = parts.experiment;
+    this.#targetUs = deadlineMs === undefined ? NEVER : 1_000 * (deadlineMs - verification.ms);
     this.#call = {
       model: "model",
       mode,
@@ -33,7 +36,10 @@ export class BareWorld extends World {
   protected enter(job: number): void {
     this.engineEvents++;
     const owner = { id: job, hash: "", seq: this.#seq++, sender: "", nonce: 0 };
-    this.engine.step(this.nowUs, { kind: "job-opened", owner, call: this.#call, deadlineUs: NEVER }, this);
+    const tokens = this.jobs.tokens[job] as number;
+    const call = tokens < 0 ? this.#call : { ...this.#call, tokensOut: tokens };
+    const targetUs = after(this.nowUs, this.#targetUs);
+    this.engine.step(this.nowUs, { kind: "job-opened", owner, call, targetUs }, this);
   }
 
   protected jobOf(view: CopyView): number {

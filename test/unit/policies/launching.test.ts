@@ -28,6 +28,9 @@ const RACE: RacePicture = {
   lost: 0,
   copies: [],
   memory: undefined,
+  targetUs: 60_000_000,
+  learning: undefined,
+  room: { busy: 0, slots: 9, idle: 9 },
 };
 
 /** What the policy wants this long after the opening: copies now, and milliseconds from the opening to its next look. */

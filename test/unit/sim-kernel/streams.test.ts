@@ -1,7 +1,7 @@
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { describe, expect, it } from "vitest";
 import { minusLogOfUnit } from "../../../sim/kernel/logarithm.ts";
-import { normalCdf, normalQuantile } from "../../../sim/kernel/normal.ts";
+import { normalCdf, normalQuantile } from "../../../scheduler/shared/normal.ts";
 import { Stream, streamFor } from "../../../sim/kernel/streams.ts";
 
 function units(stream: Stream, count: number): number[] {

@@ -1,0 +1,100 @@
+import { normalCdf, normalQuantile } from "../../scheduler/shared/normal.ts";
+import { type Learning, UNIT } from "../learning/learning.ts";
+import type { PlainData } from "../memory.ts";
+
+/** Points of the frozen curve per factor e, and how far it reaches: ratios from e⁻⁴ to e⁴. */
+const PER_E = 25;
+const REACH = 4;
+const POINTS = 2 * REACH * PER_E + 1;
+/** Below this, copies of a job are taken for independent, which is a fifth of the work. */
+const LEAST_PHI = 0.05;
+/** Gauss–Hermite quadrature of a standard normal with five points (Abramowitz and Stegun, table 25.10, rescaled). */
+const NODES: readonly number[] = [-2.856970013872806, -1.355626179974266, 0, 1.355626179974266, 2.856970013872806];
+const WEIGHTS: readonly number[] = [
+  0.01125741132772069, 0.2220759220056126, 0.5333333333333333, 0.2220759220056126, 0.01125741132772069,
+];
+
+/**
+ * What plans are made of: the learned law as it was at some moment. Plans made from the same one are the same, whenever they
+ * are made, so that an engine restored from a snapshot decides as the one that went on (P13).
+ */
+export class FrozenLaw {
+  /** P(ratio > exp((index − middle) / PER_E)). */
+  readonly #survival: Float64Array;
+  /** Normal quantiles of 1 − survival, where copies are correlated. */
+  readonly #normals: Float64Array | undefined;
+  readonly phi: number;
+  /** P(a node of which nothing is known answers). */
+  readonly alive: number;
+  /** Mean ratio, and its squared coefficient of variation. */
+  readonly mean: number;
+  readonly scv: number;
+
+  constructor(survival: Float64Array, phi: number, alive: number) {
+    this.#survival = survival;
+    this.phi = phi < LEAST_PHI ? 0 : phi;
+    this.alive = alive;
+    if (this.phi > 0) this.#normals = survival.map((s) => normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, 1 - s))));
+    let mean = Math.exp(-REACH);
+    let square = mean * mean;
+    for (let index = 1; index < POINTS; index++) {
+      const from = ratioAt(index - 1);
+      const to = ratioAt(index);
+      const between = ((survival[index - 1] as number) + (survival[index] as number)) / 2;
+      mean += between * (to - from);
+      square += between * (to * to - from * from);
+    }
+    this.mean = mean;
+    this.scv = Math.max(0, square / (mean * mean) - 1);
+  }
+
+  static of(learning: Learning): FrozenLaw {
+    const { law } = learning;
+    const survival = Float64Array.from({ length: POINTS }, (_, index) => law.smoothSurvival(UNIT * ratioAt(index)));
+    return new FrozenLaw(survival, learning.correlation.phi, learning.paces.usuallyAlive);
+  }
+
+  /** P(ratio > r), between points on a straight line. */
+  survival(r: number): number {
+    return r <= 0 ? 1 : interpolated(this.#survival, r, 1, 0);
+  }
+
+  /** Points z of a quadrature over what the copies of a job have in common. */
+  get shared(): { readonly nodes: readonly number[]; readonly weights: readonly number[] } {
+    return this.phi === 0 ? ALONE : QUADRATURE;
+  }
+
+  /** P(ratio > r | z), under the Gaussian copula ln ratio ~ √φ z + √(1 − φ) ε. */
+  survivalGiven(r: number, z: number): number {
+    const normals = this.#normals;
+    if (normals === undefined) return this.survival(r);
+    if (r <= 0) return 1;
+    const normal = interpolated(normals, r, -6, 6);
+    return 1 - normalCdf((normal - Math.sqrt(this.phi) * z) / Math.sqrt(1 - this.phi));
+  }
+
+  snapshot(): PlainData {
+    return { survival: [...this.#survival], phi: this.phi, alive: this.alive };
+  }
+
+  static restore(snapshot: PlainData): FrozenLaw {
+    const { survival, phi, alive } = snapshot as { survival: readonly number[]; phi: number; alive: number };
+    return new FrozenLaw(Float64Array.from(survival), phi, alive);
+  }
+}
+
+const ALONE = { nodes: [0], weights: [1] } as const;
+const QUADRATURE = { nodes: NODES, weights: WEIGHTS } as const;
+
+function ratioAt(index: number): number {
+  return Math.exp((index - REACH * PER_E) / PER_E);
+}
+
+function interpolated(values: Float64Array, r: number, before: number, beyond: number): number {
+  const place = PER_E * (Math.log(r) + REACH);
+  if (place <= 0) return before;
+  if (place >= POINTS - 1) return Math.min(beyond === 0 ? (values[POINTS - 1] as number) : beyond, 1e9);
+  const index = Math.floor(place);
+  const from = values[index] as number;
+  return from + (place - index) * ((values[index + 1] as number) - from);
+}
