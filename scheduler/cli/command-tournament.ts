@@ -18,7 +18,9 @@ const flags = {
   traces: Flag.String("traces").pipe(
     Flag.optional,
     Flag.withMetavar("DIR"),
-    Flag.withDescription("where AzureLLM2023_conv.csv and AzureLLM2023_code.csv are; without them their workloads are skipped"),
+    Flag.withDescription(
+      "where AzureLLM2023_conv.csv and AzureLLM2023_code.csv are; without them their workloads are skipped",
+    ),
   ),
   workloads: list("workloads", "A,B").pipe(Flag.withDescription("of the standard ones; all if not given")),
   loads: list("loads", "L,M").pipe(
@@ -34,7 +36,11 @@ const flags = {
   replications: many("replications").pipe(
     Flag.withDescription("independent repetitions; 20 if not given, 8 with --quick"),
   ),
-  seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withMetavar("N"), Flag.withDescription("of all random streams")),
+  seed: Flag.Int("seed").pipe(
+    Flag.withDefault(1),
+    Flag.withMetavar("N"),
+    Flag.withDescription("of all random streams"),
+  ),
   workers: many("workers").pipe(Flag.withDescription("worker threads; one per core if not given")),
   quick: Flag.Boolean("quick").pipe(
     Flag.withDefault(false),

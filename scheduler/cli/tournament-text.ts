@@ -1,8 +1,8 @@
+import type { TournamentReport } from "../../sim/tournament/report.ts";
 import type { Cell, Interval, Row } from "../../sim/tournament/summary.ts";
 import { estimateText, figure } from "../../sim/report/wording.ts";
 import { formatPolicy } from "./demo-options.ts";
 import { table } from "./sim-tables.ts";
-import type { TournamentReport } from "./tournament.ts";
 
 /** Cell by cell for people, and at last where the subject is dominated. */
 export function tournamentText(report: TournamentReport): string {
@@ -10,7 +10,9 @@ export function tournamentText(report: TournamentReport): string {
   const judged = cells.filter(({ dominatedBy }) => dominatedBy !== null);
   const where = ({ workload, load }: Pick<Cell, "workload" | "load">): string =>
     load === null ? workload : `${workload} at load ${load}`;
-  const listed = dominated.map((one) => `  ${where(one)}: by ${one.by.join(", ")}\n`);
+  const listed = dominated.map(
+    (one) => `  ${where(one)}: by ${one.by.map(({ policy }) => formatPolicy(policy)).join(", ")}\n`,
+  );
   const verdict =
     dominated.length === 0
       ? `No peer at its tuned setting has both more jobs in time and less work than ${subject} in any of ${judged.length} cells.\n`
@@ -20,7 +22,18 @@ export function tournamentText(report: TournamentReport): string {
 }
 
 function cellTable({ rows }: Cell): string {
-  const header = ["", "", "on time, %", "work ratio", "p99.9, s", "blocks late", "gap closed, %", "less the subject: on time, %", "work, s", ""];
+  const header = [
+    "",
+    "",
+    "on time, %",
+    "work ratio",
+    "p99.9, s",
+    "blocks late",
+    "gap closed, %",
+    "less the subject: on time, %",
+    "work, s",
+    "",
+  ];
   return table([header, ...rows.map(rowCells)]);
 }
 

@@ -8,7 +8,8 @@ import type { Bout, Plan } from "../../sim/tournament/measure.ts";
 import { renderTournament, TOURNAMENT_PROGRAMS } from "../../sim/tournament/page.ts";
 import { recordsIn } from "../../sim/tournament/records.ts";
 import { boutsOf, type Field, runTournament } from "../../sim/tournament/run.ts";
-import { type Cell, cellsOf } from "../../sim/tournament/summary.ts";
+import { foundIn, type TournamentReport } from "../../sim/tournament/report.ts";
+import { cellsOf } from "../../sim/tournament/summary.ts";
 import { queues, type Workload, WORKLOADS } from "../../sim/tournament/workloads.ts";
 import { KINDS } from "../../sim/tune/candidates.ts";
 import { PROGRAM } from "../live/program.ts";
@@ -29,22 +30,6 @@ export interface TournamentRequest {
   readonly workers: number;
   readonly quick: boolean;
   readonly json: boolean;
-}
-
-/** What `pipe sim tournament --json` prints. */
-export interface TournamentReport {
-  /** Held against all others, at its documented setting. */
-  readonly subject: LeafSpec["kind"];
-  readonly target: number;
-  readonly seed: number;
-  readonly replications: number;
-  readonly jobs: number;
-  /** Workloads that were not measured, and why. */
-  readonly skipped: readonly { readonly workload: string; readonly because: string }[];
-  readonly cells: readonly Cell[];
-  /** Where a peer at its tuned setting has both more in time and less work than the subject. */
-  readonly dominated: readonly { readonly workload: string; readonly load: number | null; readonly by: readonly string[] }[];
-  readonly page: string;
 }
 
 const TARGET = 0.99;
@@ -73,11 +58,11 @@ export async function simTournament(request: TournamentRequest, signal: AbortSig
   const kept = keptIn(request.out);
   const bouts = boutsOf(field, plan);
   const missing = bouts.filter(({ key }) => kept.get(key) === undefined);
-  if (missing.length < bouts.length) note(`${bouts.length - missing.length} of ${bouts.length} results are in ${request.out}`);
+  if (missing.length < bouts.length)
+    note(`${bouts.length - missing.length} of ${bouts.length} results are in ${request.out}`);
   const outcome = await measured(missing, request, kept, signal);
   const records = bouts.map(({ key }) => kept.get(key)).filter((record) => record !== undefined);
   if (records.length === 0) return EXIT.interrupted;
-  const cells = cellsOf(records, subject);
   const page = join(request.out, "tournament.html");
   const report: TournamentReport = {
     subject,
@@ -86,12 +71,7 @@ export async function simTournament(request: TournamentRequest, signal: AbortSig
     replications,
     jobs,
     skipped,
-    cells,
-    dominated: cells.flatMap(({ workload, load, dominatedBy }) =>
-      dominatedBy === null || dominatedBy.length === 0
-        ? []
-        : [{ workload, load, by: dominatedBy.map(({ contender }) => contender) }],
-    ),
+    ...foundIn(cellsOf(records, subject)),
     page,
   };
   const about = { workloads, program: PROGRAM, finished: outcome === "done", command: commandOf(request) };
@@ -144,7 +124,8 @@ function loadsOf({ loads: given, quick, workloads }: TournamentRequest): readonl
   const wrong = given?.find((text) => !(Number(text) >= 0.01 && Number(text) <= 2));
   if (wrong !== undefined) throw new SimRefused(`--loads ${wrong}: a load is a number from 0.01 to 2.`);
   const named = WORKLOADS.filter(({ name }) => workloads?.includes(name));
-  if (given !== undefined && named.length > 0 && !named.some(queues)) note("--loads means nothing where nothing queues");
+  if (given !== undefined && named.length > 0 && !named.some(queues))
+    note("--loads means nothing where nothing queues");
   return [...new Set(loads)].sort((a, b) => a - b);
 }
 
@@ -155,7 +136,8 @@ function kindsOf({ policies }: TournamentRequest, subject: LeafSpec["kind"]): re
 
 function kindOf(name: string, flag: string): LeafSpec["kind"] {
   const kind = KINDS.find((one) => one === name);
-  if (kind === undefined) throw new SimRefused(`${flag} ${name}: there is no such policy. There are ${KINDS.join(", ")}.`);
+  if (kind === undefined)
+    throw new SimRefused(`${flag} ${name}: there is no such policy. There are ${KINDS.join(", ")}.`);
   return kind;
 }
 
@@ -168,7 +150,17 @@ function keptIn(directory: string): ReturnType<typeof recordsIn> {
 }
 
 /** How to measure the same again. */
-function commandOf({ traces, workloads, loads, policies, against, jobs, replications, seed, quick }: TournamentRequest): string {
+function commandOf({
+  traces,
+  workloads,
+  loads,
+  policies,
+  against,
+  jobs,
+  replications,
+  seed,
+  quick,
+}: TournamentRequest): string {
   const given = [
     traces === undefined ? "" : "--traces DIR",
     workloads === undefined ? "" : `--workloads ${workloads.join(",")}`,

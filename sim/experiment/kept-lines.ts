@@ -23,17 +23,12 @@ export class KeptLines<T extends { readonly key: string }> {
     if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
     for (const [index, line] of whole.split("\n").entries()) {
       if (line === "") continue;
-      const refuse = (trouble: string, cause?: unknown): never => {
-        const advice = "Remove that line, or let the results go into another directory.";
-        throw new Error(`line ${index + 1} of ${basename(path)} is no ${trouble}. ${advice}`, { cause });
-      };
-      let value: unknown;
-      try {
-        value = JSON.parse(line);
-      } catch (error) {
-        return refuse("JSON", error);
+      const value = parsed(line);
+      if (!isRecord(value)) {
+        throw new Error(
+          `line ${index + 1} of ${basename(path)} is no ${what}. Remove that line, or let the results go into another directory.`,
+        );
       }
-      if (!isRecord(value)) return refuse(what);
       this.#records.set(value.key, value);
     }
   }
@@ -45,6 +40,15 @@ export class KeptLines<T extends { readonly key: string }> {
   append(record: T): void {
     appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
     this.#records.set(record.key, record);
+  }
+}
+
+/** `undefined` for what is no JSON. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }
 

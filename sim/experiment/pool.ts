@@ -69,11 +69,7 @@ export async function runTasks<T extends Task>(
 }
 
 /** One worker, from its first task to its last. */
-async function workLine<T extends Task>(
-  queue: TaskQueue<T>,
-  signal: AbortSignal,
-  deliver: Delivery<T>,
-): Promise<void> {
+async function workLine<T extends Task>(queue: TaskQueue<T>, signal: AbortSignal, deliver: Delivery<T>): Promise<void> {
   if (signal.aborted) return;
   const worker = new Worker(workerUrl());
   try {

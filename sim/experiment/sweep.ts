@@ -43,7 +43,7 @@ export class SweepDirectory {
 
 /** What a page or a table needs is looked at when it is drawn; here, whether this is a finished point at all. */
 function isPoint(value: unknown): value is PointRecord {
-  const record = value as Partial<PointRecord> | null;
+  const record = value as Partial<PointRecord> | null | undefined;
   return typeof record?.key === "string" && record.result?.metrics?.responseMs !== undefined;
 }
 

@@ -5,7 +5,7 @@ import { histogramOf, PERCENTILES } from "../experiment/result.ts";
 import type { Experiment, ReplicationResult } from "../experiment/types.ts";
 import { candidatesOf, DOCUMENTED, same, type Scale, type Thoroughness } from "../tune/candidates.ts";
 import { race, type RaceResult } from "../tune/race.ts";
-import { clairvoyantBound } from "./clairvoyant.ts";
+import { type Bound, clairvoyantBound } from "./clairvoyant.ts";
 import type { ContenderName, ContenderRecord, Figures, MeasuredSetting, SearchRecord } from "./records.ts";
 import { experimentAt, type Place, type Size, withBlocks } from "./world.ts";
 
@@ -91,7 +91,7 @@ export class Bout {
   }
 
   async #clairvoyant(): Promise<MeasuredSetting> {
-    const bounds = [];
+    const bounds: Bound[] = [];
     for (let replication = 0; replication < this.#experiment.replications; replication++) {
       bounds.push(clairvoyantBound(this.#experiment, replication));
       // Results of the workers, and Ctrl-C, come in between.
@@ -138,10 +138,7 @@ function taskOf(experiment: Experiment, replication: number) {
   return { experiment, replication, samples: 0, limits };
 }
 
-async function replicationsOf(
-  experiment: Experiment,
-  crew: Crew,
-): Promise<readonly ReplicationResult[] | undefined> {
+async function replicationsOf(experiment: Experiment, crew: Crew): Promise<readonly ReplicationResult[] | undefined> {
   const asked = Array.from({ length: experiment.replications }, (_, replication) =>
     crew.measure(taskOf(experiment, replication)),
   );

@@ -52,6 +52,6 @@ export function recordsIn(directory: string): KeptLines<ContenderRecord> {
 }
 
 function isContender(value: unknown): value is ContenderRecord {
-  const record = value as Partial<ContenderRecord> | null;
+  const record = value as Partial<ContenderRecord> | null | undefined;
   return typeof record?.key === "string" && typeof record.contender === "string" && Array.isArray(record.settings);
 }

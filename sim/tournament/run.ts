@@ -32,8 +32,9 @@ export function boutsOf({ workloads, loads, kinds, traces }: Field, plan: Plan):
   });
 }
 
-function timeScale(place: Place, { size }: Plan): Scale {
-  return scaleOf(place.workload.deadlineMs, durationsAlone(experimentAt(place, size), SCALE_JOBS));
+function timeScale(place: Place, { size, target }: Plan): Scale {
+  const { deadlineMs } = place.workload;
+  return scaleOf({ deadlineMs, target }, durationsAlone(experimentAt(place, size), SCALE_JOBS));
 }
 
 export interface TournamentOptions extends PoolOptions {

@@ -10,7 +10,7 @@ import { UNLOADED_RATE_PER_S, type Workload, type WorkloadArrivals } from "./wor
 export interface Size {
   readonly seed: number;
   readonly replications: number;
-  /** Counted jobs of a replication; a tenth as many come before them. */
+  /** Counted jobs of a replication; half as many come before them, since policies have to learn first. */
   readonly jobs: number;
 }
 
@@ -29,7 +29,7 @@ const BLOCK_MS = 500;
 export function experimentAt({ workload, load, traces }: Place, size: Size): Experiment {
   const { fleet, service, correlation, deadlineMs, slowdown } = workload;
   const ratePerS = load === undefined ? UNLOADED_RATE_PER_S : load * workload.capacity * servedPerS(workload);
-  const warmup = Math.ceil(size.jobs / 10);
+  const warmup = Math.ceil(size.jobs / 2);
   const slow: Plain[] = slowdown === undefined ? [] : [{ atS: (warmup + size.jobs / 4) / ratePerS, ...slowdown }];
   const section = {
     seed: size.seed,

@@ -52,7 +52,10 @@ export type Measure = (candidate: number, replication: number) => Promise<Trial 
 export async function race(candidates: number, options: RaceOptions, measure: Measure): Promise<RaceResult> {
   const { looks } = options;
   assert(candidates > 0 && looks.length > 0, "a race has candidates and looks");
-  assert(looks.every((look, index) => look > (looks[index - 1] ?? 1)), "looks rise, and two replications make an interval");
+  assert(
+    looks.every((look, index) => look > (looks[index - 1] ?? 1)),
+    "looks rise, and two replications make an interval",
+  );
   const racers = Array.from({ length: candidates }, () => new Racer());
   let done = 0;
   for (const look of looks) {
@@ -84,8 +87,7 @@ function leaderOf(racers: readonly Racer[], target: number): number | undefined 
   for (const [index, { trials, dropped }] of racers.entries()) {
     if (dropped !== undefined) continue;
     const ahead =
-      leader === undefined ||
-      compareByGoal(averageOf(trials), averageOf((racers[leader] as Racer).trials), target) < 0;
+      leader === undefined || compareByGoal(averageOf(trials), averageOf((racers[leader] as Racer).trials), target) < 0;
     if (ahead) leader = index;
   }
   return leader;
