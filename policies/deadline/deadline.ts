@@ -8,7 +8,7 @@ import {
   racing,
   type Surroundings,
 } from "../policy.ts";
-import { frontierOf, type Plan, type Prospect } from "./frontier.ts";
+import type { Plan, Prospect } from "./frontier.ts";
 import type { FrozenLaw } from "./law.ts";
 import { DeadlineMemory } from "./memory.ts";
 import type { DeadlineSpec } from "./spec.ts";
@@ -17,8 +17,10 @@ import { planAt } from "./price.ts";
 /** As long as nothing is known of durations, a second copy is launched at this share of the time to the deadline. */
 const COLD_SHARE = 0.4;
 /** A node that is free may come at any time; looking for it more often than this does not pay. */
-const RETRY_SHARE = 1 / 64;
+const RETRY_SHARE = 1 / 24;
 const LEAST_RETRY_US = 10_000;
+/** A launch that comes later than planned by more than this share of the whole time is planned anew. */
+const LATE_SHARE = 1 / 64;
 
 /**
  * Launches a copy when, of all plans, the one with the least work that keeps enough jobs of its class in time says so. See
@@ -39,11 +41,12 @@ export function deadline(spec: DeadlineSpec): Policy {
       const lacking = Math.max(0, 1 - racing(race));
       decision.launch = lacking;
       if (lacking > 0 || racing(race) > most || race.targetUs === NEVER || race.targetUs <= surroundings.nowUs) return;
-      const next = nextLaunchUs(race, surroundings, most);
-      if (next === NEVER) return;
-      if (next > surroundings.nowUs) decision.lookAtUs = next;
-      else if (race.room.idle > 0) launchOne(race, surroundings, decision, most);
-      else decision.lookAtUs = retryUs(race, surroundings);
+      const { nowUs } = surroundings;
+      const { idle, busy } = race.room;
+      const next = nextLaunch(race, nowUs, busy, most);
+      if (next.atUs > nowUs) decision.lookAtUs = next.lookUs;
+      else if (idle > 0) launchOne(race, surroundings, decision, most);
+      else decision.lookAtUs = retryUs(race, nowUs);
     },
   };
 }
@@ -54,46 +57,84 @@ function launchOne(race: RacePicture, surroundings: Surroundings, decision: Deci
   if (racing(race) < most) decision.lookAtUs = surroundings.nowUs + 1;
 }
 
-function retryUs(race: RacePicture, { nowUs }: Surroundings): number {
-  return nowUs + Math.max(LEAST_RETRY_US, Math.round((race.targetUs - nowUs) * RETRY_SHARE));
+function retryUs({ openedUs, targetUs }: RacePicture, nowUs: number): number {
+  return nowUs + Math.max(LEAST_RETRY_US, Math.round((targetUs - openedUs) * RETRY_SHARE));
 }
 
-/** When the next copy is due if nothing happens before: `NEVER` for none. */
-export function nextLaunchUs(race: RacePicture, surroundings: Surroundings, most: number): number {
+export interface NextLaunch {
+  /** When the next copy is due if nothing happens before: `NEVER` for none. */
+  readonly atUs: number;
+  /** When to ask again: were the nodes less busy then, the copy would be due earlier. */
+  readonly lookUs: number;
+}
+
+/** When another copy is due while so many slots are busy. */
+export function nextLaunch(race: RacePicture, nowUs: number, busy: number, most: number): NextLaunch {
   const { learning, copies, targetUs } = race;
   const memory = race.memory as DeadlineMemory | undefined;
   const law = memory?.law;
   const first = copies[0];
-  if (memory === undefined || law === undefined || learning === undefined || first === undefined) {
-    if (racing(race) > 1 || first === undefined) return NEVER;
-    return Math.round(first.launchedUs + COLD_SHARE * (targetUs - first.launchedUs));
+  if (first === undefined) return NO_LAUNCH;
+  if (memory === undefined || law === undefined || learning === undefined) {
+    if (racing(race) > 1) return NO_LAUNCH;
+    const atUs = Math.round(first.launchedUs + COLD_SHARE * (targetUs - first.launchedUs));
+    return { atUs, lookUs: atUs };
   }
   const expectedUs = learning.expectedUs(race.call);
-  const { nowUs } = surroundings;
+  const late = LATE_SHARE * (targetUs - race.openedUs);
+  /** From then on the plans count; what is due in a moment is due now, or else each look would put it off a little. */
+  const next = (plans: readonly Plan[], fromUs: number, place: number): NextLaunch => {
+    const due = (crowding: number) => {
+      const launch = planAt({ plans, crowding }, memory.price).launches[place];
+      if (launch === undefined) return NEVER;
+      const atUs = Math.round(fromUs + launch * expectedUs);
+      return atUs - nowUs <= late && fromUs === nowUs ? nowUs : atUs;
+    };
+    const crowding = memory.crowdingAt(busy);
+    const atUs = due(crowding);
+    if (atUs <= nowUs || crowding === 0) return { atUs, lookUs: atUs };
+    const earliestUs = due(memory.crowdingAt(busy / 2));
+    return { atUs, lookUs: earliestUs > nowUs ? earliestUs : Math.min(atUs, retryUs(race, nowUs)) };
+  };
   // As planned: the first copy runs, and those launched since were launched by the same plan.
   if (race.lost === 0 && race.missing === 1 && copies.length <= 2) {
     const plans = memory.plansFor(race, learning);
-    if (plans === undefined) return NEVER;
-    const launch = planAt(plans, memory.price).launches[copies.length - 1];
-    return launch === undefined ? NEVER : Math.round(first.launchedUs + launch * expectedUs);
+    if (plans === undefined) return NO_LAUNCH;
+    const planned = next(plans, first.launchedUs, copies.length - 1);
+    // If no node was free, or too many were busy, what was right at that time need not be right any more.
+    if (
+      planned.atUs > nowUs
+        ? planned.lookUs === planned.atUs || nowUs === first.launchedUs
+        : nowUs - planned.atUs <= late
+    )
+      return planned;
   }
-  const plan = planFromHere(race, law, surroundings, most);
-  const launch = plan.launches[0];
-  return launch === undefined ? NEVER : Math.round(nowUs + launch * expectedUs);
+  return next(plansFromHere(race, law, memory, { nowUs, expectedUs, most }), nowUs, 0);
 }
 
+const NO_LAUNCH: NextLaunch = { atUs: NEVER, lookUs: NEVER };
+
 /** For a race in which something went otherwise than planned: from what is running now. */
-function planFromHere(race: RacePicture, law: FrozenLaw, { nowUs }: Surroundings, most: number): Plan {
+function plansFromHere(
+  race: RacePicture,
+  law: FrozenLaw,
+  memory: DeadlineMemory,
+  { nowUs, expectedUs, most }: { readonly nowUs: number; readonly expectedUs: number; readonly most: number },
+): readonly Plan[] {
   const learning = race.learning as NonNullable<RacePicture["learning"]>;
-  const memory = race.memory as DeadlineMemory;
-  const expectedUs = learning.expectedUs(race.call);
   const prospect = (copy: CopyPicture): Prospect => ({
     pace: learning.paces.pace(copy.node.id),
     alive: learning.paces.alive(copy.node.id),
     age: copy.startedUs === NEVER ? 0 : (Math.min(nowUs, copy.answeredUs) - copy.startedUs) / expectedUs,
-    wait: copy.startedUs === NEVER ? copy.ahead : 0,
+    wait: copy.startedUs === NEVER ? waitFrom(copy, nowUs, expectedUs) : 0,
   });
   const running = race.copies.filter(({ live }) => live).map(prospect);
-  const left = Math.min(1, most + 1 - racing(race));
-  return planAt(frontierOf(law, running, (race.targetUs - nowUs) / expectedUs, left), memory.price);
+  const left = Math.min(2, most + 1 - racing(race));
+  return memory.plansFrom(law, running, (race.targetUs - nowUs) / expectedUs, left);
+}
+
+/** What is left of the wait that was to be expected at the launch; half a run once that is over. */
+function waitFrom({ ahead, launchedUs }: CopyPicture, nowUs: number, expectedUs: number): number {
+  const left = ahead - (nowUs - launchedUs) / expectedUs;
+  return left > 0 ? left : 0.5;
 }

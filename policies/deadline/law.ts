@@ -7,7 +7,7 @@ const PER_E = 25;
 const REACH = 4;
 const POINTS = 2 * REACH * PER_E + 1;
 /** Below this, copies of a job are taken for independent, which is a fifth of the work. */
-const LEAST_PHI = 0.05;
+const LEAST_PHI = 0.1;
 /** Gauss–Hermite quadrature of a standard normal with five points (Abramowitz and Stegun, table 25.10, rescaled). */
 const NODES: readonly number[] = [-2.856970013872806, -1.355626179974266, 0, 1.355626179974266, 2.856970013872806];
 const WEIGHTS: readonly number[] = [

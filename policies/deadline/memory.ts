@@ -4,7 +4,8 @@ import { NEVER } from "../../scheduler/shared/vocabulary.ts";
 import type { RacePicture } from "../policy.ts";
 import { frontierOf, type Plan, type Prospect } from "./frontier.ts";
 import { FrozenLaw } from "./law.ts";
-import { COLD_PRICE, crowdingAt, type Price, priceFor } from "./price.ts";
+import { Crowding } from "./crowding.ts";
+import { COLD_PRICE, type Price, priceFor } from "./price.ts";
 
 /** Recent jobs by which the price is set. */
 const RECENT = 128;
@@ -14,17 +15,18 @@ const FIRST_EPOCH = 16;
 /** Jobs whose horizons differ by less share a plan. */
 const HORIZON_STEP = 0.005;
 const PACE_STEP = 0.05;
-const WAIT_STEP = 0.02;
+const WAIT_STEP = 0.025;
 const ALIVE_STEPS = 50;
 /** A job whose deadline is further off than this many expected durations is not planned any closer. */
 const FAR = 24;
+const NEAR = 0.01;
 /** Plans that are kept: about one a horizon. */
 const MAX_PLANS = 4_096;
 /** The load is what it was over about so many mean durations. */
 const LOAD_MEMORY = 5;
 
-/** A job as it stood when its first copy was launched: horizon, pace, P(alive) and wait, in steps. */
-type Key = readonly [horizon: number, pace: number, alive: number, wait: number];
+/** A job with one copy: horizon, the copy's pace, P(alive), wait and age, in steps, and how many slots were busy. */
+type Key = readonly [horizon: number, pace: number, alive: number, wait: number, age: number, busy: number];
 
 /**
  * What `deadline` holds of the races of one class: the law as it was at the last epoch, the price that the target had then, and
@@ -35,6 +37,7 @@ export class DeadlineMemory implements PolicyMemory {
   readonly #most: number;
   #law: FrozenLaw | undefined;
   #price: Price = COLD_PRICE;
+  #crowding = new Crowding({ utilisation: 0, slots: 0, displaced: 0 });
   #epochAt = 0;
   readonly #recent: Key[] = [];
   #next = 0;
@@ -66,7 +69,7 @@ export class DeadlineMemory implements PolicyMemory {
     if (learning === undefined) return;
     this.#observeLoad(race, learning, nowUs);
     if (!learning.known) return;
-    const key = keyOf(race, learning, nowUs);
+    const key = keyOf(race, learning, nowUs, race.room.busy);
     if (key !== undefined) {
       this.#recent[this.#next] = key;
       this.#next = (this.#next + 1) % RECENT;
@@ -91,10 +94,19 @@ export class DeadlineMemory implements PolicyMemory {
     this.#law = law;
     this.#plans.clear();
     if (this.#recent.length === 0) return;
-    const frontiers = this.#recent.map((key) => this.#frontier(law, key));
-    const density = this.#recent.reduce((sum, key) => sum + densityAt(law, prospectOf(key)), 0) / this.#recent.length;
-    const crowding = crowdingAt({ utilisation: this.#utilisation, slots: this.#slots, scv: law.scv, density });
-    this.#price = priceFor(frontiers, this.#target, crowding);
+    let displaced = 0;
+    for (const key of this.#recent) displaced += displacedOf(law, prospectOf(key)) / this.#recent.length;
+    this.#crowding = new Crowding({ utilisation: this.#utilisation, slots: this.#slots, displaced });
+    const recent = this.#recent.map((key) => ({
+      plans: this.#frontier(law, key),
+      crowding: this.#crowding.at(key[5]),
+    }));
+    this.#price = priceFor(recent, this.#target);
+  }
+
+  /** What a unit of work costs everybody else now. */
+  crowdingAt(busy: number): number {
+    return this.#crowding.at(busy);
   }
 
   /** What there is to choose from for a race in which one copy runs, as it was when that was launched. */
@@ -102,13 +114,23 @@ export class DeadlineMemory implements PolicyMemory {
     const law = this.#law;
     const first = race.copies[0];
     if (law === undefined || first === undefined) return undefined;
-    const key = keyOf(race, learning, first.launchedUs);
+    const key = keyOf(race, learning, first.launchedUs, 0);
     return key === undefined ? undefined : this.#frontier(law, key);
   }
 
+  /** What there is to choose from with these copies under way, and so long, in expected durations, until the deadline. */
+  plansFrom(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): readonly Plan[] {
+    const [only] = copies;
+    if (only === undefined || copies.length > 1 || most < this.#most) return frontierOf(law, copies, horizon, most);
+    // Asked again and again while a job waits for a free node: near enough is good enough.
+    const [span, pace, alive, wait, age] = stepsOf(only, horizon, 0);
+    const key = [coarse(span, 8), pace, alive, coarse(wait, 4), coarse(age, 4), 0] as const;
+    return this.#frontier(law, key);
+  }
+
   #frontier(law: FrozenLaw, key: Key): readonly Plan[] {
-    const [horizon, pace, alive, wait] = key;
-    const number = ((horizon * 256 + (pace + 128)) * 64 + alive) * 2_048 + wait;
+    const [horizon, pace, alive, wait, age] = key;
+    const number = (((horizon * 256 + (pace + 128)) * 64 + alive) * 512 + wait) * 512 + age;
     let plans = this.#plans.get(number);
     if (plans === undefined) {
       const { copy, horizon: span } = prospectOf(key);
@@ -127,6 +149,11 @@ export class DeadlineMemory implements PolicyMemory {
     return {
       law: this.#law?.snapshot() ?? null,
       price: { ...this.#price },
+      crowding: {
+        utilisation: this.#crowding.utilisation,
+        slots: this.#crowding.slots,
+        displaced: this.#crowding.displaced,
+      },
       epochAt: this.#epochAt,
       recent: this.#recent.map((key) => [...key]),
       next: this.#next,
@@ -140,6 +167,7 @@ export class DeadlineMemory implements PolicyMemory {
     const plain = snapshot as unknown as {
       law: PlainData;
       price: Price;
+      crowding: { utilisation: number; slots: number; displaced: number };
       epochAt: number;
       recent: readonly Key[];
       next: number;
@@ -149,6 +177,7 @@ export class DeadlineMemory implements PolicyMemory {
     };
     this.#law = plain.law === null ? undefined : FrozenLaw.restore(plain.law);
     this.#price = plain.price;
+    this.#crowding = new Crowding(plain.crowding);
     this.#epochAt = plain.epochAt;
     this.#recent.push(...plain.recent);
     this.#next = plain.next;
@@ -159,7 +188,7 @@ export class DeadlineMemory implements PolicyMemory {
 }
 
 /** `undefined` for a race without a deadline, or past it. */
-function keyOf(race: RacePicture, learning: Learning, nowUs: number): Key | undefined {
+function keyOf(race: RacePicture, learning: Learning, nowUs: number, busy: number): Key | undefined {
   const { copies, call, targetUs } = race;
   const [first] = copies;
   if (first === undefined || targetUs === NEVER) return undefined;
@@ -168,23 +197,40 @@ function keyOf(race: RacePicture, learning: Learning, nowUs: number): Key | unde
   if (!(horizon > 0)) return undefined;
   const { node } = first;
   const waitUs = first.startedUs === NEVER ? first.ahead * expectedUs : Math.max(0, first.startedUs - first.launchedUs);
+  const [pace, alive] = [learning.paces.pace(node.id), learning.paces.alive(node.id)];
+  return stepsOf({ pace, alive, wait: waitUs / expectedUs, age: 0 }, horizon, busy);
+}
+
+function stepsOf({ pace, alive, wait, age }: Prospect, horizon: number, busy: number): Key {
   return [
-    Math.round(Math.log(Math.min(FAR, horizon)) / HORIZON_STEP) + 1_024,
-    Math.max(-127, Math.min(127, Math.round(Math.log(learning.paces.pace(node.id)) / PACE_STEP))),
-    Math.round(ALIVE_STEPS * learning.paces.alive(node.id)),
-    Math.min(2_047, Math.round(waitUs / expectedUs / WAIT_STEP)),
+    Math.round(Math.log(Math.min(FAR, Math.max(NEAR, horizon))) / HORIZON_STEP) + 1_024,
+    Math.max(-127, Math.min(127, Math.round(Math.log(pace) / PACE_STEP))),
+    Math.round(ALIVE_STEPS * alive),
+    Math.min(511, Math.round(wait / WAIT_STEP)),
+    Math.min(511, Math.round(age / WAIT_STEP)),
+    busy,
   ];
 }
 
-function prospectOf([horizon, pace, alive, wait]: Key): { readonly copy: Prospect; readonly horizon: number } {
+function coarse(steps: number, by: number): number {
+  return by * Math.round(steps / by);
+}
+
+function prospectOf([horizon, pace, alive, wait, age]: Key): { readonly copy: Prospect; readonly horizon: number } {
   return {
     horizon: Math.exp((horizon - 1_024) * HORIZON_STEP),
-    copy: { pace: Math.exp(pace * PACE_STEP), alive: alive / ALIVE_STEPS, age: 0, wait: wait * WAIT_STEP },
+    copy: {
+      pace: Math.exp(pace * PACE_STEP),
+      alive: alive / ALIVE_STEPS,
+      age: age * WAIT_STEP,
+      wait: wait * WAIT_STEP,
+    },
   };
 }
 
-/** How fast the probability to be done grows at the deadline. */
-function densityAt(law: FrozenLaw, { copy, horizon }: { copy: Prospect; horizon: number }): number {
-  const at = (t: number) => law.survival(Math.max(0, t - copy.wait) / copy.pace);
-  return Math.max(0, (at(0.95 * horizon) - at(1.05 * horizon)) / (0.1 * horizon));
+/** How much likelier it would be late if it had to wait for the rest of another job's run, with one copy. */
+function displacedOf(law: FrozenLaw, { copy, horizon }: { copy: Prospect; horizon: number }): number {
+  const late = (t: number) => law.survival(Math.max(0, t) / copy.pace);
+  const rest = (law.mean * (1 + law.scv)) / 2;
+  return Math.max(0, late(horizon - rest) - late(horizon));
 }

@@ -6,8 +6,8 @@ const LEAST = 1e-3;
 const HALVINGS = 30;
 
 /**
- * What work costs, and what being in time is worth: a plan is chosen that minimises late · worth + work · (1 + worth · crowding).
- * `crowding` is how much later everybody else gets through a unit of work: P(late) that it costs them.
+ * What being in time is worth, in work: a plan is chosen that minimises late · worth + work · (1 + worth · crowding), where
+ * `crowding` is the probability to be late that a unit of work costs everybody else together.
  */
 export interface Price {
   /** The worth at which the target is just missed, and the one at which it is just met: they choose different plans where the frontier has a gap. */
@@ -15,10 +15,15 @@ export interface Price {
   readonly above: number;
   /** How far to go from the one plan to the other, so that the target is met on average and not exceeded. */
   readonly share: number;
-  readonly crowding: number;
 }
 
-export const COLD_PRICE: Price = { below: 0, above: 0, share: 0, crowding: 0 };
+export const COLD_PRICE: Price = { below: 0, above: 0, share: 0 };
+
+/** A job as the price sees it. */
+export interface Choice {
+  readonly plans: readonly Plan[];
+  readonly crowding: number;
+}
 
 /** The plan that is best at this worth. */
 export function bestPlan(frontier: readonly Plan[], worth: number, crowding: number): Plan {
@@ -39,34 +44,34 @@ export function bestPlan(frontier: readonly Plan[], worth: number, crowding: num
  * the average rises with the worth. So a job that is hopeless gets no copies that a job on the edge could use: each unit of
  * work goes where it saves most (a Lagrange multiplier for all jobs of a class in common).
  */
-export function priceFor(frontiers: readonly (readonly Plan[])[], target: number, crowding: number): Price {
+export function priceFor(recent: readonly Choice[], target: number): Price {
   const allowed = 1 - target;
   const lateAt = (worth: number) => {
     let late = 0;
-    for (const frontier of frontiers) late += bestPlan(frontier, worth, crowding).late;
-    return late / frontiers.length;
+    for (const { plans, crowding } of recent) late += bestPlan(plans, worth, crowding).late;
+    return late / recent.length;
   };
   let [below, above] = [LEAST, MOST];
-  if (lateAt(LEAST) <= allowed) return { below: LEAST, above: LEAST, share: 0, crowding };
-  if (lateAt(MOST) > allowed) return { below: MOST, above: MOST, share: 0, crowding };
+  if (lateAt(LEAST) <= allowed) return { below: LEAST, above: LEAST, share: 0 };
+  if (lateAt(MOST) > allowed) return { below: MOST, above: MOST, share: 0 };
   for (let halving = 0; halving < HALVINGS; halving++) {
     const middle = Math.sqrt(below * above);
     if (lateAt(middle) > allowed) below = middle;
     else above = middle;
   }
   const [missed, met] = [lateAt(below), lateAt(above)];
-  return { below, above, share: missed === met ? 0 : (missed - allowed) / (missed - met), crowding };
+  return { below, above, share: missed === met ? 0 : (missed - allowed) / (missed - met) };
 }
 
 /** The plan of a job at a price; where the two worths differ, the one on the frontier whose probability lies between. */
-export function planAt(frontier: readonly Plan[], { below, above, share, crowding }: Price): Plan {
-  const met = bestPlan(frontier, above, crowding);
+export function planAt({ plans, crowding }: Choice, { below, above, share }: Price): Plan {
+  const met = bestPlan(plans, above, crowding);
   if (share >= 1 || below === above) return met;
-  const missed = bestPlan(frontier, below, crowding);
+  const missed = bestPlan(plans, below, crowding);
   if (missed === met) return met;
   const late = missed.late + share * (met.late - missed.late);
   let from = missed;
-  for (const plan of frontier) {
+  for (const plan of plans) {
     if (plan.late > late) from = plan;
     else return between(from, plan, late);
   }
@@ -83,22 +88,4 @@ function between(from: Plan, to: Plan, late: number): Plan {
     late,
     work: mix(from.work, to.work),
   };
-}
-
-/**
- * How much P(late) a unit of work costs everybody else: it raises the utilisation, that the mean wait, and that pushes those
- * over the deadline who are just before it. Sakasegawa's approximation of the wait in M/G/c (1977), differentiated; all in
- * units of the mean work of a job.
- *
- * @param density of finishing at the deadline, per unit of time
- */
-export function crowdingAt(given: { utilisation: number; slots: number; scv: number; density: number }): number {
-  const { slots, scv, density } = given;
-  if (slots > 10_000) return 0;
-  const utilisation = Math.min(0.98, given.utilisation);
-  const power = Math.sqrt(2 * (slots + 1)) - 1;
-  const idle = 1 - utilisation;
-  const wait = utilisation ** power / (slots * idle);
-  const slope = wait * (power / Math.max(utilisation, 1e-3) + 1 / idle);
-  return density * ((1 + scv) / 2) * slope * utilisation;
 }
