@@ -2,7 +2,9 @@ import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
 import { type DeadlineSpec, problemOfDeadline } from "./deadline/spec.ts";
 import type { Learning } from "./learning/learning.ts";
-import type { PlainData, PolicyMemory } from "./memory.ts";
+import type { CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
+import { POLICY_KINDS, problemOfParameters } from "./parameters.ts";
+import type { PeerSpec } from "./peers/specs.ts";
 import { problemOfRules, type RulesSpec } from "./rules.ts";
 import type { ServiceTimes } from "./service-times.ts";
 
@@ -15,10 +17,13 @@ export type LeafSpec =
   | { readonly kind: "fixed"; readonly copies: number }
   /** One copy, then another each `delayMs` while the job lingers, up to `maxCopies`; a failed one is replaced at once. */
   | { readonly kind: "hedge"; readonly delayMs: number; readonly maxCopies: number }
-  | DeadlineSpec;
+  | DeadlineSpec
+  | PeerSpec;
 
 /** What a policy sees of a race. */
 export interface RacePicture {
+  /** No two races have the same; what is drawn for a race once and for all is drawn from it. */
+  readonly id: number;
   readonly call: CallTerms;
   readonly lane: Lane;
   readonly openedUs: number;
@@ -68,6 +73,10 @@ export interface CopyPicture {
   readonly live: boolean;
   /** Its answer was accepted, and waits for others. */
   readonly held: boolean;
+  /** When it ended, by a verdict, a failure, silence or cancelling; `NEVER` before. */
+  readonly endedUs: number;
+  /** How it ended; `undefined` before. */
+  readonly outcome: CopyOutcome | undefined;
 }
 
 /** Copies that race each other: those that can still win, less those that are needed besides for a quorum. */
@@ -129,7 +138,8 @@ export function problemOf(spec: PolicySpec): string | undefined {
     case "deadline":
       return problemOfDeadline(spec);
     default:
-      return "there is no such policy";
+      // What comes from outside may be of a kind that there is none of.
+      return Object.hasOwn(POLICY_KINDS, spec.kind) ? problemOfParameters(spec) : "there is no such policy";
   }
 }
 

@@ -2,7 +2,8 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { PipeFailed } from "../index.ts";
 import { DemoRefused, runDemo } from "./demo.ts";
-import { DEMO_LIMITS, type DemoOptions, parsePolicy } from "./demo-options.ts";
+import { parsePolicy } from "../../policies/short-form.ts";
+import { DEMO_LIMITS, type DemoOptions } from "./demo-options.ts";
 import { TraceError } from "./demo-workload.ts";
 
 const { maxBlocks, minNodes, maxNodes, maxRatePerS } = DEMO_LIMITS;
@@ -26,7 +27,7 @@ const flags = {
   policy: Flag.String("policy").pipe(
     Flag.withDefault("hedge:1500:3"),
     Flag.withMetavar("POLICY"),
-    Flag.withDescription("when another copy is launched: fixed:COPIES or hedge:DELAY_MS:MAX_COPIES"),
+    Flag.withDescription("when another copy is launched: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE"),
   ),
   latency: Flag.Literals("latency", ["modelled", "none"]).pipe(
     Flag.withDefault("modelled"),

@@ -30,7 +30,9 @@ export const replay = Command.make(
     policies: Flag.String("policy").pipe(
       Flag.between(0, MAX_POLICIES),
       Flag.withMetavar("POLICY"),
-      Flag.withDescription("what if: fixed:COPIES or hedge:DELAY_MS:MAX_COPIES; may be given more than once"),
+      Flag.withDescription(
+        "what if: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE; may be given more than once",
+      ),
     ),
     ...flags,
   },

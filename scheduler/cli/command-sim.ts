@@ -67,7 +67,7 @@ const compare = Command.make(
   {
     file,
     a: Argument.String("A").pipe(
-      Argument.withDescription("a variant of the file, or a policy such as fixed:2 or hedge:2500:3"),
+      Argument.withDescription("a variant of the file, or a policy such as fixed:2, hedge:2500:3 or finagle"),
     ),
     b: Argument.String("B").pipe(Argument.withDescription("likewise")),
     ...flags,

@@ -1,6 +1,7 @@
 import type { Mode, ServiceStatistics } from "../index.ts";
 import type { LatencySummary } from "../live/latency.ts";
-import { type DemoOptions, formatPolicy } from "./demo-options.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
+import type { DemoOptions } from "./demo-options.ts";
 import { MODES } from "../shared/vocabulary.ts";
 import { type DemoTally, sum } from "./demo-tally.ts";
 

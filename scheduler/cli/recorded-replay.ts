@@ -12,7 +12,7 @@ import {
   type RecordedMetric,
 } from "../../sim/recorded/replications.ts";
 import { NODE_LIMITS } from "../node/limits.ts";
-import { formatPolicy, parsePolicy } from "./demo-options.ts";
+import { formatPolicy, parsePolicy } from "../../policies/short-form.ts";
 import { orRefuse, playAll, type RecordedOptions } from "./recorded-work.ts";
 import { replayText } from "./recorded-tables.ts";
 import { readRecording } from "./recordings.ts";

@@ -6,7 +6,8 @@ import { PROGRAM } from "../live/program.ts";
 import type { Temperament } from "../node/behaviour/fate.ts";
 import { NODE_LIMITS } from "../node/limits.ts";
 import { Hash } from "../proofs/fields.ts";
-import { type DemoOptions, formatPolicy } from "./demo-options.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
+import type { DemoOptions } from "./demo-options.ts";
 
 /** What a demonstration keeps of its own options beside its records: what its simulated twin cannot read from the journal. */
 export const RUN_FILE = "run.json";

@@ -9,7 +9,7 @@ import { runExperiment, runExperiments, type RunOptions } from "../../sim/experi
 import { runSweep, SweepDirectory } from "../../sim/experiment/sweep.ts";
 import type { Experiment } from "../../sim/experiment/types.ts";
 import { validate } from "../../sim/theory/validate.ts";
-import { parsePolicy } from "./demo-options.ts";
+import { parsePolicy } from "../../policies/short-form.ts";
 import { progressOn } from "./sim-progress.ts";
 import { compareTable, runTable, sweepTable, validationTable } from "./sim-tables.ts";
 

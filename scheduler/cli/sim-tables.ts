@@ -4,7 +4,7 @@ import type { PointRecord } from "../../sim/experiment/sweep.ts";
 import type { Experiment } from "../../sim/experiment/types.ts";
 import type { ValidationRow } from "../../sim/theory/validate.ts";
 import { count, figure, METRIC_LABELS, PERCENTILE_LABELS, valueText } from "../../sim/report/wording.ts";
-import { formatPolicy } from "./demo-options.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
 
 export function runTable(experiment: Experiment, { metrics, jobsPerS, eventsPerS }: ExperimentResult): string {
   const { responseMs } = metrics;

@@ -1,7 +1,7 @@
 import type { TournamentReport } from "../../sim/tournament/report.ts";
 import type { Cell, Interval, Row } from "../../sim/tournament/summary.ts";
 import { estimateText, figure } from "../../sim/report/wording.ts";
-import { formatPolicy } from "./demo-options.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
 import { table } from "./sim-tables.ts";
 
 /** Cell by cell for people, and at last where the subject is dominated. */

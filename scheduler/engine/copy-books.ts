@@ -39,6 +39,8 @@ export class CopyBooks {
   end(copy: Copy, event: CopyEvent, outcome: CopyOutcome, nowUs: number): void {
     const { race } = copy;
     const { memory } = race;
+    copy.endedUs = nowUs;
+    copy.outcome = outcome;
     if (memory !== undefined) {
       const { speculative, launchedUs } = copy;
       memory.ended({ outcome, speculative, launchedUs, endedUs: Math.min(nowUs, copy.answeredUs) }, nowUs);

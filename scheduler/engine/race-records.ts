@@ -66,7 +66,12 @@ export function plainRace(race: Race) {
     tx: tx.id,
     policy: policy.spec,
     placement: placement.spec,
-    copies: copies.map(({ node, race: _, value, ...copy }) => ({ ...copy, value: value ?? null, node: node.id })),
+    copies: copies.map(({ node, race: _, value, outcome, ...copy }) => ({
+      ...copy,
+      value: value ?? null,
+      outcome: outcome ?? null,
+      node: node.id,
+    })),
   };
 }
 
@@ -84,22 +89,12 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, parts: { fleet: Flee
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, startedUs, ahead, answeredUs, acceptedUs, outputHash, answerHash, equivocated } = copyFields;
-    const value = copyFields.value ?? undefined;
+    const { state, startedUs, ahead, answeredUs, acceptedUs, endedUs, outputHash, answerHash, equivocated } =
+      copyFields;
+    const [value, outcome] = [copyFields.value ?? undefined, copyFields.outcome ?? undefined];
+    const times = { startedUs, ahead, answeredUs, acceptedUs, endedUs };
     const copy = new Copy({ ...copyFields, node, race });
-    race.copies.push(
-      Object.assign(copy, {
-        state,
-        startedUs,
-        ahead,
-        answeredUs,
-        acceptedUs,
-        outputHash,
-        answerHash,
-        value,
-        equivocated,
-      }),
-    );
+    race.copies.push(Object.assign(copy, { state, ...times, outcome, outputHash, answerHash, value, equivocated }));
   }
   return race;
 }

@@ -1,4 +1,4 @@
-import type { PolicyMemory } from "../../policies/memory.ts";
+import type { CopyOutcome, PolicyMemory } from "../../policies/memory.ts";
 import type { Placement } from "../../policies/placement.ts";
 import type { Learning } from "../../policies/learning/learning.ts";
 import type { CopyPicture, Policy, RacePicture, Room } from "../../policies/policy.ts";
@@ -156,6 +156,8 @@ export class Copy implements CopyView, CopyPicture {
   answeredUs = NEVER;
   /** When it was accepted, to be held. */
   acceptedUs = NEVER;
+  endedUs = NEVER;
+  outcome: CopyOutcome | undefined = undefined;
   outputHash = "";
   answerHash = "";
   /** The output as a number; NaN does not survive JSON, so none is `undefined`. */

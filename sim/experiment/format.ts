@@ -1,14 +1,16 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
+import { type Parameter, POLICY_KINDS } from "../../policies/parameters.ts";
 import type { PlacementSpec } from "../../policies/placement.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
-import type { Fields, Kind } from "./fields.ts";
+import type { Field, Fields, Kind } from "./fields.ts";
 import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { ArrivalSpec } from "./types.ts";
 
-const { ms: MAX_MS, copies: MAX_COPIES } = EXPERIMENT_LIMITS;
+const { ms: MAX_MS } = EXPERIMENT_LIMITS;
 
 const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
   poisson: {
@@ -36,26 +38,24 @@ const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
   },
 };
 
-const POLICIES: { readonly [K in LeafSpec["kind"]]: Kind } = {
-  fixed: {
-    means: "that many copies at once",
-    fields: { copies: integer("copies", { atLeast: 1, atMost: MAX_COPIES }) },
-  },
-  hedge: {
-    means: "one copy, then another after each delay while the job lingers",
-    fields: {
-      delayMs: durationMs("delay before another copy"),
-      maxCopies: integer("copies at the most", { atLeast: 1, atMost: MAX_COPIES }),
-    },
-  },
-  deadline: {
-    means: "least work such that so many jobs are answered by their deadline",
-    fields: {
-      target: number("share of jobs in time", { above: 0, atMost: 0.99999 }),
-      maxCopies: integer("copies racing at a time, at the most", { atLeast: 1, atMost: MAX_COPIES, absent: value(3) }),
-    },
-  },
-};
+/** A policy is named with the parameters that are not to be as documented; the simplest ones are written out. */
+const WRITTEN_OUT: ReadonlySet<string> = new Set<LeafSpec["kind"]>(["fixed", "hedge"]);
+
+const POLICIES: Readonly<Record<string, Kind>> = Object.fromEntries(
+  Object.entries(POLICY_KINDS).map(([kind, { means, parameters, oneOf }]) => {
+    const usual: object = oneOf !== undefined || WRITTEN_OUT.has(kind) ? {} : DEFAULTS[kind as LeafSpec["kind"]];
+    const fields = Object.entries(parameters).map(([key, parameter]) => [key, fieldOf(parameter, usual, key)] as const);
+    return [kind, { means, fields: Object.fromEntries(fields), ...(oneOf === undefined ? {} : { oneOf }) }];
+  }),
+);
+
+function fieldOf(parameter: Parameter, usual: object, key: string): Field {
+  const plain = (usual as Readonly<Record<string, number | string | undefined>>)[key];
+  const absent = plain === undefined ? {} : { absent: value(plain) };
+  if (parameter.type === "number") return { ...parameter, ...absent };
+  const { means, maxLength } = parameter;
+  return { type: "name", means, maxLength, ...absent };
+}
 
 const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
   random: { means: "distinct nodes, uniformly", fields: {} },

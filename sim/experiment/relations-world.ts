@@ -17,14 +17,18 @@ export function worldTroubles(experiment: Experiment): Trouble[] {
 
 const at = (path: string, message: string): Trouble => ({ path: path.split("."), message });
 
+function copiesTroubles(key: string, copies: number, nodes: number): Trouble[] {
+  if (copies <= nodes) return [];
+  const message = `is ${copies}, but copies of one job go to different nodes and there are only ${nodes}`;
+  return [at(`policy.${key}`, message)];
+}
+
 function fleetTroubles({ fleet, policy, network }: Experiment): Trouble[] {
   const troubles: Trouble[] = [];
   const { nodes, operators, speeds, queue, batching } = fleet;
-  const [copies, key] = policy.kind === "fixed" ? [policy.copies, "copies"] : [policy.maxCopies, "maxCopies"];
-  if (copies > nodes) {
-    const message = `is ${copies}, but copies of one job go to different nodes and there are only ${nodes}`;
-    troubles.push(at(`policy.${key}`, message));
-  }
+  // The others name what they would send at the worst, and find out that nobody is left.
+  if (policy.kind === "fixed") troubles.push(...copiesTroubles("copies", policy.copies, nodes));
+  if (policy.kind === "hedge") troubles.push(...copiesTroubles("maxCopies", policy.maxCopies, nodes));
   if (operators > nodes) troubles.push(at("fleet.operators", `is more than the ${nodes} nodes`));
   if (speeds.length > nodes) troubles.push(at("fleet.speeds", `has more items than there are nodes (${nodes})`));
   if (queue === "batching" && batching === "none") {

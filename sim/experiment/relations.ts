@@ -1,3 +1,4 @@
+import { problemOf } from "../../policies/policy.ts";
 import type { Path } from "../../scheduler/files/yaml.ts";
 import type { Trouble } from "./check.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
@@ -13,6 +14,7 @@ export function relationTroubles(experiment: Experiment): Trouble[] {
   return [
     ...jobTroubles(experiment),
     ...burstTroubles(experiment),
+    ...policyTroubles(experiment),
     ...worldTroubles(experiment),
     ...serviceTroubles(experiment.service, experiment, ["service"]),
     ...ofClasses,
@@ -30,6 +32,11 @@ function burstTroubles({ arrivals }: Experiment): Trouble[] {
   if (jobs * EXPERIMENT_LIMITS.burstsPerJob >= 1) return [];
   const message = `makes bursts of ${jobs} jobs on average with ratePerS ${arrivals.ratePerS}; one in ${EXPERIMENT_LIMITS.burstsPerJob} must hold a job`;
   return [{ path: ["arrivals", "onMs"], message }];
+}
+
+function policyTroubles({ policy }: Experiment): Trouble[] {
+  const problem = problemOf(policy);
+  return problem === undefined ? [] : [{ path: ["policy"], message: `is none: ${problem}` }];
 }
 
 function serviceTroubles(service: ServiceSpec, experiment: Experiment, path: Path): Trouble[] {

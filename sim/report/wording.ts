@@ -1,4 +1,6 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
 import type { Metrics } from "../experiment/result.ts";
 
 /** Metrics' names for people, in the order in which they are shown. */
@@ -52,7 +54,8 @@ export function policyName(policy: PolicySpec): string {
     case "hedge":
       return `hedge at ${duration(policy.delayMs)}, up to ${policy.maxCopies}`;
     default:
-      return valueText(policy);
+      // Of another version, perhaps, with a policy that is not known here.
+      return Object.hasOwn(DEFAULTS, policy.kind) ? formatPolicy(policy) : valueText(policy);
   }
 }
 

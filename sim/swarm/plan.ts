@@ -1,3 +1,4 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import { drawer } from "./draw.ts";
@@ -155,8 +156,28 @@ function story(dice: Dice, nodes: number): Action[] {
 }
 
 function policy(dice: Dice): PolicySpec {
-  if (dice.chance(0.4)) return { kind: "fixed", copies: dice.between(1, 3) };
+  if (dice.chance(0.3)) return { kind: "fixed", copies: dice.between(1, 3) };
+  if (dice.chance(0.5)) return peer(dice);
   return { kind: "hedge", delayMs: dice.pick(200, 60, 700, 2_000), maxCopies: dice.between(1, 4) };
+}
+
+/** The rules of other systems, with times and counts at which they have something to do. */
+function peer(dice: Dice): PolicySpec {
+  const perTryTimeoutMs = dice.pick(300, 60, 1_000);
+  return dice.pick<PolicySpec>(
+    {
+      ...DEFAULTS["grpc-hedging"],
+      hedgingDelayMs: dice.pick(200, 0, 700),
+      pushbackMs: dice.pick<number | "none">("none", 0, 200),
+    },
+    { ...DEFAULTS.finagle, maxExtraLoad: dice.pick(0.01, 0.2), minRetriesPerSec: dice.pick(10, 0, 1) },
+    { ...DEFAULTS.cassandra, retry: dice.pick("90p", "ALWAYS", "MAX(50p,200ms)"), timeoutMs: dice.pick(1_000, 5_000) },
+    { ...DEFAULTS.envoy, perTryTimeoutMs, numRetries: dice.between(0, 3), minRetryConcurrency: dice.pick(3, 0) },
+    { ...DEFAULTS.spark, stageJobs: dice.pick(20, 100), multiplier: dice.pick(3, 1.5) },
+    { ...DEFAULTS.mantri, delta: dice.pick(0.25, 0.05) },
+    { kind: "single-d", budget: dice.pick(0.05, 0.3) },
+    { kind: "single-r", budget: dice.pick(0.05, 0.3), deadlineMs: dice.pick(1_000, 4_000) },
+  );
 }
 
 function nodeDraw(dice: Dice): NodeDraw {

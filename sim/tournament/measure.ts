@@ -1,9 +1,10 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
 import type { Crew } from "../experiment/crew.ts";
 import { digestOf } from "../experiment/kept-lines.ts";
 import { histogramOf, PERCENTILES } from "../experiment/result.ts";
 import type { Experiment, ReplicationResult } from "../experiment/types.ts";
-import { candidatesOf, DOCUMENTED, same, type Scale, type Thoroughness } from "../tune/candidates.ts";
+import { candidatesOf, same, type Scale, type Thoroughness } from "../tune/candidates.ts";
 import { race, type RaceResult } from "../tune/race.ts";
 import { type Bound, clairvoyantBound } from "./clairvoyant.ts";
 import type { ContenderName, ContenderRecord, Figures, MeasuredSetting, SearchRecord } from "./records.ts";
@@ -60,7 +61,7 @@ export class Bout {
 
   get #documented(): LeafSpec | undefined {
     if (this.contender === "clairvoyant") return undefined;
-    return this.contender === "single copy" ? { kind: "fixed", copies: 1 } : DOCUMENTED[this.contender];
+    return this.contender === "single copy" ? { kind: "fixed", copies: 1 } : DEFAULTS[this.contender];
   }
 
   get #tuned(): boolean {

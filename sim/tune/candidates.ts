@@ -1,3 +1,4 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
 import type { LeafSpec } from "../../policies/policy.ts";
 
 /** What settings are measured by: the time scale of a workload. */
@@ -15,8 +16,13 @@ export type Thoroughness = "quick" | "full";
 /** Settings of one policy that a search tries. */
 type Settings = (scale: Scale, thoroughness: Thoroughness) => readonly LeafSpec[];
 
-/** Moments for another copy as shares of the deadline: later ones leave no time for it. */
-const SHARES = { quick: [0.2, 0.4, 0.6], full: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75] } as const;
+/** Moments for another copy as shares of the deadline. The last one comes too late to help: hardly hedging may be best. */
+const SHARES = { quick: [0.2, 0.4, 0.6, 1], full: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1] } as const;
+
+/** Quantiles of the duration of one copy at which another is launched. */
+const QUANTILES = { quick: [0.5, 0.8, 0.95], full: [0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99] } as const;
+/** Shares of jobs, or of requests, that may have another copy. */
+const EXTRA = { quick: [0.1, 0.3, 0.7], full: [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9] } as const;
 
 /** By kind of policy. The few parameters that matter to a deadline are searched; the others stay as documented. */
 const SEARCHED: { readonly [K in LeafSpec["kind"]]: Settings } = {
@@ -30,20 +36,56 @@ const SEARCHED: { readonly [K in LeafSpec["kind"]]: Settings } = {
     [1 - 2 * (1 - target), target, 1 - (1 - target) / 2].flatMap((own) =>
       own > 0 ? [2, 4].map((maxCopies): LeafSpec => ({ kind: "deadline", target: rounded(own), maxCopies })) : [],
     ),
+  // Its bucket only empties by failures, so that a larger one makes no difference where nothing fails.
+  "grpc-hedging": (scale, thoroughness) =>
+    delays(scale, SHARES[thoroughness]).flatMap((hedgingDelayMs) =>
+      [2, 3].map((maxAttempts) => ({ ...DEFAULTS["grpc-hedging"], hedgingDelayMs, maxAttempts })),
+    ),
+  // Beyond two seconds its histogram takes everything for two seconds, and no backup is sent: an operator would raise that.
+  finagle: ({ deadlineMs }, thoroughness) =>
+    EXTRA[thoroughness].flatMap((maxExtraLoad) => ({
+      ...DEFAULTS.finagle,
+      maxExtraLoad,
+      highestTrackableMs: Math.ceil(4 * deadlineMs),
+    })),
+  cassandra: ({ deadlineMs, quantileMs }, thoroughness) =>
+    [
+      ...QUANTILES[thoroughness].map((p) => `${Math.round(100 * p)}p`),
+      ...QUANTILES[thoroughness].map((p) => `${Math.max(1, Math.round(quantileMs(p)))}ms`),
+      "ALWAYS",
+      "NEVER",
+    ].map((retry): LeafSpec => ({ kind: "cassandra", retry, timeoutMs: 2 * deadlineMs })),
+  envoy: (scale, thoroughness) =>
+    delays(scale, SHARES[thoroughness]).flatMap((perTryTimeoutMs) =>
+      [20, 100].map((budgetPercent) => ({ ...DEFAULTS.envoy, perTryTimeoutMs, budgetPercent })),
+    ),
+  spark: (_scale, thoroughness) =>
+    (thoroughness === "quick" ? [0.7, 1, 1.5] : [0.5, 0.7, 0.85, 1, 1.2, 1.5, 2]).flatMap((multiplier) =>
+      [0.5, 0.9].map((quantile) => ({ ...DEFAULTS.spark, multiplier, quantile })),
+    ),
+  mantri: ({ quantileMs }, thoroughness) =>
+    (thoroughness === "quick" ? [0.05, 0.25, 0.5] : [0.01, 0.05, 0.1, 0.25, 0.4, 0.6]).flatMap((delta) =>
+      [2, 4].map((maxCopies) => ({ ...DEFAULTS.mantri, delta, maxCopies, reportMs: Math.ceil(quantileMs(0.5) / 10) })),
+    ),
+  "single-d": ({ deadlineMs }, thoroughness) => [
+    ...EXTRA[thoroughness].map((budget): LeafSpec => ({ kind: "single-d", budget })),
+    ...SHARES[thoroughness].map((share): LeafSpec => ({ kind: "single-d", delayMs: Math.round(share * deadlineMs) })),
+  ],
+  "single-r": ({ deadlineMs }, thoroughness) => [
+    ...EXTRA[thoroughness].map((budget): LeafSpec => ({ kind: "single-r", budget, deadlineMs })),
+    ...SHARES[thoroughness].flatMap((share) =>
+      [0.3, 0.7].map(
+        (probability): LeafSpec => ({ kind: "single-r", delayMs: Math.round(share * deadlineMs), probability }),
+      ),
+    ),
+  ],
 };
 
 export const KINDS = Object.keys(SEARCHED) as readonly LeafSpec["kind"][];
 
-/** The documented setting, with which a policy is what its name alone means. */
-export const DOCUMENTED: { readonly [K in LeafSpec["kind"]]: LeafSpec & { readonly kind: K } } = {
-  fixed: { kind: "fixed", copies: 2 },
-  hedge: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
-  deadline: { kind: "deadline", target: 0.99, maxCopies: 4 },
-};
-
 /** Settings to try, the documented one among them. */
 export function candidatesOf(kind: LeafSpec["kind"], scale: Scale, thoroughness: Thoroughness): readonly LeafSpec[] {
-  const documented = DOCUMENTED[kind];
+  const documented = DEFAULTS[kind];
   const others = SEARCHED[kind](scale, thoroughness).filter((one) => !same(one, documented));
   return [documented, ...others];
 }

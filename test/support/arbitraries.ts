@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { PeerSpec } from "../../policies/peers/specs.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import {
@@ -16,6 +17,65 @@ import {
 /** Actions of a scenario at most; `PIPE_ACTIONS` asks for longer ones. Part of what a seed means. */
 export const MAX_ACTIONS = Number(process.env["PIPE_ACTIONS"] ?? "60");
 
+/** Short times and small numbers, so that the rules of other systems have something to do in a short scenario. */
+export const peerPolicies: fc.Arbitrary<PeerSpec> = fc.oneof(
+  fc.record({
+    kind: fc.constant("grpc-hedging" as const),
+    maxAttempts: fc.integer({ min: 2, max: 5 }),
+    hedgingDelayMs: fc.constantFrom(200, 0, 50, 700),
+    maxTokens: fc.constantFrom(10, 1, 3),
+    tokenRatio: fc.constantFrom(0.1, 1),
+    pushbackMs: fc.constantFrom("none" as const, 0, 100),
+  }),
+  fc.record({
+    kind: fc.constant("finagle" as const),
+    maxExtraLoad: fc.constantFrom(0.01, 0.2, 0.5),
+    highestTrackableMs: fc.constantFrom(2_000, 60_000),
+    minSendBackupAfterMs: fc.constantFrom(1, 300),
+    ttlMs: fc.constantFrom(10_000, 1_000),
+    minRetriesPerSec: fc.constantFrom(10, 0, 1),
+  }),
+  fc.record({
+    kind: fc.constant("cassandra" as const),
+    retry: fc.constantFrom("99p", "50p", "100ms", "ALWAYS", "NEVER", "MIN(75p,300ms)", "MAX(75p,300ms)"),
+    timeoutMs: fc.constantFrom(5_000, 400, 1_000),
+  }),
+  fc.record({
+    kind: fc.constant("envoy" as const),
+    perTryTimeoutMs: fc.constantFrom(300, 50, 15_000),
+    numRetries: fc.integer({ min: 0, max: 3 }),
+    budgetPercent: fc.constantFrom(20, 0, 100),
+    minRetryConcurrency: fc.constantFrom(3, 0, 1),
+  }),
+  fc.record({
+    kind: fc.constant("spark" as const),
+    quantile: fc.constantFrom(0.9, 0.5),
+    multiplier: fc.constantFrom(3, 1),
+    minTaskRuntimeMs: fc.constantFrom(100, 0),
+    intervalMs: fc.constantFrom(100, 30),
+    stageJobs: fc.constantFrom(4, 1, 100),
+  }),
+  fc.record({
+    kind: fc.constant("mantri" as const),
+    delta: fc.constantFrom(0.25, 0.05),
+    maxCopies: fc.integer({ min: 1, max: 4 }),
+    reportMs: fc.constantFrom(10_000, 50),
+  }),
+  fc.record({ kind: fc.constant("single-d" as const), delayMs: fc.constantFrom(200, 0, 700) }),
+  fc.record({ kind: fc.constant("single-d" as const), budget: fc.constantFrom(0.05, 0.5, 1) }),
+  fc.record({
+    kind: fc.constant("single-r" as const),
+    delayMs: fc.constantFrom(200, 0, 700),
+    probability: fc.constantFrom(0.5, 1),
+  }),
+  fc.record({ kind: fc.constant("single-r" as const), budget: fc.constantFrom(0.05, 0.5) }),
+  fc.record({
+    kind: fc.constant("single-r" as const),
+    budget: fc.constantFrom(0.05, 0.5),
+    deadlineMs: fc.constantFrom(1_000, 300),
+  }),
+);
+
 const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
   fc.record({ kind: fc.constant("fixed" as const), copies: fc.integer({ min: 1, max: 4 }) }),
   fc.record({
@@ -23,6 +83,7 @@ const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
     delayMs: fc.constantFrom(50, 200, 700, 2_000),
     maxCopies: fc.integer({ min: 1, max: 4 }),
   }),
+  peerPolicies,
 );
 
 const calls: fc.Arbitrary<CallDraw> = fc.record({

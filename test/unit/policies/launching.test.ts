@@ -8,6 +8,7 @@ import { NEVER } from "../../../scheduler/shared/vocabulary.ts";
 const OPENED_US = 5_000_000;
 
 const RACE: RacePicture = {
+  id: 1,
   call: {
     model: "m",
     mode: "vanilla",

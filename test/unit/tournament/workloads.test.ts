@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { DEFAULTS } from "../../../policies/defaults.ts";
 import { problemOf } from "../../../policies/policy.ts";
-import { candidatesOf, DOCUMENTED, KINDS, scaleOf } from "../../../sim/tune/candidates.ts";
+import { candidatesOf, KINDS, scaleOf } from "../../../sim/tune/candidates.ts";
 import { clairvoyantBound, afterSlowdowns, durationsAlone } from "../../../sim/tournament/clairvoyant.ts";
 import { experimentAt, withBlocks } from "../../../sim/tournament/world.ts";
 import { queues, type Workload, WORKLOADS } from "../../../sim/tournament/workloads.ts";
@@ -107,7 +108,7 @@ describe("settings to be searched", () => {
     for (const kind of KINDS) {
       for (const thoroughness of ["quick", "full"] as const) {
         const candidates = candidatesOf(kind, scale, thoroughness);
-        expect(candidates[0]).toEqual(DOCUMENTED[kind]);
+        expect(candidates[0]).toEqual(DEFAULTS[kind]);
         expect(new Set(candidates.map((one) => JSON.stringify(one))).size).toBe(candidates.length);
         for (const one of candidates) {
           expect(problemOf(one)).toBeUndefined();

@@ -1,5 +1,5 @@
-import { NEVER } from "../scheduler/shared/vocabulary.ts";
-import { type Policy, type PolicySpec, racing } from "./policy.ts";
+import { NEVER } from "../../scheduler/shared/vocabulary.ts";
+import { type Policy, type PolicySpec, racing } from "../policy.ts";
 
 /**
  * One copy at first, then one more each `delayMs` for as long as the job lingers, up to `maxCopies`. A lost copy brings the

@@ -1,5 +1,5 @@
-import { NEVER } from "../scheduler/shared/vocabulary.ts";
-import { type Policy, type PolicySpec, racing } from "./policy.ts";
+import { NEVER } from "../../scheduler/shared/vocabulary.ts";
+import { type Policy, type PolicySpec, racing } from "../policy.ts";
 
 /** That many copies at once. A lost one is replaced, so that the race keeps its width. */
 export function fixed(spec: PolicySpec & { kind: "fixed" }): Policy {
