@@ -1,16 +1,22 @@
 import { Effect } from "effect";
 import { EXIT, SimRefused } from "./sim-experiments.ts";
 
+/** Whose commands most are. */
+const SIM = "pipe sim";
+
 /**
  * Does the work, whose result is the exit code. The first Ctrl-C aborts the signal, so that the work ends with what is
  * finished; a second one ends the program at once. SimRefused becomes a message and exit code 2.
  */
-export function untilInterrupted(work: (signal: AbortSignal) => Promise<number>): Effect.Effect<void> {
+export function untilInterrupted(
+  work: (signal: AbortSignal) => Promise<number>,
+  command = SIM,
+): Effect.Effect<void> {
   // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.
-  return Effect.uninterruptible(Effect.promise(() => heedingSignals(work)));
+  return Effect.uninterruptible(Effect.promise(() => heedingSignals(work, command)));
 }
 
-async function heedingSignals(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
+async function heedingSignals(work: (signal: AbortSignal) => Promise<number>, command: string): Promise<void> {
   const interrupted = new AbortController();
   const onSignal = (): void => {
     if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
@@ -21,13 +27,13 @@ async function heedingSignals(work: (signal: AbortSignal) => Promise<number>): P
     process.exitCode = await work(interrupted.signal);
   } catch (error) {
     if (!(error instanceof SimRefused)) throw error;
-    refuse(error.message);
+    refuse(error.message, command);
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
   }
 }
 
-export function refuse(message: string): void {
-  process.stderr.write(`pipe sim: ${message}\n`);
+export function refuse(message: string, command = SIM): void {
+  process.stderr.write(`${command}: ${message}\n`);
   process.exitCode = EXIT.refused;
 }

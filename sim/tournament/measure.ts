@@ -5,8 +5,9 @@ import { digestOf } from "../experiment/kept-lines.ts";
 import { histogramOf, PERCENTILES } from "../experiment/result.ts";
 import type { Experiment, ReplicationResult } from "../experiment/types.ts";
 import { candidatesOf, same, type Scale, type Thoroughness } from "../tune/candidates.ts";
+import { limitedTask } from "../tune/experiment-world.ts";
 import { race, type RaceResult } from "../tune/race.ts";
-import { type Bound, clairvoyantBound } from "./clairvoyant.ts";
+import { type Bound, clairvoyantBound } from "../tune/clairvoyant.ts";
 import type { ContenderName, ContenderRecord, Figures, MeasuredSetting, SearchRecord } from "./records.ts";
 import { experimentAt, type Place, type Size, withBlocks } from "./world.ts";
 
@@ -113,7 +114,7 @@ export class Bout {
     const options = { target: this.#plan.target, error: ERROR, looks: this.#looks, jobs };
     return race(candidates.length, options, async (candidate, replication) => {
       const experiment = { ...this.#experiment, seed, policy: candidates[candidate] as LeafSpec };
-      const result = await crew.measure(taskOf(experiment, replication));
+      const result = await crew.measure(limitedTask(experiment, replication));
       if (result === "endless") return result;
       return { onTime: result.onTime / result.jobs, work: result.workUs / result.jobs };
     });
@@ -133,15 +134,9 @@ export class Bout {
   }
 }
 
-/** What takes long has to show something for it: a run that needs many times the usual number of events will not recover. */
-function taskOf(experiment: Experiment, replication: number) {
-  const limits = { patience: 100_000, events: 400 * (experiment.jobs + experiment.warmup) };
-  return { experiment, replication, samples: 0, limits };
-}
-
 async function replicationsOf(experiment: Experiment, crew: Crew): Promise<readonly ReplicationResult[] | undefined> {
   const asked = Array.from({ length: experiment.replications }, (_, replication) =>
-    crew.measure(taskOf(experiment, replication)),
+    crew.measure(limitedTask(experiment, replication)),
   );
   const results = await Promise.all(asked);
   return results.some((one) => one === "endless") ? undefined : (results as ReplicationResult[]);

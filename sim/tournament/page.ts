@@ -4,7 +4,7 @@ import { count, duration, estimateText, figure, policyName } from "../report/wor
 import { matrixOf } from "./matrix.ts";
 import type { TournamentReport } from "./report.ts";
 import type { Cell, Interval, Row } from "./summary.ts";
-import { dominationsOf, ledeOf, placeText, workloadFindings } from "./words.ts";
+import { dominationsOf, ledeOf, placeText, standingsTable } from "./words.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Programs of this page, for `readPageParts`. */
@@ -61,7 +61,7 @@ export function renderTournament(report: TournamentReport, about: TournamentAbou
         { id: "where-dominated", title: `Where ${subject} is dominated`, body: dominationsOf(report) },
         { id: "verdicts", title: `${subject} against each peer at its best`, body: verdicts(report) },
         { id: "tradeoff", title: "What it costs", body: tradeoff() },
-        { id: "found", title: "Workload by workload", body: workloadFindings(report, about.workloads) },
+        { id: "found", title: "Workload by workload", body: standingsTable(report) },
         { id: "figures", title: "All figures", body: figures(report, contenders) },
         { id: "measured", title: "How it was measured", body: measured(report, about) },
       ],

@@ -3,7 +3,7 @@ import { Crew, CrewStopped } from "../experiment/crew.ts";
 import type { KeptLines } from "../experiment/kept-lines.ts";
 import type { PoolOptions } from "../experiment/pool.ts";
 import { type Scale, scaleOf } from "../tune/candidates.ts";
-import { durationsAlone } from "./clairvoyant.ts";
+import { durationsAlone } from "../tune/clairvoyant.ts";
 import { Bout, type Plan } from "./measure.ts";
 import type { ContenderName, ContenderRecord } from "./records.ts";
 import { experimentAt, type Place } from "./world.ts";

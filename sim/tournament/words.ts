@@ -1,9 +1,9 @@
-import { html, type Markup } from "../report/markup.ts";
-import { duration, estimateText, figure, policyName } from "../report/wording.ts";
-import { peersOf, standingOf, tunedRow } from "./matrix.ts";
+import { html, Markup } from "../report/markup.ts";
+import { estimateText, figure, policyName } from "../report/wording.ts";
+import { compareByGoal } from "../tune/objective.ts";
+import { peersOf, STANDING_WORDS, standingOf, tunedRow } from "./matrix.ts";
 import type { Domination, TournamentReport } from "./report.ts";
 import type { Cell, Interval, Row } from "./summary.ts";
-import type { Workload } from "./workloads.ts";
 
 /** What the tournament found, in a sentence or two. */
 export function ledeOf({ cells, dominated, subject }: TournamentReport): Markup {
@@ -35,48 +35,51 @@ function differenceOf({ versus }: Row, subject: string): Markup {
   return html`, ${signed(versus.onTime, 100)} points in time, ${signed(versus.workMs, 1e-3)} s of work per job`;
 }
 
-/** What can be said of each workload. */
-export function workloadFindings(report: TournamentReport, workloads: readonly Workload[]): Markup {
-  const items = [...Map.groupBy(report.cells, ({ workload }) => workload)].map(([name, cells]) => {
-    const workload = workloads.find((one) => one.name === name);
-    return html`<li><span class="where">${name}</span> <span>${sentences(cells, report, workload)}</span></li>\n`;
+/** The subject beside a single copy and the best peer, workload by workload and load by load. */
+export function standingsTable({ cells, subject, target }: TournamentReport): Markup {
+  const rows = cells.map((cell, index) => {
+    const first = cells[index - 1]?.workload !== cell.workload;
+    const [own, single, best] = [
+      tunedRow(cell, subject),
+      tunedRow(cell, "single copy"),
+      bestPeer(cell, subject, target),
+    ];
+    const standing = standingOf(best, own);
+    return html`<tr><th scope="row">${first ? cell.workload : ""}</th><td>${cell.load ?? "–"}</td><td>${own?.endless === true ? "never recovers" : percent(own?.onTime)}</td><td>${ratio(own)}</td><td>${percent(single?.onTime)}</td><td class="words">${best?.policy == null ? "–" : policyName(best.policy)}</td><td>${percent(best?.onTime)}</td><td>${ratio(best)}</td><td class="words"><i class="square ${standing}"></i> ${STANDING_WORDS[standing]}</td></tr>\n`;
   });
-  return html`<ol class="findings">${items}</ol>`;
+  const words = new Set(["best peer, at its best", "verdict"]);
+  const head = [
+    "",
+    "load",
+    `${subject}, in time`,
+    "work",
+    "a single copy, in time",
+    "best peer, at its best",
+    "in time",
+    "work",
+    "verdict",
+  ];
+  return html`<div class="scroll" role="region" aria-label="Workload by workload" tabindex="0"><table class="matrix standings">
+<caption>Best peer: the one with the least work among those that answer ${figure(100 * target)} % in time, or else the one with the most in time. Work is over that of a single copy. The verdict is ${subject}’s against that peer.</caption>
+<thead><tr>${head.map((title) => html`<th scope="col"${words.has(title) ? WORDS : ""}>${title}</th>`)}</tr></thead>
+<tbody>
+${rows}</tbody></table></div>`;
 }
 
-function sentences(
-  cells: readonly Cell[],
-  { subject, target }: TournamentReport,
-  workload: Workload | undefined,
-): Markup {
-  const own = cells.map((cell) => ({ cell, row: tunedRow(cell, subject) }));
-  const measured = own.filter(({ row }) => row !== undefined);
-  if (measured.length === 0) return html`not measured yet.`;
-  const within = workload === undefined ? "in time" : `within ${duration(workload.deadlineMs)}`;
-  const shares = measured.map(({ cell, row }, index) => {
-    const load = cell.load === null ? "" : ` at load ${cell.load}`;
-    return html`${index === 0 ? "" : ", "}${percent(row?.onTime)}${load} (work × ${figure(round(row?.workRatio?.mean))}, single copy ${percent(tunedRow(cell, "single copy")?.onTime)}, best peer ${bestPeer(cell, subject, target)})`;
-  });
-  const standings = cells.flatMap((cell) =>
-    peersOf(cells, subject).map((peer) => standingOf(tunedRow(cell, peer), tunedRow(cell, subject))),
-  );
-  const count = (standing: string): number => standings.filter((one) => one === standing).length;
-  return html`<strong>${subject}</strong> answers ${within} ${shares}. Of ${standings.length} comparisons with tuned peers it is ahead in both in ${count("ahead")}, dominated in ${count("behind")}.`;
-}
+const WORDS = new Markup(' class="words"');
 
 /** The peer that comes first by the tournament's own goal. */
-function bestPeer(cell: Cell, subject: string, target: number): string {
+function bestPeer(cell: Cell, subject: string, target: number): Row | undefined {
   const rows = peersOf([cell], subject)
     .flatMap((peer) => tunedRow(cell, peer) ?? [])
-    .filter(({ endless, policy }) => !endless && policy !== null);
+    .filter(({ endless }) => !endless);
   const value = (interval: Interval | null): number => interval?.mean ?? Number.NaN;
-  const reaching = rows.filter(({ onTime }) => value(onTime) >= target);
-  const [best] =
-    reaching.length > 0
-      ? reaching.toSorted((a, b) => value(a.workMs) - value(b.workMs))
-      : rows.toSorted((a, b) => value(b.onTime) - value(a.onTime));
-  if (best?.policy == null) return "none";
-  return `${policyName(best.policy)} ${percent(best.onTime)}, × ${figure(round(best.workRatio?.mean))}`;
+  const averages = rows.map((row) => ({ row, onTime: value(row.onTime), work: value(row.workMs) }));
+  return averages.toSorted((a, b) => compareByGoal(a, b, target))[0]?.row;
+}
+
+function ratio(row: Row | undefined): string {
+  return row?.workRatio == null ? "–" : `× ${figure(round(row.workRatio.mean))}`;
 }
 
 export function placeText({ workload, load }: Pick<Domination, "workload" | "load">): string {

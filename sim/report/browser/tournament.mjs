@@ -82,7 +82,7 @@ function chartOf(points, title, { x, axis, each }) {
   const tuned = rows.filter(({ point }) => isBest(point, points));
   const documented = rows.filter((row) => !tuned.includes(row));
   const clip = /** @type {const} */ ("frame");
-  const dot = { x: "x", y: "y", symbol, stroke: colour, r: 4.5, ariaLabel: nameOf, clip };
+  const dot = { x: "x", y: "y", symbol, stroke: colour, r: 4.5, ariaLabel: nameOf };
   const plot = Plot.plot({
     ...PLAIN,
     width: each,

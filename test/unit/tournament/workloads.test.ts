@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULTS } from "../../../policies/defaults.ts";
 import { problemOf } from "../../../policies/policy.ts";
 import { candidatesOf, KINDS, scaleOf } from "../../../sim/tune/candidates.ts";
-import { clairvoyantBound, afterSlowdowns, durationsAlone } from "../../../sim/tournament/clairvoyant.ts";
+import { clairvoyantBound, afterSlowdowns, durationsAlone } from "../../../sim/tune/clairvoyant.ts";
 import { experimentAt, withBlocks } from "../../../sim/tournament/world.ts";
 import { queues, type Workload, WORKLOADS } from "../../../sim/tournament/workloads.ts";
 import { simulate } from "../../../sim/world/simulate.ts";
