@@ -5,6 +5,7 @@ import { replay, twin } from "./command-recorded.ts";
 import { report } from "./command-report.ts";
 import { swarm } from "./command-swarm.ts";
 import { refuse, untilInterrupted } from "./interruption.ts";
+import { tournament } from "./command-tournament.ts";
 import { simCompare, simRun, simSweep, simValidate } from "./sim-experiments.ts";
 
 const file = Argument.Path("FILE", { pathType: "file", mustExist: true }).pipe(
@@ -91,7 +92,7 @@ const validate = Command.make(
 
 export const sim = Command.make("sim").pipe(
   Command.withDescription("Study redundancy: the production engine in a simulated world"),
-  Command.withSubcommands([run, sweep, report, compare, validate, replay, twin, swarm]),
+  Command.withSubcommands([run, sweep, report, compare, validate, tournament, replay, twin, swarm]),
 );
 
 interface Given {

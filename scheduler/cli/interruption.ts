@@ -1,14 +1,14 @@
 import { Effect } from "effect";
 import { EXIT, SimRefused } from "./sim-experiments.ts";
 
+/** Whose commands most are. */
+const SIM = "pipe sim";
+
 /**
  * Does the work, whose result is the exit code. The first Ctrl-C aborts the signal, so that the work ends with what is
  * finished; a second one ends the program at once. SimRefused becomes a message of the command and exit code 2.
  */
-export function untilInterrupted(
-  work: (signal: AbortSignal) => Promise<number>,
-  command = "pipe sim",
-): Effect.Effect<void> {
+export function untilInterrupted(work: (signal: AbortSignal) => Promise<number>, command = SIM): Effect.Effect<void> {
   // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.
   return Effect.uninterruptible(Effect.promise(() => heedingSignals(work, command)));
 }
@@ -30,7 +30,7 @@ async function heedingSignals(work: (signal: AbortSignal) => Promise<number>, co
   }
 }
 
-export function refuse(message: string, command = "pipe sim"): void {
+export function refuse(message: string, command = SIM): void {
   process.stderr.write(`${command}: ${message}\n`);
   process.exitCode = EXIT.refused;
 }

@@ -9,12 +9,13 @@ import { order, receipts, replay } from "./command-audits.ts";
 import { policy } from "./command-policy.ts";
 import { quote } from "./command-quote.ts";
 import { sim } from "./command-sim.ts";
+import { tune } from "./command-tune.ts";
 
 const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, quote, policy, sim, receipts, order, replay]),
+  Command.withSubcommands([demo, quote, policy, sim, tune, receipts, order, replay]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */

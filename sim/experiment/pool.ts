@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { RunLimits } from "../world/simulation-limit.ts";
 import type { Experiment, ReplicationResult } from "./types.ts";
 
 /** One replication of one experiment: what a worker is given. Plain data. */
@@ -8,6 +9,8 @@ export interface Task {
   readonly replication: number;
   /** Races to sample in full. */
   readonly samples: number;
+  /** After which it is given up, in place of the usual limits. */
+  readonly limits?: RunLimits;
 }
 
 /** What a worker says: first that it is ready, then per task how far it is, if that takes long, and what came of it. */
@@ -16,7 +19,8 @@ export type Report =
   /** `share`: of the counted jobs, from 0 to 1, how many are over. */
   | { readonly kind: "under-way"; readonly share: number }
   | { readonly kind: "measured"; readonly result: ReplicationResult }
-  | { readonly kind: "failed"; readonly message: string };
+  /** `endless`: it reached a limit, and so says something of the experiment and nothing of us. */
+  | { readonly kind: "failed"; readonly message: string; readonly endless: boolean };
 
 export interface PoolOptions {
   readonly workers: number;
@@ -34,17 +38,26 @@ export function workersFor(tasks: number): number {
   return Math.max(1, Math.min(availableParallelism(), tasks));
 }
 
+/** What is done with what comes of tasks. */
+export interface Delivery<T extends Task> {
+  result(task: T, result: ReplicationResult): void;
+  /** A replication reached its limit; left out, that fails all. */
+  endless?(task: T, message: string): void;
+}
+
+type TaskQueue<T> = Iterator<T> | AsyncIterator<T>;
+
 /**
  * Runs tasks in worker threads, each worker one at a time, and delivers results as they come. Tasks are drawn one by one, so
  * that a sweep over thousands of points holds only those that run. Rejects with `ReplicationFailed`.
  */
 export async function runTasks<T extends Task>(
-  tasks: Iterable<T>,
+  tasks: Iterable<T> | AsyncIterable<T>,
   { workers, signal }: PoolOptions,
-  deliver: (task: T, result: ReplicationResult) => void,
+  deliver: Delivery<T>,
   onShare: (task: T, share: number) => void,
 ): Promise<"done" | "interrupted"> {
-  const queue = tasks[Symbol.iterator]();
+  const queue: TaskQueue<T> = Symbol.iterator in tasks ? tasks[Symbol.iterator]() : tasks[Symbol.asyncIterator]();
   const stop = new AbortController();
   const end = AbortSignal.any([signal, stop.signal]);
   const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver, onShare));
@@ -60,9 +73,9 @@ export async function runTasks<T extends Task>(
 
 /** One worker, from its first task to its last. */
 async function workLine<T extends Task>(
-  queue: Iterator<T>,
+  queue: TaskQueue<T>,
   signal: AbortSignal,
-  deliver: (task: T, result: ReplicationResult) => void,
+  deliver: Delivery<T>,
   onShare: (task: T, share: number) => void,
 ): Promise<void> {
   if (signal.aborted) return;
@@ -72,21 +85,23 @@ async function workLine<T extends Task>(
     const ready = await reportOf(worker, signal);
     if (ready === "interrupted") return;
     if (ready.kind === "failed") throw new ReplicationFailed(ready.message);
-    for (let next = queue.next(); next.done !== true; next = queue.next()) {
+    for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
       const task = next.value;
       const report = await ask(worker, task, signal, (share) => onShare(task, share));
       if (report === "interrupted") return;
-      if (report.kind === "failed") throw new ReplicationFailed(report.message);
-      if (report.kind === "measured") deliver(task, report.result);
+      if (report.kind === "measured") deliver.result(task, report.result);
+      else if (report.kind === "failed" && report.endless && deliver.endless) deliver.endless(task, report.message);
+      else if (report.kind === "failed") throw new ReplicationFailed(report.message);
     }
   } finally {
     await worker.terminate();
   }
 }
 
-function ask(worker: Worker, { experiment, replication, samples }: Task, signal: AbortSignal, onShare: OnShare) {
+function ask(worker: Worker, task: Task, signal: AbortSignal, onShare: OnShare) {
+  const { experiment, replication, samples, limits } = task;
   const report = reportOf(worker, signal, onShare);
-  worker.postMessage({ experiment, replication, samples });
+  worker.postMessage({ experiment, replication, samples, ...(limits === undefined ? {} : { limits }) });
   return report;
 }
 
@@ -106,12 +121,16 @@ function reportOf(worker: Worker, signal: AbortSignal, onShare: OnShare = () => 
       if (report.kind === "under-way") onShare(report.share);
       else settle(report);
     };
-    const onError = (error: unknown): void => settle({ kind: "failed", message: String(error) });
-    const onExit = (code: number): void => settle({ kind: "failed", message: `the worker ended with code ${code}` });
+    const onError = (error: unknown): void => settle(failure(String(error)));
+    const onExit = (code: number): void => settle(failure(`the worker ended with code ${code}`));
     const onAbort = (): void => settle("interrupted");
     worker.on("message", onMessage).on("error", onError).on("exit", onExit);
     signal.addEventListener("abort", onAbort);
   });
+}
+
+function failure(message: string): LastReport {
+  return { kind: "failed", message, endless: false };
 }
 
 /** The worker's program: TypeScript from a checkout, JavaScript from the package. */

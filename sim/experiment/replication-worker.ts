@@ -13,15 +13,15 @@ assert(port !== null, "the replication worker runs in a worker thread");
 port.on("message", (task: Task) => port.postMessage(report(task)));
 port.postMessage({ kind: "ready" } satisfies Report);
 
-function report({ experiment, replication, samples }: Task): Report {
+function report({ experiment, replication, ...options }: Task): Report {
   const onLook = onlooker(
     () => performance.now(),
     (share) => port?.postMessage({ kind: "under-way", share } satisfies Report),
   );
   try {
-    return { kind: "measured", result: simulate(experiment, replication, { samples, onLook }) };
+    return { kind: "measured", result: simulate(experiment, replication, { ...options, onLook }) };
   } catch (error) {
-    return { kind: "failed", message: messageOf(error) };
+    return { kind: "failed", message: messageOf(error), endless: error instanceof SimulationLimit };
   }
 }
 

@@ -65,7 +65,7 @@ export async function runInOrder(
     }
   }
 
-  const deliverPart = (part: Part, result: ReplicationResult): void => {
+  const receive = (part: Part, result: ReplicationResult): void => {
     const { index, experiment } = part;
     shares.delete(part);
     const gathering = gatherings.get(index) as Gathering;
@@ -75,7 +75,7 @@ export async function runInOrder(
     gatherings.delete(index);
     deliver(index, measured(experiment, gathering.results, performance.now() - gathering.startedMs));
   };
-  return runTasks(parts(), pool, deliverPart, (part, share) => {
+  return runTasks(parts(), pool, { result: receive }, (part, share) => {
     shares.set(part, share);
     onProgress(
       [...shares.values()].reduce((sum, each) => sum + each, done),

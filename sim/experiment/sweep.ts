@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { digestOf, KeptLines } from "./kept-lines.ts";
 import type { SweepPoint } from "./parse.ts";
 import type { ExperimentResult, MeasuredExperiment } from "./result.ts";
 import type { RunOptions } from "./run.ts";
@@ -25,47 +24,27 @@ export const POINTS_FILE = "points.jsonl";
 
 /** Results of a sweep in a directory. Points are appended as they finish, so that a sweep goes on where it was interrupted. */
 export class SweepDirectory {
-  readonly #path: string;
-  readonly #records = new Map<string, PointRecord>();
+  readonly #points: KeptLines<PointRecord>;
 
-  /** Reads what is there. A last line that an interruption tore is cut off. */
   constructor(directory: string) {
-    mkdirSync(directory, { recursive: true });
-    this.#path = join(directory, POINTS_FILE);
-    if (!existsSync(this.#path)) return;
-    const text = readFileSync(this.#path, "utf8");
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    if (whole.length < text.length) truncateSync(this.#path, Buffer.byteLength(whole));
-    for (const [index, line] of whole.split("\n").entries()) {
-      if (line === "") continue;
-      const record = recordOf(line, index + 1);
-      this.#records.set(record.key, record);
-    }
+    this.#points = new KeptLines(join(directory, POINTS_FILE), isPoint, "finished point of a sweep");
   }
 
   record(experiment: Experiment): PointRecord | undefined {
-    return this.#records.get(keyOf(experiment));
+    return this.#points.get(digestOf(experiment));
   }
 
   append({ overrides, experiment }: SweepPoint, measured: MeasuredExperiment): void {
     const { result, responseHistogram, samples, blockSeries } = measured;
-    const record = { key: keyOf(experiment), overrides, experiment, result, responseHistogram, samples, blockSeries };
-    appendFileSync(this.#path, `${JSON.stringify(record)}\n`);
-    this.#records.set(record.key, record);
+    const key = digestOf(experiment);
+    this.#points.append({ key, overrides, experiment, result, responseHistogram, samples, blockSeries });
   }
 }
 
 /** What a page or a table needs is looked at when it is drawn; here, whether this is a finished point at all. */
-function recordOf(line: string, number: number): PointRecord {
-  const advice = "Remove that line, or sweep into another directory.";
-  let record: Partial<PointRecord> | null;
-  try {
-    record = JSON.parse(line) as Partial<PointRecord> | null;
-  } catch (error) {
-    throw new Error(`line ${number} of ${POINTS_FILE} is no JSON. ${advice}`, { cause: error });
-  }
-  if (typeof record?.key === "string" && record.result?.metrics?.responseMs !== undefined) return record as PointRecord;
-  throw new Error(`line ${number} of ${POINTS_FILE} is no finished point of a sweep. ${advice}`);
+function isPoint(value: unknown): value is PointRecord {
+  const record = value as Partial<PointRecord> | null | undefined;
+  return typeof record?.key === "string" && record.result?.metrics?.responseMs !== undefined;
 }
 
 /** Measures the points that the directory does not hold yet. The records are in it afterwards. Rejects with `ReplicationFailed`. */
@@ -77,19 +56,4 @@ export async function runSweep(
   const missing = points.filter(({ experiment }) => directory.record(experiment) === undefined);
   const experiments = missing.map(({ experiment }) => experiment);
   return runInOrder(experiments, options, (index, result) => directory.append(missing[index] as SweepPoint, result));
-}
-
-function keyOf(experiment: Experiment): string {
-  return createHash("sha256")
-    .update(JSON.stringify(sorted(experiment)))
-    .digest("hex")
-    .slice(0, 32);
-}
-
-/** The same value with keys in alphabetical order, so that the order in a file makes no difference. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
 }

@@ -6,15 +6,15 @@ import { streamFor } from "../kernel/streams.ts";
 import { BareWorld } from "./bare-world.ts";
 import { ChainWorld } from "./chain-world.ts";
 import { modelledNodes } from "./fleet.ts";
-import type { HowFar } from "./simulation-limit.ts";
+import type { HowFar, RunLimits } from "./simulation-limit.ts";
 
 export interface SimulateOptions {
   /** Races of so many of the first counted jobs are kept in full. */
   readonly samples: number;
   /** Reads the files that the experiment names. */
   readonly readFile?: (path: string) => string;
-  /** Events without a counted job's end after which a run is given up, in place of the usual number. */
-  readonly patience?: number;
+  /** After which a run is given up, in place of the usual limits. */
+  readonly limits?: RunLimits;
   /** Told every few hundredths of a second how far the run is. What it throws ends the run. */
   readonly onLook?: (far: HowFar) => void;
 }
@@ -22,8 +22,8 @@ export interface SimulateOptions {
 /** One reader for all replications, since what was parsed of a file is remembered by its reader. */
 const readText = (path: string): string => readFileSync(path, "utf8");
 
-/** Kernel events without a counted job's end after which a run is given up: a minute or two. */
-const PATIENCE = 100_000_000;
+/** A minute or two without a counted job's end; whoever asks for a hundred million jobs may have them. */
+const USUAL_LIMITS: RunLimits = { patience: 100_000_000, events: Number.MAX_SAFE_INTEGER };
 
 /**
  * Runs one replication of an experiment. The same arguments give the same result, but for `elapsedMs`. Throws
@@ -42,7 +42,7 @@ export function simulate(experiment: Experiment, replication: number, options: S
     extraStream: stream("further copies"),
     streamFor: stream,
     samples: options.samples,
-    patience: options.patience ?? PATIENCE,
+    limits: options.limits ?? USUAL_LIMITS,
     onLook: options.onLook ?? (() => {}),
   };
   const engineSeed = Math.floor(stream("engine").unit() * 2 ** 31);
@@ -54,7 +54,7 @@ export function simulate(experiment: Experiment, replication: number, options: S
 }
 
 /** The law of each node, where classes of nodes have their own. */
-function servicesOf(
+export function servicesOf(
   { fleet, mode }: Experiment,
   usual: Distribution,
   files: FileReader,

@@ -6,6 +6,14 @@ export class SimulationLimit extends Error {
 /** Moments stay exact integers of microseconds, and nobody means a run of 140 years. */
 export const LAST_US = 2 ** 52;
 
+/** How long a run may take, in kernel events. */
+export interface RunLimits {
+  /** Without a counted job's end or arrival. */
+  readonly patience: number;
+  /** In all. */
+  readonly events: number;
+}
+
 /** How far a run is. */
 export interface HowFar {
   readonly simulatedUs: number;
@@ -26,16 +34,16 @@ export class Patience {
   /** When to look next: after so many events, or when this moment is past. */
   lookAt: number;
   readonly lastUs = LAST_US;
-  readonly #events: number;
+  readonly #limits: RunLimits;
   readonly #onLook: (far: HowFar) => void;
   #ended = -1;
   #arrived = -1;
   #changedAt = 0;
 
-  constructor(events: number, onLook: (far: HowFar) => void) {
-    this.#events = events;
+  constructor(limits: RunLimits, onLook: (far: HowFar) => void) {
+    this.#limits = limits;
     this.#onLook = onLook;
-    this.lookAt = Math.min(events, LOOK_EVENTS);
+    this.lookAt = Math.min(limits.patience, LOOK_EVENTS);
   }
 
   /**
@@ -48,15 +56,19 @@ export class Patience {
         "the run has lasted 140 simulated years: raise arrivals.ratePerS, or lower the times and factors of service and faults",
       );
     }
+    const { patience, events } = this.#limits;
+    if (far.events > events) {
+      throw new SimulationLimit(`the run was given up after ${events} events, its share for so many jobs`);
+    }
     if (arrived !== this.#arrived || far.ended !== this.#ended) this.#changedAt = far.events;
-    else if (far.events - this.#changedAt >= this.#events) {
+    else if (far.events - this.#changedAt >= patience) {
       throw new SimulationLimit(
-        `none of the counted jobs has come to its end in ${this.#events} events, and no further one arrived: raise arrivals.ratePerS where jobs are rare beside what befalls nodes and blocks; with faults a copy ends by its lease, after 30 s at the latest, so service times must be shorter, and some node must answer some time`,
+        `none of the counted jobs has come to its end in ${patience} events, and no further one arrived: raise arrivals.ratePerS where jobs are rare beside what befalls nodes and blocks; with faults a copy ends by its lease, after 30 s at the latest, so service times must be shorter, and some node must answer some time`,
       );
     }
     this.#ended = far.ended;
     this.#arrived = arrived;
-    this.lookAt = far.events + Math.min(this.#events, LOOK_EVENTS);
+    this.lookAt = far.events + Math.min(this.#limits.patience, LOOK_EVENTS);
     this.#onLook(far);
   }
 }

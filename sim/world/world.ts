@@ -33,7 +33,7 @@ import {
 } from "./payloads.ts";
 import { RaceSamples } from "./race-samples.ts";
 import { SharingNodes } from "./sharing-nodes.ts";
-import { type HowFar, Patience } from "./simulation-limit.ts";
+import { type HowFar, Patience, type RunLimits } from "./simulation-limit.ts";
 import { Verifiers } from "./verifiers.ts";
 import { type Struck, Weather } from "./weather.ts";
 
@@ -42,8 +42,8 @@ export interface WorldParts extends DurationParts {
   readonly samples: number;
   /** Random numbers of what befalls the world, by purpose. */
   readonly streamFor: (purpose: string) => Stream;
-  /** Kernel events without a counted job's end after which a run is given up. */
-  readonly patience: number;
+  /** After which a run is given up. */
+  readonly limits: RunLimits;
   /** Told now and then how far the run is. */
   readonly onLook: (far: HowFar) => void;
 }
@@ -86,7 +86,7 @@ export abstract class World implements Commands, Struck {
   protected readonly watched: boolean;
 
   constructor(parts: WorldParts) {
-    const { experiment, arrivals, samples, patience, onLook, streamFor } = parts;
+    const { experiment, arrivals, samples, limits, onLook, streamFor } = parts;
     const { fleet, network: spec, verification, mode } = experiment;
     const { heap, copies } = this;
     this.experiment = experiment;
@@ -110,7 +110,7 @@ export abstract class World implements Commands, Struck {
     else if (spec.oneWayMs > 0) this.#network = new SteadyNetwork({ spec, heap });
     this.#verifiers = new Verifiers(verification, heap);
     this.#samples = new RaceSamples(samples, copies);
-    this.#patience = new Patience(patience, onLook);
+    this.#patience = new Patience(limits, onLook);
   }
 
   /** The job enters the engine. */

@@ -31,7 +31,7 @@ export function element(id) {
 }
 
 /**
- * A series looks the same in every chart: by colour and shape, and by dashes where colours are used again.
+ * A series looks the same in every chart: by colour and shape, and by dashes and other shapes where colours are used again.
  *
  * @param {number} series
  */
@@ -40,7 +40,7 @@ export function lookOf(series) {
   return {
     colour: `var(--series-${(series % COLOURS) + 1})`,
     dashes: /** @type {string} */ (DASHES[round % DASHES.length]),
-    symbol: /** @type {(typeof SYMBOLS)[number]} */ (SYMBOLS[series % SYMBOLS.length]),
+    symbol: /** @type {(typeof SYMBOLS)[number]} */ (SYMBOLS[(series + 3 * round) % SYMBOLS.length]),
   };
 }
 

@@ -89,7 +89,7 @@ it.each<[string, PlainSection, RegExp]>([
 ])("%s", { timeout: 60_000 }, (_, section, message) => {
   const run = (): unknown => {
     try {
-      return simulate(experimentOf(section), 0, { samples: 0, patience: 200_000 });
+      return simulate(experimentOf(section), 0, { samples: 0, limits: { patience: 200_000, events: 1e9 } });
     } catch (error) {
       return error;
     }

@@ -28,7 +28,7 @@ export class OpenWorld extends BareWorld {
         extraStream: stream("further copies"),
         streamFor: stream,
         samples: 0,
-        patience: 1e6,
+        limits: { patience: 1e6, events: Number.MAX_SAFE_INTEGER },
         onLook: () => {},
       },
       1,
