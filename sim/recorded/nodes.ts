@@ -3,6 +3,8 @@ import type { Course, FleetBehaviour, Manner } from "./course.ts";
 
 /** A copy at its node, or on the way there. */
 export interface PlacedCopy {
+  /** Digest of its call: what is asked, and of whatever node. */
+  readonly digest: string;
   readonly id: number;
   readonly course: Course;
   readonly leaseUs: number;

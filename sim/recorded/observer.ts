@@ -75,6 +75,9 @@ export class Observer {
       case "seal-requested":
       case "block-committed":
       case "block-reverted":
+      case "bond-changed":
+      // Another run seals another sample; where the same result is sealed, it is asked again as it was.
+      case "challenged":
       case "policy-changed":
         return this.#give({ atUs, event });
       case "node-reported":
@@ -98,8 +101,6 @@ export class Observer {
       // The engine's own timer, and a process that came back: a run that is played has its own, and does not crash.
       case "woken":
       case "restarted":
-      case "bond-changed":
-      case "challenged":
       case "registry-changed":
         return;
     }

@@ -39,6 +39,8 @@ type Repeated = Extract<
       | "state-changed"
       | "node-joined"
       | "node-left"
+      | "bond-changed"
+      | "challenged"
       | "block-opened"
       | "seal-requested"
       | "block-committed"

@@ -202,7 +202,7 @@ class RecordedWorld {
     this.#ordinals.set(key, ordinal + 1);
     const named = { node: node.id, txHash: race.tx.hash, callIndex, ordinal, call };
     const course = this.#options.fleet.course(named, this.#options.seed, this.#nowUs);
-    const copy: PlacedCopy = { id, course, leaseUs, state: "travelling", forget: () => undefined };
+    const copy: PlacedCopy = { id, digest: call.digest, course, leaseUs, state: "travelling", forget: () => undefined };
     this.#courses.set(id, copy);
     this.#carry(link, course.thereUs, () => link.node.arrive(copy));
   }
@@ -232,8 +232,10 @@ class RecordedWorld {
       case "accepted":
         return this.#tell({ kind: "copy-accepted", copy: word.copy, node });
       case "answered": {
-        const outputHash = sha256Hex(Buffer.from(`${node}/${word.copy.id}`));
-        return this.#tell({ kind: "copy-answered", copy: word.copy.id, node, outputHash, answerHash: outputHash });
+        // Nodes agree with each other: who lied in the real run was outvoted there, and is not told apart here.
+        const outputHash = sha256Hex(Buffer.from(word.copy.digest));
+        const answerHash = sha256Hex(Buffer.from(`${node}/${word.copy.id}`));
+        return this.#tell({ kind: "copy-answered", copy: word.copy.id, node, outputHash, answerHash, value: 0 });
       }
       case "failed":
         return this.#tell({ kind: "copy-failed", copy: word.copy, node, reason: word.reason });
