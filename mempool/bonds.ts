@@ -1,5 +1,10 @@
 import { assert } from "../scheduler/shared/assert.ts";
 
+/** What a node puts up for one answer at this price. Never nothing: also an answer for nothing can be a lie. */
+export function bondFor(priceGwei: number, bondPerFee: number): number {
+  return Math.max(1, priceGwei) * bondPerFee;
+}
+
 /** What one node has put up, and how much of it copies and results hold. */
 interface Bond {
   bondGwei: number;
@@ -8,7 +13,8 @@ interface Bond {
 
 /**
  * Bonds of nodes (P5). A copy in mode `optimistic` locks a part of its node's bond until nobody can challenge its answer any
- * more. What is locked beyond the bond, since the chain lowered that in the meantime, cannot be forfeited.
+ * more. What is locked beyond the bond, since the chain lowered that in the meantime, cannot be forfeited. Nothing can be locked,
+ * released and forfeited at any time, also of a node that has put up nothing.
  */
 export class Bonds {
   readonly #maxNodes: number;
@@ -50,6 +56,7 @@ export class Bonds {
 
   /** False, and nothing is locked, when that much is not free. */
   lock(node: string, amountGwei: number): boolean {
+    if (amountGwei === 0) return true;
     const bond = this.#byNode.get(node);
     if (bond === undefined || bond.bondGwei - bond.lockedGwei < amountGwei) return false;
     bond.lockedGwei += amountGwei;
@@ -57,6 +64,7 @@ export class Bonds {
   }
 
   release(node: string, amountGwei: number): void {
+    if (amountGwei === 0) return;
     const bond = this.#byNode.get(node);
     assert(bond !== undefined && bond.lockedGwei >= amountGwei, "a bond is released that was not locked");
     bond.lockedGwei -= amountGwei;
@@ -65,6 +73,7 @@ export class Bonds {
 
   /** Takes what was locked out of the bond; how much of it was still there. */
   forfeit(node: string, amountGwei: number): number {
+    if (amountGwei === 0) return 0;
     const bond = this.#byNode.get(node);
     assert(bond !== undefined && bond.lockedGwei >= amountGwei, "a bond is forfeited that was not locked");
     const forfeitedGwei = Math.min(amountGwei, bond.bondGwei);

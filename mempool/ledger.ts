@@ -3,13 +3,30 @@ import type { Commands, Movement } from "../scheduler/engine/commands.ts";
 import type { Account, PendingTransaction } from "./pending.ts";
 
 /**
- * Money (P5). Invariants, asserted at every movement:
+ * Where totals since the journal's beginning go round, like an odometer: the sum of two of them stays exact. Money that comes
+ * back can be escrowed again for as long as a scheduler lives, so that no number is large enough.
+ */
+export const ODOMETER_GWEI = 2 ** 52;
+
+/** What deposits, escrows and bonds may come to at a time: 4.5 million ether. With it every balance is exact. */
+const MAX_CIRCULATING_GWEI = ODOMETER_GWEI - 1;
+
+/** A total that went past either end of the odometer. */
+export function turned(totalGwei: number): number {
+  if (totalGwei >= ODOMETER_GWEI) return totalGwei - ODOMETER_GWEI;
+  return totalGwei < 0 ? totalGwei + ODOMETER_GWEI : totalGwei;
+}
+
+/**
+ * Money (P5). Invariants, asserted at every movement; totals are read on the odometer:
  *
  * 1. Σ paid + Σ refunded + Σ held = Σ escrowed
- * 2. no deposit, no escrow and no total is ever negative
+ * 2. no deposit and no escrow is ever negative
  * 3. Σ forfeited = Σ compensated + Σ rewarded, and Σ bonded − Σ unbonded − Σ forfeited is what the nodes have put up
  */
 export class Ledger {
+  /** In deposits, escrows and bonds now. What a reorg takes back of payments may come on top. */
+  circulatingGwei = 0;
   depositedGwei = 0;
   escrowedGwei = 0;
   heldGwei = 0;
@@ -29,9 +46,15 @@ export class Ledger {
     height: -1,
   };
 
+  /** Whether so much more can come in. */
+  hasRoomFor(amountGwei: number): boolean {
+    return this.circulatingGwei + amountGwei <= MAX_CIRCULATING_GWEI;
+  }
+
   deposit(account: Account, amountGwei: number, out: Commands): void {
     account.depositGwei += amountGwei;
-    this.depositedGwei += amountGwei;
+    this.circulatingGwei += amountGwei;
+    this.depositedGwei = turned(this.depositedGwei + amountGwei);
     this.#say(out, "deposited", account.id, amountGwei, "", -1, -1);
   }
 
@@ -40,7 +63,7 @@ export class Ledger {
     assert(account.depositGwei >= escrowGwei, "escrow beyond the deposit; admission should have refused");
     account.depositGwei -= escrowGwei;
     tx.heldGwei = escrowGwei;
-    this.escrowedGwei += escrowGwei;
+    this.escrowedGwei = turned(this.escrowedGwei + escrowGwei);
     this.heldGwei += escrowGwei;
     this.#say(out, "escrowed", account.id, escrowGwei, tx.hash, -1, -1);
   }
@@ -55,7 +78,7 @@ export class Ledger {
     assert(amountGwei <= tx.heldGwei, "refund beyond the escrow");
     tx.heldGwei -= amountGwei;
     this.heldGwei -= amountGwei;
-    this.refundedGwei += amountGwei;
+    this.refundedGwei = turned(this.refundedGwei + amountGwei);
     tx.account.depositGwei += amountGwei;
     this.#say(out, "refunded", tx.account.id, amountGwei, tx.hash, callIndex, height);
   }
@@ -71,7 +94,8 @@ export class Ledger {
     assert(amountGwei <= tx.heldGwei, "payment beyond the escrow");
     tx.heldGwei -= amountGwei;
     this.heldGwei -= amountGwei;
-    this.paidGwei += amountGwei;
+    this.circulatingGwei -= amountGwei;
+    this.paidGwei = turned(this.paidGwei + amountGwei);
     this.#say(out, "paid", node, amountGwei, tx.hash, callIndex, height);
   }
 
@@ -86,14 +110,16 @@ export class Ledger {
   ): void {
     tx.heldGwei += amountGwei;
     this.heldGwei += amountGwei;
-    this.paidGwei -= amountGwei;
+    this.circulatingGwei += amountGwei;
+    this.paidGwei = turned(this.paidGwei - amountGwei);
     this.#say(out, "unpaid", node, amountGwei, tx.hash, callIndex, height);
   }
 
   /** The chain says that a node's bond changed by this much. */
   bond(node: string, changeGwei: number, out: Commands): void {
-    if (changeGwei > 0) this.bondedGwei += changeGwei;
-    else this.unbondedGwei -= changeGwei;
+    this.circulatingGwei += changeGwei;
+    if (changeGwei > 0) this.bondedGwei = turned(this.bondedGwei + changeGwei);
+    else this.unbondedGwei = turned(this.unbondedGwei - changeGwei);
     this.#say(out, changeGwei > 0 ? "bonded" : "unbonded", node, Math.abs(changeGwei), "", -1, -1);
   }
 
@@ -106,7 +132,7 @@ export class Ledger {
     height: number,
     out: Commands,
   ): void {
-    this.forfeitedGwei += amountGwei;
+    this.forfeitedGwei = turned(this.forfeitedGwei + amountGwei);
     this.#say(out, "forfeited", node, amountGwei, tx.hash, callIndex, height);
   }
 
@@ -118,15 +144,17 @@ export class Ledger {
     height: number,
     out: Commands,
   ): void {
-    this.rewardedGwei += amountGwei;
+    this.circulatingGwei -= amountGwei;
+    this.rewardedGwei = turned(this.rewardedGwei + amountGwei);
     this.#say(out, "rewarded", node, amountGwei, tx.hash, callIndex, height);
   }
 
   compensate(tx: PendingTransaction, callIndex: number, amountGwei: number, height: number, out: Commands): void {
-    this.compensatedGwei += amountGwei;
+    this.compensatedGwei = turned(this.compensatedGwei + amountGwei);
     tx.account.depositGwei += amountGwei;
     this.#say(out, "compensated", tx.account.id, amountGwei, tx.hash, callIndex, height);
-    assert(this.forfeitedGwei === this.compensatedGwei + this.rewardedGwei, "P5: forfeited bonds do not add up");
+    const shared = turned(this.compensatedGwei + this.rewardedGwei);
+    assert(this.forfeitedGwei === shared, "P5: forfeited bonds do not add up");
   }
 
   #say(
@@ -138,8 +166,9 @@ export class Ledger {
     callIndex: number,
     height: number,
   ): void {
-    assert(this.paidGwei + this.refundedGwei + this.heldGwei === this.escrowedGwei, "P5: the ledger does not add up");
-    assert(this.paidGwei >= 0 && this.heldGwei >= 0, "P5: a total is negative");
+    const used = turned(turned(this.paidGwei + this.refundedGwei) + this.heldGwei);
+    assert(used === this.escrowedGwei, "P5: the ledger does not add up");
+    assert(this.heldGwei >= 0, "P5: what is held is negative");
     const movement = this.#movement;
     movement.kind = kind;
     movement.account = account;
@@ -151,9 +180,9 @@ export class Ledger {
   }
 
   snapshot(): LedgerSnapshot {
-    const { depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei } = this;
+    const { circulatingGwei, depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei } = this;
     const { bondedGwei, unbondedGwei, forfeitedGwei, compensatedGwei, rewardedGwei } = this;
-    const escrow = { depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei };
+    const escrow = { circulatingGwei, depositedGwei, escrowedGwei, heldGwei, paidGwei, refundedGwei };
     return { ...escrow, bondedGwei, unbondedGwei, forfeitedGwei, compensatedGwei, rewardedGwei };
   }
 
@@ -163,6 +192,7 @@ export class Ledger {
 }
 
 export interface LedgerSnapshot {
+  readonly circulatingGwei: number;
   readonly depositedGwei: number;
   readonly escrowedGwei: number;
   readonly heldGwei: number;

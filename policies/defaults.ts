@@ -9,8 +9,8 @@ export const DEFAULTS: { readonly [K in LeafSpec["kind"]]: LeafSpec & { readonly
   fixed: { kind: "fixed", copies: 2 },
   // Ours: what the engine does when nobody says otherwise.
   hedge: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
-  // Ours: one in a hundred may be late, and four copies at a time leave hardly more than chance.
-  deadline: { kind: "deadline", target: 0.99, maxCopies: 4 },
+  // Ours: one job in a hundred may miss its block. Three copies are as many as a plan looks ahead.
+  deadline: { kind: "deadline", target: 0.99, maxCopies: 3 },
   // The proposal requires attempts and leaves the rest open; these are the numbers of its examples (A6, "Hedging Policy",
   // "Throttling Retry Attempts and Hedged RPCs"). A server that refuses without a pushback time asks for no more.
   "grpc-hedging": {

@@ -11,12 +11,22 @@ import { singleD, singleR } from "./peers/single.ts";
 import { spark } from "./peers/spark.ts";
 import type { LeafSpec, Policy } from "./policy.ts";
 
-export type { Candidate, Placement, PlacementSpec } from "./placement.ts";
+export type { Asked, Candidate, Placement, PlacementSpec } from "./placement.ts";
+export { PLACEMENT_BOUNDS, PLACEMENT_DEFAULTS, placementOf, requirePlacement } from "./placement.ts";
 export { DEFAULTS } from "./defaults.ts";
 export { formatPolicy, parsePolicy } from "./short-form.ts";
-export { placementOf } from "./placement.ts";
+export { NodeRecord } from "./placement/node-record.ts";
 export type { CopyEnd, CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
-export type { CopyPicture, Decision, LeafSpec, Policy, PolicySpec, RacePicture, Surroundings } from "./policy.ts";
+export type {
+  CopyPicture,
+  Decision,
+  Explanation,
+  LeafSpec,
+  Policy,
+  PolicySpec,
+  RacePicture,
+  Surroundings,
+} from "./policy.ts";
 export type { RuleConditions, RuleSpec, RulesSpec } from "./rules.ts";
 export type { ServiceTimes } from "./service-times.ts";
 export { KaplanMeier } from "./service-times.ts";

@@ -65,7 +65,7 @@ export const POLICY_KINDS: { readonly [K in LeafSpec["kind"]]: PolicyKind } = {
     },
   },
   deadline: {
-    means: "least work such that so many jobs are answered by their deadline",
+    means: "least work such that so many jobs are answered by their deadline; the default",
     parameters: {
       target: number("share of jobs in time", { above: 0, atMost: 0.99999 }),
       maxCopies: integer("copies racing at a time, at the most", { atLeast: 1, atMost: MAX_COPIES }),

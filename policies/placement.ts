@@ -1,23 +1,53 @@
 import type { Random } from "../scheduler/shared/random.ts";
 import { unreachable } from "../scheduler/shared/assert.ts";
+import { exploring } from "./placement/best.ts";
+import { c3 } from "./placement/c3.ts";
+import type { Asked, Candidate, Choose } from "./placement/candidate.ts";
+import { leastLoaded } from "./placement/least-loaded.ts";
+import { powerOfD } from "./placement/power-of-d.ts";
+import { prequal } from "./placement/prequal.ts";
+import { priceAware } from "./placement/price-aware.ts";
+import { uniformly } from "./placement/random.ts";
 
-/** Which node gets the next copy, as data. */
+export type { Asked, Candidate } from "./placement/candidate.ts";
+
+/** Which node gets the next copy, as data. What is left out is as in `PLACEMENT_DEFAULTS`; docs/PLACEMENT.md explains each. */
 export type PlacementSpec =
   /** The least loaded one, warm before cold; ties by the engine's generator. */
   | { readonly kind: "least-loaded" }
   /** Any node that the race does not use yet and that has room, uniformly, whatever its failure domain: for studies. */
-  | { readonly kind: "random" };
+  | { readonly kind: "random" }
+  /** The least loaded of so many drawn at random. */
+  | { readonly kind: "power-of-d"; readonly choices?: number }
+  /** By response time, service time and the cube of the queue. `schedulers`: how many send to the same nodes. */
+  | { readonly kind: "c3"; readonly schedulers?: number; readonly explore?: number }
+  /** Of a pool drawn at random the fastest of those that are not among the busiest. */
+  | { readonly kind: "prequal"; readonly pool?: number; readonly hotQuantile?: number; readonly explore?: number }
+  /** By price, and by expected time at so many cheapest prices for a usual one. */
+  | { readonly kind: "price-aware"; readonly weight?: number; readonly explore?: number };
 
-/** What placement sees of a node that could take the copy: it offers the (model, mode) at a fee within the call's. */
-export interface Candidate {
-  readonly operator: string;
-  readonly region: string;
-  /** Copies sent to it and not ended, or its own report if that is higher. */
-  readonly load: number;
-  readonly slots: number;
-  readonly queueLimit: number;
-  isWarm(model: string): boolean;
-}
+export const PLACEMENT_DEFAULTS = {
+  choices: 2,
+  schedulers: 1,
+  /** As in the paper's experiments: a pool of 16 probes, and the quantile 2^−0.25. */
+  pool: 16,
+  hotQuantile: 0.84,
+  weight: 1,
+  /** Share of copies that goes to nodes which were not asked for long. */
+  explore: 0.02,
+} as const;
+
+/** Bounds of the same, both included. A choice looks at no more than so many drawn nodes. */
+export const PLACEMENT_BOUNDS = {
+  choices: [1, 64],
+  schedulers: [1, 1_024],
+  pool: [1, 64],
+  hotQuantile: [0, 1],
+  weight: [0, 1_000_000],
+  explore: [0, 1],
+} as const satisfies { readonly [K in keyof typeof PLACEMENT_DEFAULTS]: readonly [number, number] };
+
+const WHOLE: readonly string[] = ["choices", "schedulers", "pool"];
 
 /**
  * Chooses among candidates those in failure domains that the race does not use yet: another operator if possible, and among
@@ -25,83 +55,67 @@ export interface Candidate {
  */
 export interface Placement {
   readonly spec: PlacementSpec;
-  choose(candidates: readonly Candidate[], taken: readonly Candidate[], model: string, random: Random): number;
+  choose(candidates: readonly Candidate[], taken: readonly Candidate[], asked: Asked, random: Random): number;
 }
 
 export function placementOf(spec: PlacementSpec): Placement {
+  return { spec, choose: chooserOf(spec) };
+}
+
+function chooserOf(spec: PlacementSpec): Choose {
   switch (spec.kind) {
     case "least-loaded":
-      return { spec, choose: leastLoaded };
+      return leastLoaded;
     case "random":
-      return { spec, choose: uniformly };
+      return uniformly;
+    case "power-of-d":
+      return powerOfD({ ...PLACEMENT_DEFAULTS, ...spec }.choices);
+    case "c3": {
+      const { schedulers, explore } = { ...PLACEMENT_DEFAULTS, ...spec };
+      return exploring(explore, c3(schedulers));
+    }
+    case "prequal": {
+      const { pool, hotQuantile, explore } = { ...PLACEMENT_DEFAULTS, ...spec };
+      return exploring(explore, prequal({ pool, hotQuantile }));
+    }
+    case "price-aware": {
+      const { weight, explore } = { ...PLACEMENT_DEFAULTS, ...spec };
+      return exploring(explore, priceAware(weight));
+    }
     default:
       return unreachable(spec);
   }
 }
 
-/** Sharing an operator is worse than sharing a region, and both are worse than any load. */
-const SHARED_OPERATOR = 2 ** 20;
-const SHARED_REGION = 2 ** 19;
-/** Loading a model takes about as long as two copies queued in front. */
-const COLD = 2;
+const PARAMETERS: { readonly [K in PlacementSpec["kind"]]: readonly (keyof typeof PLACEMENT_DEFAULTS)[] } = {
+  "least-loaded": [],
+  random: [],
+  "power-of-d": ["choices"],
+  c3: ["schedulers", "explore"],
+  prequal: ["pool", "hotQuantile", "explore"],
+  "price-aware": ["weight", "explore"],
+};
 
-function leastLoaded(
-  candidates: readonly Candidate[],
-  taken: readonly Candidate[],
-  model: string,
-  random: Random,
-): number {
-  let best = -1;
-  let bestScore = Number.MAX_VALUE;
-  let ties = 0;
-  for (let index = 0; index < candidates.length; index++) {
-    const candidate = candidates[index] as Candidate;
-    if (!hasRoom(candidate)) continue;
-    let score = candidate.load / candidate.slots + (candidate.isWarm(model) ? 0 : COLD);
-    let used = false;
-    for (const other of taken) {
-      if (other === candidate) used = true;
-      else if (other.operator === candidate.operator) score += SHARED_OPERATOR;
-      else if (other.region === candidate.region) score += SHARED_REGION;
-    }
-    if (used) continue;
-    if (score < bestScore) {
-      best = index;
-      bestScore = score;
-      ties = 1;
-    } else if (score === bestScore && random.below(++ties) === 0) {
-      // Reservoir sampling: each of the equally good ones is kept with the same probability.
-      best = index;
-    }
-  }
-  return best;
+/** Throws a RangeError for what is no placement. */
+export function requirePlacement(spec: PlacementSpec): void {
+  const problem = problemOfPlacement(spec);
+  if (problem !== undefined) throw new RangeError(`${JSON.stringify(spec)} is no placement: ${problem}`);
 }
 
-/** Guesses before a scan: enough for any fleet that is not nearly used up. */
-const GUESSES = 16;
-
-function uniformly(
-  candidates: readonly Candidate[],
-  taken: readonly Candidate[],
-  _model: string,
-  random: Random,
-): number {
-  if (candidates.length === 0) return -1;
-  // Guessing until one is eligible is uniform over the eligible ones, and does not look at the whole fleet.
-  for (let guess = 0; guess < GUESSES; guess++) {
-    const index = random.below(candidates.length);
-    const candidate = candidates[index] as Candidate;
-    if (hasRoom(candidate) && !taken.includes(candidate)) return index;
+/** What is wrong with it, for a person to read; `undefined` when nothing is. */
+export function problemOfPlacement(spec: PlacementSpec): string | undefined {
+  if (!Object.hasOwn(PARAMETERS, spec.kind)) {
+    return `there is no such placement; there are ${Object.keys(PARAMETERS).join(", ")}`;
   }
-  let chosen = -1;
-  let eligible = 0;
-  for (let index = 0; index < candidates.length; index++) {
-    const candidate = candidates[index] as Candidate;
-    if (hasRoom(candidate) && !taken.includes(candidate) && random.below(++eligible) === 0) chosen = index;
+  const known = PARAMETERS[spec.kind];
+  for (const [name, value] of Object.entries(spec)) {
+    if (name === "kind") continue;
+    const parameter = known.find((one) => one === name);
+    if (parameter === undefined) return `${spec.kind} has no ${name}`;
+    const [least, most] = PLACEMENT_BOUNDS[parameter];
+    const whole = WHOLE.includes(parameter);
+    const fits = typeof value === "number" && value >= least && value <= most && (!whole || Number.isInteger(value));
+    if (!fits) return `${name} must be ${whole ? "a whole number" : "a number"} from ${least} to ${most}`;
   }
-  return chosen;
-}
-
-function hasRoom(candidate: Candidate): boolean {
-  return candidate.slots > 0 && candidate.load < candidate.slots + candidate.queueLimit;
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import type { Random } from "../scheduler/shared/random.ts";
 import type { CallTerms, Lane } from "../scheduler/shared/vocabulary.ts";
-import { type DeadlineSpec, problemOfDeadline } from "./deadline/spec.ts";
+import type { DeadlineSpec } from "./deadline/spec.ts";
 import type { Learning } from "./learning/learning.ts";
 import type { CopyOutcome, PlainData, PolicyMemory } from "./memory.ts";
 import { POLICY_KINDS, problemOfParameters } from "./parameters.ts";
@@ -60,11 +60,11 @@ export interface Room {
 
 /** What a policy sees of a copy. */
 export interface CopyPicture {
-  readonly node: { readonly id: string };
+  readonly node: { readonly id: string; readonly slots: number };
   readonly launchedUs: number;
   /** When its node had a slot for it, as far as is known here; `NEVER` before. */
   readonly startedUs: number;
-  /** Copies that were in front of it at the launch, per slot of the node, one that was running counting half. */
+  /** Copies on its node when it was launched, those that ran included. */
   readonly ahead: number;
   /** When its answer came; `NEVER` before. */
   readonly answeredUs: number;
@@ -89,7 +89,7 @@ export interface Surroundings {
   nowUs: number;
   /** Learned durations of the job's (model, mode), from dispatch to answer. */
   serviceTimes: ServiceTimes;
-  /** Work that speculative copies may still reserve. */
+  /** Work that a speculative copy of this class and sender may still reserve. */
   budgetUs: number;
   /** Distinct failure domains that could run the job. */
   domains: number;
@@ -105,6 +105,14 @@ export interface Decision {
   lookAtUs: number;
 }
 
+/** Why a policy would launch when it would, for a person. */
+export interface Explanation {
+  /** Sentences, in order. */
+  readonly words: readonly string[];
+  /** What they rest on, by name, units last. */
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
 /**
  * Decides when another copy is launched. It looks only at what it is shown, and keeps nothing but its memory, which it never
  * writes while deciding. It is asked when a race's first copy is on its way, when a copy is lost, and at each look that it
@@ -115,6 +123,8 @@ export interface Policy {
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
   /** Whether it plans by what is learned of sizes, nodes and correlation. */
   readonly learns?: boolean;
+  /** What it makes of a race as it stands, for who asks; decides nothing. Missing where the parameters say it all. */
+  explain?(race: RacePicture, surroundings: Surroundings): Explanation;
   /** A fresh memory, or the one of a snapshot: one for each (model, mode). Missing for a policy that remembers nothing. */
   remember?(snapshot?: PlainData): PolicyMemory;
 }
@@ -135,8 +145,6 @@ export function problemOf(spec: PolicySpec): string | undefined {
     case "hedge":
       if (!(spec.delayMs >= 1 && Number.isFinite(spec.delayMs))) return "delayMs must be a number of at least 1";
       return isCount(spec.maxCopies) ? undefined : "maxCopies must be a positive integer";
-    case "deadline":
-      return problemOfDeadline(spec);
     default:
       // What comes from outside may be of a kind that there is none of.
       return Object.hasOwn(POLICY_KINDS, spec.kind) ? problemOfParameters(spec) : "there is no such policy";

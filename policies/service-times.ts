@@ -112,8 +112,7 @@ export class KaplanMeier implements ServiceTimes {
 
   /** t with P(T ≤ t) = p on the curve of `smoothSurvival`. */
   smoothQuantileUs(p: number): number | undefined {
-    assert(p > 0 && p < 1, "a quantile needs 0 < p < 1");
-    if (!this.#known) return undefined;
+    if (!this.#known || !(p > 0 && p < 1)) return undefined;
     let before = 1;
     for (let index = 0; index < this.#buckets; index++) {
       const after = this.#curve[index] as number;

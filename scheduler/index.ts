@@ -1,9 +1,11 @@
 import { Effect, Layer, Logger, ManagedRuntime, References } from "effect";
 import type { Logger as Pino } from "pino";
+import { requirePlacement } from "../policies/placement.ts";
 import { type PolicySpec, requirePolicy } from "../policies/policy.ts";
 import { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";
 import type { TransactionView } from "./engine/commands.ts";
 import type { SealEstimate } from "./engine/engine.ts";
+import { versioned } from "./files/policy-version.ts";
 import { createPino, type LogLevel, pinoLogger } from "./live/logger.ts";
 import {
   Directory,
@@ -23,7 +25,7 @@ import { PROGRAM } from "./live/program.ts";
 import { assertProofSettings, DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 import type { Quote, QuoteQuestion } from "./live/quote.ts";
 import type { BlockRecord } from "./live/records.ts";
-import type { AccountView, SealRequest, ServiceStatistics } from "./live/service.ts";
+import type { AccountView, SealRequest, ServiceStatistics } from "./live/service-views.ts";
 import type { Transport } from "./live/transport.ts";
 import type { EmbeddedNode } from "./node/embedded-node.ts";
 import { Registry } from "./registry/registry.ts";
@@ -31,6 +33,8 @@ import { intakeOf } from "./proofs/transaction-digest.ts";
 import type { SignedTransaction } from "./proofs/transaction.ts";
 
 export type { PolicySpec } from "../policies/policy.ts";
+export type { PolicyIdentity } from "./files/policy-version.ts";
+export { loadPolicyFile, PolicyFileError, type PolicyProblem } from "./files/policy-file.ts";
 export type { Rejection } from "../mempool/rejection.ts";
 export type { CallResult, SealRefusal, TransactionView } from "./engine/commands.ts";
 export { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";
@@ -46,7 +50,8 @@ export { declaredCalls, type PreExecution, type PreExecutionRequest, type PreExe
 export { DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 export type { ModeQuote, Quote, QuotedLatency, QuoteQuestion } from "./live/quote.ts";
 export type { BlockRecord } from "./live/records.ts";
-export { type AccountView, type SealRequest, ServiceFailed, type ServiceStatistics } from "./live/service.ts";
+export type { AccountView, SealRequest, ServiceStatistics } from "./live/service-views.ts";
+export { ServiceFailed } from "./live/service-failed.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";
 export { createEmulatorRoot, type EmulatorRoot } from "./node/enclave-emulator.ts";
@@ -77,6 +82,11 @@ export interface PipeOptions {
   readonly fleet: { readonly nodes: readonly EmbeddedNodeOptions[] } | { readonly transport: Transport };
   /** Taken up at the start. Without it a directory's own policy stays in force, and a new one begins with the default. */
   readonly policy?: PolicySpec;
+  /**
+   * A policy file (docs/TUNING.md) in place of `policy`. It is followed: what it says when it changes is in force for the races
+   * that open from then on. A file that cannot be followed is refused with a warning, and what was in force stays so.
+   */
+  readonly policyFile?: string;
   /** What differs from `DEFAULT_CONFIG`. A directory goes on only with the configuration that it was begun with. */
   readonly engine?: Partial<Omit<EngineConfig, "policy">>;
   /** What differs from `DEFAULT_LIVE_LIMITS`. */
@@ -199,16 +209,21 @@ function facadeOf(service: Service, runtime: ManagedRuntime.ManagedRuntime<PipeS
 }
 
 function layerOf(options: PipeOptions) {
-  const { chainId, directory, fleet, policy, preExecutor = declaredCalls } = options;
+  const { chainId, directory, fleet, policyFile, preExecutor = declaredCalls } = options;
   const limits = { ...DEFAULT_LIVE_LIMITS, ...options.limits };
   assertLiveLimits(limits);
-  if (policy !== undefined) requirePolicy(policy);
+  if (options.policy !== undefined) requirePolicy(options.policy);
+  if (options.policy !== undefined && policyFile !== undefined)
+    throw new RangeError("give a policy or a policy file, not both: the file would be followed");
+  const policy = options.policy === undefined ? undefined : versioned(options.policy);
   const engine = { ...DEFAULT_CONFIG, ...options.engine, policy: policy ?? DEFAULT_CONFIG.policy };
+  requirePlacement(engine.placement);
   const retainAll = options.pruneJournal !== true;
   const proofs = { ...DEFAULT_PROOF_SETTINGS, ...options.proofs };
   assertProofSettings(proofs);
-  const about = { chainId, program: PROGRAM, engine, policy, limits, retainAll };
-  const settings = Settings.layer({ ...about, proofs });
+  const about = { chainId, program: PROGRAM, engine, limits, retainAll, proofs };
+  const settings =
+    policyFile === undefined ? Settings.layer({ ...about, policy }) : Settings.following(policyFile, about);
   const transport = "nodes" in fleet ? TransportService.embedded(fleet.nodes) : TransportService.given(fleet.transport);
   return PipeService.wired.pipe(
     Layer.provide(transport),

@@ -8,9 +8,10 @@ import {
   racing,
   type Surroundings,
 } from "../policy.ts";
+import { explainDeadline } from "./explain.ts";
 import type { Plan, Prospect } from "./frontier.ts";
 import type { FrozenLaw } from "./law.ts";
-import { DeadlineMemory } from "./memory.ts";
+import { DeadlineMemory, turnsOf } from "./memory.ts";
 import type { DeadlineSpec } from "./spec.ts";
 import { planAt } from "./price.ts";
 
@@ -34,6 +35,7 @@ export function deadline(spec: DeadlineSpec): Policy {
   return {
     spec,
     learns: true,
+    explain: (race, { nowUs }) => explainDeadline(spec, race, nowUs),
     remember: (snapshot?: PlainData) => new DeadlineMemory(spec.target, Math.min(2, most), snapshot),
     decide(race, surroundings, decision) {
       decision.lookAtUs = NEVER;
@@ -134,7 +136,7 @@ function plansFromHere(
 }
 
 /** What is left of the wait that was to be expected at the launch; half a run once that is over. */
-function waitFrom({ ahead, launchedUs }: CopyPicture, nowUs: number, expectedUs: number): number {
-  const left = ahead - (nowUs - launchedUs) / expectedUs;
+function waitFrom(copy: CopyPicture, nowUs: number, expectedUs: number): number {
+  const left = turnsOf(copy) - (nowUs - copy.launchedUs) / expectedUs;
   return left > 0 ? left : 0.5;
 }

@@ -1,7 +1,7 @@
 import type { Learning } from "../learning/learning.ts";
 import type { CopyEnd, PlainData, PolicyMemory } from "../memory.ts";
 import { NEVER } from "../../scheduler/shared/vocabulary.ts";
-import type { RacePicture } from "../policy.ts";
+import type { CopyPicture, RacePicture } from "../policy.ts";
 import { frontierOf, type Plan, type Prospect } from "./frontier.ts";
 import { FrozenLaw } from "./law.ts";
 import { Crowding } from "./crowding.ts";
@@ -196,9 +196,15 @@ function keyOf(race: RacePicture, learning: Learning, nowUs: number, busy: numbe
   const horizon = (targetUs - nowUs) / expectedUs;
   if (!(horizon > 0)) return undefined;
   const { node } = first;
-  const waitUs = first.startedUs === NEVER ? first.ahead * expectedUs : Math.max(0, first.startedUs - first.launchedUs);
+  const waitUs =
+    first.startedUs === NEVER ? turnsOf(first) * expectedUs : Math.max(0, first.startedUs - first.launchedUs);
   const [pace, alive] = [learning.paces.pace(node.id), learning.paces.alive(node.id)];
   return stepsOf({ pace, alive, wait: waitUs / expectedUs, age: 0 }, horizon, busy);
+}
+
+/** Runs of others that it had to wait for at its launch, one that was under way counting half. */
+export function turnsOf({ ahead, node: { slots } }: CopyPicture): number {
+  return ahead < slots ? 0 : (ahead - slots + 0.5) / Math.max(1, slots);
 }
 
 function stepsOf({ pace, alive, wait, age }: Prospect, horizon: number, busy: number): Key {

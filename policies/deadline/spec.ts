@@ -6,8 +6,3 @@ export interface DeadlineSpec {
   /** Copies racing at a time, at the most. */
   readonly maxCopies: number;
 }
-
-export function problemOfDeadline({ target, maxCopies }: DeadlineSpec): string | undefined {
-  if (!(target > 0 && target < 1)) return "target must be a probability above 0 and below 1";
-  return Number.isSafeInteger(maxCopies) && maxCopies > 0 ? undefined : "maxCopies must be a positive integer";
-}

@@ -99,10 +99,20 @@ export class Learning {
     const dead = (1 - alive) / (1 - alive + running);
     this.law.censored(ratio, 1 - dead);
     this.paces.silent(node, dead);
-    // The line needs what the copy would have taken; without them long jobs would look short.
+    if (dead < 0.5) this.#impute(size, node, us, ratio);
+  }
+
+  /**
+   * Sizes, nodes and drift learn from what the copy would have taken in all probability, given that it was still running. From
+   * answers alone, jobs would look the shorter the more of their copies are cancelled, and nodes the faster the more rivals.
+   */
+  #impute(size: JobSize, node: string, us: number, ratio: number): void {
+    const median = this.law.smoothQuantileUs(1 - this.law.smoothSurvival(ratio) / 2) ?? ratio;
+    const logRatio = Math.log((us * (median / ratio)) / this.sizes.expectedUs(size));
+    this.drift.observe(logRatio - Math.log(this.paces.pace(node)));
     const { pace } = this.drift;
-    const beyond = this.law.meanBeyondUs(ratio) / ratio;
-    if (dead < 0.5) this.sizes.observe(size, (us * beyond) / pace);
+    this.paces.ran(node, logRatio - Math.log(pace) - this.drift.mean);
+    this.sizes.observe(size, (us * (this.law.meanBeyondUs(ratio) / ratio)) / pace);
   }
 
   /** Its node never answered it, or not validly. */

@@ -63,12 +63,17 @@ export class NodePaces {
 
   /** `offset` is ln(duration / expected) less the class's mean of it. */
   answered(node: string, offset: number): void {
+    this.ran(node, offset);
+    this.#count(this.#recordOf(node), 1, 0);
+  }
+
+  /** The same of a copy that was cancelled, as long as it would have run in all probability. */
+  ran(node: string, offset: number): void {
     const record = this.#recordOf(node);
     record.weight = Math.min(MEMORY, record.weight + 1);
     const off = offset - record.mean;
     record.mean += off / record.weight;
     if (record.weight >= 4) this.#within += (off * off - this.#within) / 512;
-    this.#count(record, 1, 0);
     if (++this.#sinceRefresh >= REFRESH_AFTER) this.#refresh();
   }
 

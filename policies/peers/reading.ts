@@ -42,7 +42,7 @@ export function waitingSinceUs({ copies }: Pick<RacePicture, "copies">, nowUs: n
 
 /** When an answer is late. */
 export function deadlineUsOf(race: RacePicture): number {
-  return race.deadlineUs;
+  return race.targetUs;
 }
 
 /**

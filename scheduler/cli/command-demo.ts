@@ -2,11 +2,13 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { PipeFailed } from "../index.ts";
 import { DemoRefused, runDemo } from "./demo.ts";
-import { parsePolicy } from "../../policies/short-form.ts";
 import { DEMO_LIMITS, type DemoOptions } from "./demo-options.ts";
+import { parsePolicy } from "../../policies/short-form.ts";
 import { TraceError } from "./demo-workload.ts";
 
 const { maxBlocks, minNodes, maxNodes, maxRatePerS } = DEMO_LIMITS;
+
+const USUAL_POLICY = "hedge:1500:3";
 
 const flags = {
   blocks: Flag.Int("blocks").pipe(
@@ -25,9 +27,16 @@ const flags = {
     Flag.withDescription("of keys, workload and latencies (real threads still differ in timing)"),
   ),
   policy: Flag.String("policy").pipe(
-    Flag.withDefault("hedge:1500:3"),
+    Flag.optional,
     Flag.withMetavar("POLICY"),
-    Flag.withDescription("when another copy is launched: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE"),
+    Flag.withDescription(
+      `when another copy is launched: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE; otherwise ${USUAL_POLICY}`,
+    ),
+  ),
+  policyFile: Flag.String("policy-file").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("the same by rules, from a pipe.policy.yaml; changes of it are taken up while it runs"),
   ),
   latency: Flag.Literals("latency", ["modelled", "none"]).pipe(
     Flag.withDefault("modelled"),
@@ -77,8 +86,9 @@ export const demo = Command.make(
   }),
 ).pipe(Command.withDescription("Run the whole race on this machine: nodes, users, blocks; then a summary"));
 
-interface Given extends Omit<DemoOptions, "policy" | "ratePerS" | "trace" | "out"> {
-  readonly policy: string;
+interface Given extends Omit<DemoOptions, "policy" | "policyFile" | "ratePerS" | "trace" | "out"> {
+  readonly policy: Option.Option<string>;
+  readonly policyFile: Option.Option<string>;
   readonly rate: number;
   readonly trace: Option.Option<string>;
   readonly out: Option.Option<string>;
@@ -93,9 +103,11 @@ function optionsOf(given: Given): DemoOptions | string {
     return `--rate ${rate} is out of range: give more than 0, up to ${maxRatePerS}.`;
   if (seed < 0 || seed > 2 ** 31 - 1) return `--seed ${seed} is out of range: give 0 to ${2 ** 31 - 1}.`;
   try {
-    const policy = parsePolicy(rest.policy);
+    const policyFile = Option.getOrUndefined(rest.policyFile);
+    if (policyFile !== undefined && Option.isSome(rest.policy)) return "give --policy or --policy-file, not both.";
+    const policy = parsePolicy(Option.getOrElse(rest.policy, () => USUAL_POLICY));
     const [trace, out] = [Option.getOrUndefined(rest.trace), Option.getOrUndefined(rest.out)];
-    return { ...rest, blocks, nodes, seed, ratePerS: rate, policy, trace, out };
+    return { ...rest, blocks, nodes, seed, ratePerS: rate, policy, policyFile, trace, out };
   } catch (error) {
     if (error instanceof RangeError) return `--policy: ${error.message}`;
     throw error;

@@ -10,7 +10,8 @@ const MAX_SEED = 2 ** 31 - 1 - MAX_REPLICATIONS;
 const MAX_POLICIES = 16;
 
 const directory = Argument.Path("DIR", { pathType: "directory", mustExist: true });
-const flags = {
+/** What every command that plays a recording can be told. */
+export const RECORDED_FLAGS = {
   replications: Flag.Int("replications").pipe(
     Flag.withDefault(20),
     Flag.withMetavar("N"),
@@ -31,13 +32,13 @@ export const replay = Command.make(
       Flag.between(0, MAX_POLICIES),
       Flag.withMetavar("POLICY"),
       Flag.withDescription(
-        "what if: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES or KIND:KEY=VALUE; may be given more than once",
+        "what if: fixed:COPIES, hedge:DELAY_MS:MAX_COPIES, KIND:KEY=VALUE, or a policy file; may be given more than once",
       ),
     ),
-    ...flags,
+    ...RECORDED_FLAGS,
   },
   Effect.fn(function* (given) {
-    yield* whenRight(given, (signal) => recordedReplay(given, signal));
+    yield* whenInRange(given, (signal) => recordedReplay(given, signal));
   }),
 ).pipe(Command.withDescription("What a live run would have been under another policy, with 95 % intervals"));
 
@@ -46,10 +47,10 @@ export const twin = Command.make(
   "twin",
   {
     directory: directory.pipe(Argument.withDescription("what `npm start -- --out DIR` kept")),
-    ...flags,
+    ...RECORDED_FLAGS,
   },
   Effect.fn(function* (given) {
-    yield* whenRight(given, (signal) => recordedTwin(given, signal));
+    yield* whenInRange(given, (signal) => recordedTwin(given, signal));
   }),
 ).pipe(
   Command.withDescription(
@@ -57,15 +58,19 @@ export const twin = Command.make(
   ),
 );
 
-function whenRight(
+/** Does the work unless what was asked is out of range. */
+export function whenInRange(
   { replications, seed }: { readonly replications: number; readonly seed: number },
   work: (signal: AbortSignal) => Promise<number>,
+  command = "pipe sim",
 ): Effect.Effect<void> {
   if (replications < 1 || replications > MAX_REPLICATIONS) {
-    return Effect.sync(() => refuse(`--replications ${replications} is out of range: give 1 to ${MAX_REPLICATIONS}.`));
+    return Effect.sync(() =>
+      refuse(`--replications ${replications} is out of range: give 1 to ${MAX_REPLICATIONS}.`, command),
+    );
   }
   if (seed < 0 || seed > MAX_SEED) {
-    return Effect.sync(() => refuse(`--seed ${seed} is out of range: give 0 to ${MAX_SEED}.`));
+    return Effect.sync(() => refuse(`--seed ${seed} is out of range: give 0 to ${MAX_SEED}.`, command));
   }
-  return untilInterrupted(work);
+  return untilInterrupted(work, command);
 }

@@ -7,6 +7,8 @@ export interface DemoOptions {
   /** Of keys, workload and latencies. Two runs with one seed still differ in timing: they are real threads. */
   readonly seed: number;
   readonly policy: PolicySpec;
+  /** A policy file in its place, which is followed while the demonstration runs. */
+  readonly policyFile: string | undefined;
   readonly latency: "modelled" | "none";
   readonly faults: "some" | "none";
   /** Transactions per second of the made-up workload. */

@@ -23,6 +23,8 @@ export interface NodePicture {
 /** Shows pictures: in place on a terminal, else a line each four blocks. */
 export interface DemoScreen {
   show(picture: DemoPicture): void;
+  /** A line that stays. */
+  say(line: string): void;
   close(): void;
 }
 
@@ -48,6 +50,9 @@ function linesOn(stream: DemoStream): DemoScreen {
       if (picture.height < shown + LINE_EVERY_BLOCKS) return;
       shown = picture.height;
       stream.write(`block ${String(picture.height).padStart(3)}/${picture.blocks}: ${countsOf(picture)}\n`);
+    },
+    say(line) {
+      stream.write(`${line}\n`);
     },
     close() {},
   };
@@ -82,6 +87,12 @@ function tableOn(stream: DemoStream): DemoScreen {
       const up = height === 0 ? "" : `\u001b[${height}A`;
       stream.write(up + lines.map((line) => `${CLEAR_LINE}${line}\n`).join(""));
       height = lines.length;
+    },
+    say(line) {
+      // In place of the picture, of which the next one comes below.
+      const up = height === 0 ? "" : `\u001b[${height}A`;
+      stream.write(`${up}${`${CLEAR_LINE}\n`.repeat(height)}${up}${line}\n`);
+      height = 0;
     },
     close() {
       stream.write(SHOW_CURSOR);

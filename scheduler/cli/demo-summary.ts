@@ -1,7 +1,9 @@
 import type { Mode, ServiceStatistics } from "../index.ts";
 import type { LatencySummary } from "../live/latency.ts";
-import { formatPolicy } from "../../policies/short-form.ts";
 import type { DemoOptions } from "./demo-options.ts";
+import type { Registry } from "../registry/registry.ts";
+import { setupOf } from "../proofs/zkml/setup.ts";
+import { type PolicyIdentity, shortVersion } from "../files/policy-version.ts";
 import { MODES } from "../shared/vocabulary.ts";
 import { type DemoTally, sum } from "./demo-tally.ts";
 
@@ -42,9 +44,7 @@ export interface DemoSummary {
     readonly rejectedBecause: Readonly<Record<string, number>>;
   };
   /** Races decided in each mode that was asked for, from their opening to the decision. */
-  readonly modes: Readonly<
-    Partial<Record<Mode, { readonly wins: number; readonly p50Ms: number; readonly p99Ms: number }>>
-  >;
+  readonly modes: Readonly<Partial<Record<Mode, ModeSummary>>>;
   /** Calls that several operators had to answer, and accepted answers that did not fit the others'. */
   readonly agreement: { readonly calls: number; readonly outvoted: number };
   /** Sealed results in mode `optimistic` that were asked again, by how that ended. */
@@ -71,6 +71,14 @@ export interface DemoSummary {
   readonly out: string | null;
 }
 
+export interface ModeSummary {
+  readonly wins: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Why its proofs secure nothing here: emulated enclaves, or the setup of the keys; "" for no such reason. */
+  readonly caveat: string;
+}
+
 /** Words with which a verifier rejects, or begins to; everything else that ends a copy is the node's own failure. */
 const VERIFIER_WORDS =
   /^(?:answer-missing|unknown-node|output-too-large|output-mismatch|wrong-proof-kind|bad-signature|not-attested|other-attestation|node-queue-full|attestation-.*|zk-.*|verifier-.*)$/;
@@ -80,6 +88,12 @@ export interface SummedStatistics {
   readonly counters: Pick<ServiceStatistics["counters"], "workUs" | "speculativeWorkUs" | "proofsRejected">;
   readonly sizes: Pick<ServiceStatistics["sizes"], "pending">;
   readonly ledger: ServiceStatistics["ledger"];
+  readonly policy: PolicyIdentity;
+}
+
+function policyInWords(policy: PolicyIdentity): string {
+  const { name, origin } = policy;
+  return origin === undefined ? name : `${name} of ${origin}, version ${shortVersion(policy)}`;
 }
 
 export function summarise(parts: {
@@ -88,8 +102,9 @@ export function summarise(parts: {
   statistics: SummedStatistics;
   latency: (name: "job" | "verification" | "seal") => LatencySummary;
   sealDelaysMs: readonly number[];
+  registry: Pick<Registry, "models" | "roots">;
 }): DemoSummary {
-  const { options, tally, statistics, latency, sealDelaysMs } = parts;
+  const { options, tally, statistics, latency, sealDelaysMs, registry } = parts;
   const { counters, ledger, sizes } = statistics;
   const isVerdict = (reason: string) => VERIFIER_WORDS.test(reason);
   const primaryUs = counters.workUs - counters.speculativeWorkUs;
@@ -97,7 +112,7 @@ export function summarise(parts: {
     blocks: tally.blocks,
     nodes: options.nodes,
     seed: options.seed,
-    policy: formatPolicy(options.policy),
+    policy: policyInWords(statistics.policy),
     latency: options.latency,
     workload: options.trace ?? `made up, ${options.ratePerS} transactions per second`,
     transactions: {
@@ -134,7 +149,7 @@ export function summarise(parts: {
       rejected: counters.proofsRejected,
       rejectedBecause: pick(tally.lost, isVerdict),
     },
-    modes: modesOf(tally),
+    modes: modesOf(tally, registry),
     agreement: { calls: tally.backed, outvoted: tally.outvoted },
     challenges: {
       ended: sum(tally.challenges),
@@ -160,14 +175,23 @@ export function summarise(parts: {
   };
 }
 
-function modesOf({ byMode }: DemoTally): DemoSummary["modes"] {
-  const modes: { [mode in Mode]?: { wins: number; p50Ms: number; p99Ms: number } } = {};
+function modesOf({ byMode }: DemoTally, registry: Pick<Registry, "models" | "roots">): DemoSummary["modes"] {
+  const modes: { [mode in Mode]?: ModeSummary } = {};
   for (const mode of MODES) {
     const { wins, latenciesMs } = byMode.get(mode) ?? { wins: 0, latenciesMs: [] };
     const [p50Ms, p99Ms] = [percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.99)].map(thousandths);
-    if (wins > 0) modes[mode] = { wins, p50Ms: p50Ms as number, p99Ms: p99Ms as number };
+    const caveat = caveatOf(mode, registry);
+    if (wins > 0) modes[mode] = { wins, p50Ms: p50Ms as number, p99Ms: p99Ms as number, caveat };
   }
   return modes;
+}
+
+/** Whoever shows proofs shows what they rest on. */
+function caveatOf(mode: Mode, { models, roots }: Pick<Registry, "models" | "roots">): string {
+  if (mode === "tee" && roots.some(({ emulator }) => emulator)) return "emulated enclaves, which protect nothing";
+  if (mode !== "zkml") return "";
+  const setups = [...models.values()].flatMap(({ rules }) => (rules.zkml === undefined ? [] : [setupOf(rules.zkml)]));
+  return [...new Set(setups)].join("; ");
 }
 
 function pick(counts: ReadonlyMap<string, number>, wanted: (key: string) => boolean): Record<string, number> {
@@ -205,9 +229,9 @@ export function formatSummary(s: DemoSummary): string {
     ["blocks sealed", `${s.blocks}, after the cut-off by p50 ${ms(s.sealDelayMs.p50)}, p99 ${ms(s.sealDelayMs.p99)}`],
     ["blocks added by inference", `p50 ${s.blocksAdded.p50}, p99 ${s.blocksAdded.p99}`],
     ["job latency", `p50 ${ms(job.p50Ms)}, p99 ${ms(job.p99Ms)}, max ${ms(job.maxMs)}`],
-    ...Object.entries(s.modes).map(([mode, { wins, p50Ms, p99Ms }]): [string, string] => [
-      `  ${mode}`,
-      `${wins} won, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`,
+    ...Object.entries(s.modes).flatMap(([mode, { wins, p50Ms, p99Ms, caveat }]): [string, string][] => [
+      [`  ${mode}`, `${wins} won, p50 ${ms(p50Ms)}, p99 ${ms(p99Ms)}`],
+      ...(caveat === "" ? [] : [["", caveat] as [string, string]]),
     ]),
     ["admission to seal", `p50 ${ms(admissionToSeal.p50Ms)}, p99 ${ms(admissionToSeal.p99Ms)}`],
     ["verification", `p50 ${ms(verification.p50Ms)}, p99 ${ms(verification.p99Ms)}`],

@@ -3,7 +3,16 @@ import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPipe, defaultFleet, type EmbeddedNode, OpenFailed, type Pipe, startBlockProducer } from "../index.ts";
+import {
+  createPipe,
+  defaultFleet,
+  type EmbeddedNode,
+  OpenFailed,
+  type Pipe,
+  type PipeEvent,
+  startBlockProducer,
+} from "../index.ts";
+import { shortVersion } from "../files/policy-version.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { type DemoScreen, screenOn } from "./demo-screen.ts";
 import { type DemoSummary, formatSummary, summarise } from "./demo-summary.ts";
@@ -95,12 +104,13 @@ async function run(
     directory,
     chainId: CHAIN_ID,
     fleet: { nodes },
-    policy: options.policy,
+    ...(options.policyFile === undefined ? { policy: options.policy } : { policyFile: options.policyFile }),
     engine: { seed: options.seed },
     proofs: { challenges: { perMillion: CHALLENGES_PER_MILLION, epochBlocks: 10 } },
     logger: "error",
   }).catch((error) => {
     if (!(error instanceof OpenFailed)) throw error;
+    if (error.part === "policy") throw new DemoRefused(`--policy-file:\n${error.message}`, { cause: error });
     throw new DemoRefused(`${directory} cannot be used: ${error.message}.`, { cause: error });
   });
   const screen = screenOn(process.stderr, process.env["TERM"]);
@@ -108,18 +118,32 @@ async function run(
     await writeRunFile(directory, options, nodes);
     await untilJoined(pipe, nodes.length, interrupted);
     const tally = new DemoTally();
-    void follow(pipe, tally);
+    void follow(pipe, tally, screen);
     const sealDelaysMs = await produce(options, { pipe, tally, arrivals, screen, nodes, interrupted });
     const statistics = await pipe.statistics();
-    return summarise({ options, tally, statistics, latency: pipe.latency, sealDelaysMs });
+    return summarise({ options, tally, statistics, latency: pipe.latency, sealDelaysMs, registry: pipe.registry });
   } finally {
     screen.close();
     await pipe.close();
   }
 }
 
-async function follow(pipe: Pipe, tally: DemoTally): Promise<void> {
-  for await (const event of pipe.events()) tally.note(event);
+async function follow(pipe: Pipe, tally: DemoTally, screen: DemoScreen): Promise<void> {
+  for await (const event of pipe.events()) {
+    tally.note(event);
+    for (const line of policyNews(event)) screen.say(line);
+  }
+}
+
+function policyNews(event: PipeEvent): readonly string[] {
+  if (event.kind === "policy-changed") {
+    const { name, origin } = event.policy;
+    return [
+      `policy ${name}, version ${shortVersion(event.policy)}, is in force${origin === undefined ? "" : `: ${origin}`}`,
+    ];
+  }
+  if (event.kind !== "policy-refused") return [];
+  return ["the policy file is refused, the policy in force stays:", ...event.problems.map((line) => `  ${line}`)];
 }
 
 interface Stage {

@@ -6,7 +6,7 @@ const SIM = "pipe sim";
 
 /**
  * Does the work, whose result is the exit code. The first Ctrl-C aborts the signal, so that the work ends with what is
- * finished; a second one ends the program at once. SimRefused becomes a message and exit code 2.
+ * finished; a second one ends the program at once. SimRefused becomes a message of the command and exit code 2.
  */
 export function untilInterrupted(work: (signal: AbortSignal) => Promise<number>, command = SIM): Effect.Effect<void> {
   // Ctrl-C also interrupts the command as a whole, which then waits for the work to end by itself.

@@ -68,9 +68,17 @@ export function verifyReceipts(directory: string, options: VerifyOptions): Promi
     counts["nodes"] = registry.nodeCount;
     counts["attestation documents"] = registry.documentCount;
     if (registry.emulated > 0) counts["proofs of enclave emulators, which protect nothing"] = registry.emulated;
+    for (const [setup, proofs] of registry.setups) {
+      counts[`zero-knowledge proofs under keys of this setup: ${printable(setup)}`] = proofs;
+    }
     counts["pieces of evidence"] = pieces;
     counts["challenges"] = evidence.challenges;
   });
+}
+
+/** As the file has it, but for what a terminal would take for an order. */
+function printable(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 /** Reads a log whose length and last line the headers tell; gives its number of lines. */

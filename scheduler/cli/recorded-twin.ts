@@ -1,19 +1,23 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ascending, quantile } from "../../sim/recorded/distance.ts";
+import { ascending, ksDistance, quantile } from "../../sim/recorded/distance.ts";
 import type { Outcome } from "../../sim/recorded/outcome.ts";
-import { acceptancesOf, profiledFleet } from "../../sim/recorded/profiled.ts";
+import { acceptancesOf } from "../../sim/recorded/machine-waits.ts";
+import { profiledFleet } from "../../sim/recorded/profiled.ts";
 import type { Recording } from "../../sim/recorded/recording.ts";
 import { jobLatenciesMs, type Likeness, likenessOf } from "../../sim/recorded/replications.ts";
 import { twinText } from "./recorded-tables.ts";
 import { orRefuse, playAll, type RecordedOptions } from "./recorded-work.ts";
 import { readRecording } from "./recordings.ts";
 import { type RunFile, readRunFile, temperamentsOf } from "./run-file.ts";
+import { type Mode, MODES } from "../shared/vocabulary.ts";
 import { EXIT, SimRefused } from "./sim-experiments.ts";
 import { TWIN_PAGE, twinPage } from "./twin-page.ts";
 
 /** The largest distance at which the twin counts as one. */
 const MAX_DISTANCE = 0.05;
+/** How far the numbers of jobs may be apart, as a share: distributions say nothing of how many they are of. */
+const MAX_MISSING = 0.05;
 const SHOWN_QUANTILES = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99] as const;
 
 /** What `pipe sim twin --json` prints. */
@@ -26,7 +30,15 @@ export interface TwinReport {
   readonly jobs: { readonly live: number; readonly twin: number };
   readonly likeness: Likeness;
   readonly maxDistance: number;
+  readonly maxMissing: number;
   readonly verdict: "alike" | "different";
+  /** By mode of verification, of those that the live run decided a job in. */
+  readonly modes: readonly {
+    readonly mode: Mode;
+    readonly jobs: TwinReport["jobs"];
+    readonly distance: number;
+    readonly p50Ms: { readonly live: number; readonly twin: number };
+  }[];
   /** Of job latencies, in milliseconds. */
   readonly quantiles: readonly { readonly p: number; readonly liveMs: number; readonly twinMs: number }[];
   readonly counts: readonly { readonly what: string; readonly live: number; readonly twin: number }[];
@@ -53,11 +65,16 @@ export async function recordedTwin(options: RecordedOptions, signal: AbortSignal
     if (outcomes === undefined) return EXIT.interrupted;
     const page = join(directory, TWIN_PAGE);
     const report = reportOf(run, recording, outcomes, { directory, replications, seed, page });
-    await writeFile(page, twinPage(report, jobLatenciesMs(actual), outcomes.map(jobLatenciesMs))).catch(
-      (error: NodeJS.ErrnoException) => {
-        throw new SimRefused(`${page} cannot be written (${error.code ?? error.message}).`, { cause: error });
-      },
-    );
+    await writeFile(
+      page,
+      twinPage(
+        report,
+        jobLatenciesMs(actual),
+        outcomes.map((outcome) => jobLatenciesMs(outcome)),
+      ),
+    ).catch((error: NodeJS.ErrnoException) => {
+      throw new SimRefused(`${page} cannot be written (${error.code ?? error.message}).`, { cause: error });
+    });
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : twinText(report));
     return report.verdict === "alike" ? EXIT.done : EXIT.failed;
   });
@@ -71,16 +88,20 @@ function reportOf(
 ): TwinReport {
   const likeness = likenessOf(actual, outcomes);
   const live = ascending(jobLatenciesMs(actual));
-  const twin = ascending(outcomes.flatMap(jobLatenciesMs));
+  const twin = ascending(outcomes.flatMap((outcome) => jobLatenciesMs(outcome)));
   const acceptances = acceptancesOf(copies).map(({ us }) => us);
+  const jobs = { live: live.length, twin: twin.length / outcomes.length };
   return {
     ...about,
     options,
-    jobs: { live: live.length, twin: twin.length / outcomes.length },
+    jobs,
     likeness,
     maxDistance: MAX_DISTANCE,
     // NaN, of no jobs at all, is no likeness.
-    verdict: likeness.distance <= MAX_DISTANCE ? "alike" : "different",
+    verdict:
+      likeness.distance <= MAX_DISTANCE && Math.abs(jobs.twin / jobs.live - 1) <= MAX_MISSING ? "alike" : "different",
+    maxMissing: MAX_MISSING,
+    modes: MODES.flatMap((mode) => modeOf(mode, actual, outcomes)),
     quantiles: SHOWN_QUANTILES.map((p) => ({ p, liveMs: quantile(live, p), twinMs: quantile(twin, p) })),
     counts: COUNTS.map(({ what, of }) => ({
       what,
@@ -89,6 +110,21 @@ function reportOf(
     })),
     measured: { accepted: inMs(acceptances), verified: inMs(verifications.map(({ us }) => us)) },
   };
+}
+
+function modeOf(mode: Mode, actual: Outcome, outcomes: readonly Outcome[]): TwinReport["modes"] {
+  const live = ascending(jobLatenciesMs(actual, mode));
+  const twin = ascending(outcomes.flatMap((outcome) => jobLatenciesMs(outcome, mode)));
+  if (live.length === 0) return [];
+  return [
+    {
+      mode,
+      jobs: { live: live.length, twin: twin.length / outcomes.length },
+      // Nothing is as far as can be from something.
+      distance: twin.length === 0 ? 1 : ksDistance([...live], [...twin]),
+      p50Ms: { live: quantile(live, 0.5), twin: quantile(twin, 0.5) },
+    },
+  ];
 }
 
 const COUNTS: readonly { readonly what: string; readonly of: (outcome: Outcome) => number }[] = [

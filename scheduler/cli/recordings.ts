@@ -1,4 +1,5 @@
 import type { EngineConfig } from "../engine/config.ts";
+import type { EngineEvent } from "../engine/events.ts";
 import { JournalError } from "../live/journal-error.ts";
 import { JournalReader } from "../live/journal-reader.ts";
 import { findJournal } from "../live/journal-replay.ts";
@@ -11,6 +12,20 @@ import { type Recording, RecordingError } from "../../sim/recorded/recording.ts"
  * cannot: changed since it was closed, without its beginning, damaged, or too long.
  */
 export async function readRecording(directory: string): Promise<Recording> {
+  let observer: Observer | undefined;
+  await eachBatch(directory, (config, atUs, events) => {
+    observer ??= new Observer(config);
+    observer.step(atUs, events);
+  });
+  if (observer === undefined) throw new RecordingError("The journal holds no events: let the run last longer.");
+  return observer.recording();
+}
+
+/** Shows what a live run's journal holds, batch by batch, with the configuration it was begun with. Rejects as `readRecording`. */
+export async function eachBatch(
+  directory: string,
+  see: (config: EngineConfig, atUs: number, events: readonly EngineEvent[]) => void,
+): Promise<void> {
   if (await hasManifest(directory)) {
     const [problem] = await checkManifest(directory);
     if (problem !== undefined) {
@@ -18,29 +33,28 @@ export async function readRecording(directory: string): Promise<Recording> {
     }
   }
   try {
-    return await observed(await findJournal(directory));
+    await readBatches(await findJournal(directory), see);
   } catch (error) {
     if (!(error instanceof JournalError)) throw error;
     throw new RecordingError(error.message, { cause: error });
   }
 }
 
-async function observed(journal: string): Promise<Recording> {
+async function readBatches(journal: string, see: Parameters<typeof eachBatch>[1]): Promise<void> {
   const reader = new JournalReader(journal, undefined);
-  let observer: Observer | undefined;
+  let config: EngineConfig | undefined;
   for await (const record of reader.records()) {
     if (record.kind === "header" && "config" in record.record) {
-      if (observer === undefined && record.record.segment !== 1) {
+      if (config === undefined && record.record.segment !== 1) {
         throw new RecordingError(
           `${journal} begins with segment ${record.record.segment}: only a journal that has kept all its segments can be played.`,
         );
       }
-      observer ??= new Observer(record.record.config as EngineConfig);
-    } else if (record.kind === "batch") {
+      config ??= record.record.config as EngineConfig;
+    } else if (record.kind === "batch" && config !== undefined) {
       const { atUs, events } = record.decode();
-      observer?.step(atUs, events);
+      see(config, atUs, events);
     }
   }
-  if (observer === undefined) throw new RecordingError(`There is no journal in ${journal}.`);
-  return observer.recording();
+  if (config === undefined) throw new RecordingError(`There is no journal in ${journal}.`);
 }

@@ -6,8 +6,8 @@ import { PROGRAM } from "../live/program.ts";
 import type { Temperament } from "../node/behaviour/fate.ts";
 import { NODE_LIMITS } from "../node/limits.ts";
 import { Hash } from "../proofs/fields.ts";
-import { formatPolicy } from "../../policies/short-form.ts";
 import type { DemoOptions } from "./demo-options.ts";
+import { formatPolicy } from "../../policies/short-form.ts";
 
 /** What a demonstration keeps of its own options beside its records: what its simulated twin cannot read from the journal. */
 export const RUN_FILE = "run.json";
@@ -87,11 +87,20 @@ export async function writeRunFile(
   options: DemoOptions,
   nodes: readonly EmbeddedNode[],
 ): Promise<void> {
-  const { blocks, nodes: count, seed, policy, latency, faults, ratePerS, trace = null } = options;
+  const { blocks, nodes: count, seed, policy, policyFile, latency, faults, ratePerS, trace = null } = options;
   const run: RunFile = {
     format: 1,
     program: PROGRAM,
-    options: { blocks, nodes: count, seed, policy: formatPolicy(policy), latency, faults, ratePerS, trace },
+    options: {
+      blocks,
+      nodes: count,
+      seed,
+      policy: policyFile ?? formatPolicy(policy),
+      latency,
+      faults,
+      ratePerS,
+      trace,
+    },
     nodes: nodes.map(({ id, latency: own, speed, fault, luckHex }) => ({ id, latency: own, speed, fault, luckHex })),
     reportIntervalMs: NODE_LIMITS.reportIntervalMs,
     reportDelayMs: NODE_LIMITS.reportDelayMs,

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { pairedDifferences } from "../../sim/experiment/compare.ts";
-import type { Plain } from "../../sim/experiment/fields.ts";
+import type { Plain } from "../fields/fields.ts";
 import { type ExperimentFile, type Parsed, parseExperimentFile, type SweepPoint } from "../../sim/experiment/parse.ts";
 import { ReplicationFailed, workersFor } from "../../sim/experiment/pool.ts";
 import { runExperiment, runExperiments, type RunOptions } from "../../sim/experiment/run.ts";

@@ -6,6 +6,7 @@ export interface ProgressStream {
 }
 
 export interface Progress {
+  /** `done` may have a fraction, for what is under way. */
   show(done: number, of: number): void;
   /** Leaves an empty line behind; called once, also after an interruption. */
   close(): void;
@@ -29,15 +30,20 @@ function barOn(stream: ProgressStream, what: string, nowMs: () => number): Progr
       if (done < of && now - drawnMs < REDRAW_MS) return;
       [drawnMs, drawn] = [now, true];
       const filled = Math.round((BAR_WIDTH * done) / of);
-      const leftS = Math.ceil(((now - startedMs) / 1_000 / done) * (of - done));
+      const leftS = done > 0 ? String(Math.ceil(((now - startedMs) / 1_000 / done) * (of - done))) : "?";
       const bar = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}`;
-      const line = `${bar} ${done} of ${of} ${what}, ${leftS} s left`;
+      const line = `${bar} ${written(done)} of ${of} ${what}, ${leftS} s left`;
       stream.write(`\r\u001b[2K${line.slice(0, Math.max(20, stream.columns ?? 80) - 1)}`);
     },
     close() {
       if (drawn) stream.write("\r\u001b[2K");
     },
   };
+}
+
+/** Parts of one to a tenth. */
+function written(done: number): string {
+  return String(Math.floor(10 * done) / 10);
 }
 
 function linesOn(stream: ProgressStream, what: string): Progress {
@@ -47,7 +53,7 @@ function linesOn(stream: ProgressStream, what: string): Progress {
       const reached = Math.floor((10 * done) / of);
       if (reached === tenths) return;
       tenths = reached;
-      stream.write(`${done} of ${of} ${what}\n`);
+      stream.write(`${written(done)} of ${of} ${what}\n`);
     },
     close() {},
   };

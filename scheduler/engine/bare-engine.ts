@@ -9,7 +9,8 @@ import type { Commands } from "./commands.ts";
 import { DEFAULT_OPTIMISTIC, type RaceConfig } from "./config.ts";
 import { Counters } from "./counters.ts";
 import type { EngineEvent } from "./events.ts";
-import { Fleet, FleetNode } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { FleetNode } from "./fleet-node.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { Race, type RaceOwner } from "./race.ts";
 import { Races } from "./races.ts";
@@ -59,6 +60,8 @@ export class BareEngine {
       counters,
       order,
       bonds: undefined,
+      // There are no blocks, and no challenges.
+      blockIntervalUs: 0,
       optimistic: DEFAULT_OPTIMISTIC,
     });
   }

@@ -9,6 +9,7 @@ import type {
   TransactionState,
 } from "../shared/vocabulary.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
+import type { BudgetBucket } from "../../policies/work-budget.ts";
 
 /**
  * Everything that leaves the engine. `step` calls a method of this sink for each command, in order. The arguments are views
@@ -37,6 +38,9 @@ export interface Commands {
   reverted(height: number): void;
   /** The transaction's state or lane changed. */
   notify(transaction: TransactionView): void;
+  /** A node seems to have given two answers. Find out whether it signed both; answer with `suspicion-judged`. */
+  suspect(suspicion: Equivocation): void;
+  /** It did. */
   evidence(evidence: Equivocation): void;
   /** A challenged result was upheld, overturned, or left open. */
   challengeEnded(outcome: ChallengeOutcome): void;
@@ -231,7 +235,7 @@ export interface ChallengeOutcome {
   readonly answers: readonly Support[];
 }
 
-/** Two different answers of one node to one assignment. */
+/** Two answers with different outputs of one node to one assignment. */
 export interface Equivocation {
   readonly copy: number;
   readonly node: string;
@@ -249,7 +253,26 @@ export type Alarm =
     }
   /** A node was not taken, or not all that it offers. */
   | { readonly kind: "fleet-full" | "too-many-models"; readonly node: string; readonly limit: number }
-  | { readonly kind: "budget-exhausted"; readonly model: string; readonly mode: Mode }
+  /**
+   * So many speculative copies of a (model, mode) were denied since this was last said of it and this bucket; said at most once
+   * in ten seconds.
+   */
+  | {
+      readonly kind: "budget-exhausted";
+      readonly model: string;
+      readonly mode: Mode;
+      readonly bucket: BudgetBucket;
+      readonly denials: number;
+    }
+  /** Copies take far longer than they used to, while speculation is denied: redundancy shrinks so that primary copies go on. */
+  | {
+      readonly kind: "brown-out";
+      readonly model: string;
+      readonly mode: Mode;
+      readonly state: "begun" | "over";
+      readonly recentMs: number;
+      readonly usualMs: number;
+    }
   | { readonly kind: "node-quarantined"; readonly node: string; readonly untilUs: number; readonly reason: string };
 
 /** `collapsed`: fewer distinct operators could run it than the redundancy floor asks for. */

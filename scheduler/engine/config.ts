@@ -22,7 +22,7 @@ export interface EngineConfig {
 export interface OptimisticConfig {
   /** Blocks after its own in which a sealed result can be challenged; a challenge under way may take as many again. */
   readonly challengeBlocks: number;
-  /** Bond that a node puts up for one answer, as a multiple of its price. */
+  /** Bond that a node puts up for one answer, as a multiple of its price; a price of nothing counts as one gwei. */
   readonly bondPerFee: number;
   /** What the challengers of a lie get of the bond, as a multiple of their price each; the rest is the sender's. */
   readonly rewardPerFee: number;
@@ -90,7 +90,8 @@ export const DEFAULT_CONFIG: EngineConfig = {
   seed: 1,
   policy: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
   placement: { kind: "least-loaded" },
-  budget: { ratio: 0.5, burstMs: 60_000 },
+  // Twenty leases of the longest kind at a time, and about sixty of models that take ten seconds.
+  budget: { ratio: 0.5, burstMs: 600_000 },
   races: DEFAULT_RACES,
   optimistic: DEFAULT_OPTIMISTIC,
   blockIntervalUs: 500_000,

@@ -1,11 +1,10 @@
-import type { Learning } from "../../policies/learning/learning.ts";
 import type { CopyOutcome } from "../../policies/memory.ts";
 import type { WorkBudget } from "../../policies/work-budget.ts";
 import type { Bonds } from "../../mempool/bonds.ts";
 import type { Slab } from "../shared/slab.ts";
 import { advance } from "../shared/transitions.ts";
-import { NEVER } from "../shared/vocabulary.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
+import { learnFrom } from "./lessons.ts";
 import type { Counters } from "./counters.ts";
 import type { Copy } from "./race.ts";
 
@@ -29,10 +28,12 @@ export class CopyBooks {
     // However late we look, the node stopped by itself when the lease ended.
     const workUs = Math.min(nowUs, copy.leaseUs) - copy.launchedUs;
     this.#counters.workUs += workUs;
+    const { served, tx } = copy.race;
     if (copy.speculative) {
       this.#counters.speculativeWorkUs += workUs;
-      this.#budget.settle(copy.reservedUs, workUs);
-    } else this.#budget.earn(workUs);
+      const { grant, reservedUs } = copy;
+      this.#budget.settle(grant, { reservedUs, usedUs: workUs, served: served.name, sender: tx.sender });
+    } else this.#budget.earn(workUs, served.name, tx.sender);
   }
 
   /** A copy is over: off its node, off the books, and its handle forgotten. A winner's bond stays with its result. */
@@ -45,6 +46,7 @@ export class CopyBooks {
       const { speculative, launchedUs } = copy;
       memory.ended({ outcome, speculative, launchedUs, endedUs: Math.min(nowUs, copy.answeredUs) }, nowUs);
     }
+    remember(copy, event, nowUs);
     if (copy.executing) {
       this.settleWork(copy, nowUs);
       // Cut off while running: its duration is known to be longer than this (right-censored).
@@ -63,10 +65,14 @@ export class CopyBooks {
   }
 }
 
-/** What the end of a copy says of durations, nodes, and whether nodes answer. */
-function learnFrom(learning: Learning, copy: Copy, outcome: CopyOutcome, nowUs: number): void {
-  const { node, race, startedUs, answeredUs } = copy;
-  if (outcome === "cancelled") {
-    if (startedUs !== NEVER) learning.cut(race.call, node.id, Math.min(nowUs, answeredUs) - startedUs);
-  } else if (outcome !== "accepted" && outcome !== "refused") learning.silent(node.id);
+/** What its end says of its node's pace. Who failed says nothing: else failing at once would be fast. */
+function remember(copy: Copy, event: CopyEvent, nowUs: number): void {
+  const { usualUs } = copy.race.served.strain;
+  if (usualUs === 0 || event === "fail" || event === "refuted") return;
+  const { record, slots } = copy.node;
+  const durationUs = Math.min(nowUs, copy.answeredUs) - copy.launchedUs;
+  // Who registered again without slots is as who has one.
+  const crowd = (copy.ahead + 1) / Math.max(1, slots);
+  if (copy.executing) record.outlasted(durationUs / usualUs, crowd);
+  else record.answered(durationUs / usualUs, crowd);
 }

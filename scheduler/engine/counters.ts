@@ -19,12 +19,19 @@ export class Counters {
   copiesCancelled = 0;
   copiesExpired = 0;
   proofsRejected = 0;
+  /** Speculative copies that were wanted and not granted; and the same by the bucket that had too little. */
   budgetDenials = 0;
+  budgetDenialsGlobal = 0;
+  budgetDenialsClass = 0;
+  budgetDenialsSender = 0;
+  budgetDenialsCrowded = 0;
   staleResults = 0;
   depositsRefused = 0;
   bondsRefused = 0;
   challenges = 0;
   overturned = 0;
+  /** Contradicting answers that their node turned out not to have signed. */
+  suspicionsDismissed = 0;
   /** Events about something that is over. */
   lateEvents = 0;
   /** Events that say again what is known. */

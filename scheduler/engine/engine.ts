@@ -1,22 +1,24 @@
 import { assertLimits } from "../../mempool/limits.ts";
 import { Bonds } from "../../mempool/bonds.ts";
-import { Ledger } from "../../mempool/ledger.ts";
+import { Ledger, ODOMETER_GWEI } from "../../mempool/ledger.ts";
 import { firstHole, Pool } from "../../mempool/pool.ts";
 import { ReadSets } from "../../mempool/read-sets.ts";
 import { assert, unreachable } from "../shared/assert.ts";
 import { Random } from "../shared/random.ts";
 import { type Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
+import { type Mode, MODES, NEVER, type TransactionTerms } from "../shared/vocabulary.ts";
 import { Blocks } from "./blocks.ts";
 import type { Commands, TransactionView } from "./commands.ts";
 import type { EngineConfig } from "./config.ts";
 import { Counters } from "./counters.ts";
 import { probabilityOfCall, probabilityOfTransaction } from "./estimate.ts";
 import type { EngineEvent } from "./events.ts";
-import { Fleet, FleetNode } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { FleetNode } from "./fleet-node.ts";
 import { OrderWriter } from "./order-writer.ts";
 import { type ModeOutlook, outlookOf } from "./outlook.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { Explanation, PolicySpec } from "../../policies/policy.ts";
+import type { ServiceTimes } from "../../policies/service-times.ts";
 import { Race } from "./race.ts";
 import { Races } from "./races.ts";
 import { Settlement } from "./settlement.ts";
@@ -45,6 +47,7 @@ export class Engine {
   constructor(config: EngineConfig) {
     assertLimits(config.limits);
     this.config = config;
+    assertOptimistic(config);
     assert(
       2 * config.optimistic.challengeBlocks < config.limits.maxReorgDepth,
       "a result must be known for as long as it can be challenged",
@@ -59,7 +62,14 @@ export class Engine {
     const order = new OrderWriter();
     this.#bonds = new Bonds(raceConfig.maxNodes);
     const bonds = this.#bonds;
-    const about = { config: raceConfig, policy, placement, budget, optimistic };
+    const about = {
+      config: raceConfig,
+      policy,
+      placement,
+      budget,
+      optimistic,
+      blockIntervalUs: config.blockIntervalUs,
+    };
     this.#races = new Races({ ...about, timers, random, fleet, counters, order, bonds });
     this.#pool = new Pool(limits);
     const parts = { pool: this.#pool, ledger: this.#ledger, races: this.#races, counters };
@@ -98,6 +108,8 @@ export class Engine {
         return this.#races.failed(event.copy, event.node, event.reason, now, out);
       case "verdict":
         return this.#races.verdict(event.copy, event.accepted, event.reason, now, out);
+      case "suspicion-judged":
+        return this.#races.suspicionJudged(event.copy, event.signed, now, out);
       case "submitted":
         return this.#transactions.submit(event.transaction, now, out);
       case "calls-discovered":
@@ -160,19 +172,14 @@ export class Engine {
 
   #deposited(account: string, amountGwei: number, out: Commands): void {
     const valid = Number.isSafeInteger(amountGwei) && amountGwei > 0;
-    const { depositedGwei, bondedGwei } = this.#ledger;
-    const opened =
-      valid && depositedGwei + bondedGwei + amountGwei <= Number.MAX_SAFE_INTEGER
-        ? this.#pool.openAccount(account)
-        : undefined;
+    const opened = valid && this.#ledger.hasRoomFor(amountGwei) ? this.#pool.openAccount(account) : undefined;
     if (opened === undefined) this.counters.depositsRefused++;
     else this.#ledger.deposit(opened, amountGwei, out);
   }
 
   #bondChanged(node: string, bondGwei: number, now: number, out: Commands): void {
-    const { depositedGwei, bondedGwei } = this.#ledger;
     const valid = Number.isSafeInteger(bondGwei) && bondGwei >= 0;
-    const fits = valid && depositedGwei + bondedGwei + bondGwei <= Number.MAX_SAFE_INTEGER;
+    const fits = valid && this.#ledger.hasRoomFor(bondGwei - this.#bonds.bondGwei(node));
     const changeGwei = fits ? this.#bonds.set(node, bondGwei) : undefined;
     if (changeGwei === undefined) this.counters.bondsRefused++;
     else if (changeGwei !== 0) this.#ledger.bond(node, changeGwei, out);
@@ -237,6 +244,20 @@ export class Engine {
     return estimates;
   }
 
+  /** What the policies of a transaction's races make of them, one for each race that has something to say. */
+  explain(hash: string, nowUs: number): readonly Explanation[] {
+    const calls = this.#pool.byHash(hash)?.calls ?? [];
+    return calls.flatMap(({ race: id }) => {
+      const race = this.#raceOf(id);
+      return (race === undefined ? undefined : this.#races.explain(race, nowUs)) ?? [];
+    });
+  }
+
+  /** What has been learned of how long copies take from dispatch to answer; `undefined` for what no node ever offered. */
+  timesOf(model: string, mode: Mode): ServiceTimes | undefined {
+    return this.#fleet.class(model, mode)?.times;
+  }
+
   /** What a call of this model would meet now in each mode that some node offers; `quorum` answers decide it. */
   outlook(model: string, quorum: number): readonly ModeOutlook[] {
     const parts = { bonds: this.#bonds, quorum, ...this.config.optimistic };
@@ -262,6 +283,11 @@ export class Engine {
     return { bondGwei: this.#bonds.bondGwei(node), freeGwei: this.#bonds.freeGwei(node) };
   }
 
+  /** What races that open now begin under. */
+  get policy(): PolicySpec {
+    return this.#races.shelf.spec;
+  }
+
   /** Sizes of what is held, for metrics and limits (P11). */
   get sizes(): EngineSizes {
     let waiting = 0;
@@ -276,7 +302,7 @@ export class Engine {
       sealable: this.#pool.sealable.size,
       nodes: this.#fleet.size,
       timers: this.#timers.size,
-      budgetUs: this.#races.budget.availableUs,
+      budgetUs: this.#races.budget.globalUs,
     };
   }
 
@@ -322,6 +348,17 @@ export class Engine {
     engine.#timers.restore(snapshot.timerSeq, [...engine.#races.races.values(), ...engine.#fleet.nodes()]);
     return engine;
   }
+}
+
+/** A bond is a whole amount that a node can have, for every price that a call can pay. */
+function assertOptimistic({ optimistic, limits }: EngineConfig): void {
+  const { bondPerFee, rewardPerFee } = optimistic;
+  assert(Number.isSafeInteger(bondPerFee) && bondPerFee >= 0, "bondPerFee is a whole multiple");
+  assert(Number.isSafeInteger(rewardPerFee) && rewardPerFee >= 0, "rewardPerFee is a whole multiple");
+  assert(
+    limits.maxFeeGwei * bondPerFee < ODOMETER_GWEI,
+    "the bond for the largest fee must be an amount that can be put up",
+  );
 }
 
 export interface SealEstimate {

@@ -41,7 +41,7 @@ export type EngineEvent =
       readonly copy: number;
       readonly node: string;
       readonly outputHash: string;
-      /** Digest of the whole answer (output and proof): two different ones to one assignment are equivocation. */
+      /** Digest of the whole answer (output and proof). The same output under another proof is the same answer. */
       readonly answerHash: string;
       /** The output as a number, where its model says how to read one; what `median` compares. */
       readonly value?: number;
@@ -49,6 +49,8 @@ export type EngineEvent =
   | { readonly kind: "copy-failed"; readonly copy: number; readonly node: string; readonly reason: FailureReason }
   // Verdicts. A verifier that crashed, hung or gave up is a rejection whose reason says so (P2).
   | { readonly kind: "verdict"; readonly copy: number; readonly accepted: boolean; readonly reason: string }
+  /** Whether both answers of a suspicion are signed by the copy's node: then they are evidence against it. */
+  | { readonly kind: "suspicion-judged"; readonly copy: number; readonly signed: boolean }
   // Blocks.
   | { readonly kind: "block-opened"; readonly height: number; readonly sealAtUs: number }
   | {

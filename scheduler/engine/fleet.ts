@@ -1,94 +1,16 @@
 import { KaplanMeier, type KaplanMeierSnapshot } from "../../policies/service-times.ts";
 import { Learning } from "../../policies/learning/learning.ts";
 import type { PlainData, PolicyMemory } from "../../policies/memory.ts";
-import type { Candidate } from "../../policies/placement.ts";
+import type { NodeRecord } from "../../policies/placement/node-record.ts";
 import type { Policy, Room } from "../../policies/policy.ts";
 import { Heap } from "../shared/heap.ts";
 import type { Timed, TimerHeap } from "../shared/timer-heap.ts";
-import { Starts } from "./starts.ts";
-import { NEVER, type Mode, type NodeTerms, type Offer } from "../shared/vocabulary.ts";
+import { FleetNode, offerOf, priceOf } from "./fleet-node.ts";
+import type { Mode, NodeTerms } from "../shared/vocabulary.ts";
 import type { Commands, RedundancyState } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
-import type { Copy, Race } from "./race.ts";
-
-/** An inference node as the engine knows it. */
-export class FleetNode implements Candidate, Timed {
-  readonly timed = "node";
-  readonly id: string;
-  terms: NodeTerms;
-  present = true;
-  /** Copies sent to it and not ended. */
-  outstanding = 0;
-  /** Copies that it reports beyond those: cancelled ones that it still runs, or others' work. */
-  foreign = 0;
-  load = 0;
-  /** Copies of open races that ran, or run, on it: as long as there are any, it must not be forgotten. */
-  remembered = 0;
-  readonly warm = new Set<string>();
-  /** Classes that it serves. */
-  classes: FleetClass[] = [];
-  errorsInRow = 0;
-  /** Copies given back, since it last answered: as full, as leaving, or by leaving. */
-  refusalsInRow = 0;
-  /** Rests until `wakeUs`. */
-  quarantined = false;
-  nextQuarantineUs: number;
-  answered = 0;
-  failed = 0;
-  rejected = 0;
-  wakeUs = NEVER;
-  wakeSeq = 0;
-  heapIndex = -1;
-  readonly #starts = new Starts();
-
-  constructor(terms: NodeTerms, quarantineUs: number) {
-    this.id = terms.id;
-    this.terms = terms;
-    this.nextQuarantineUs = quarantineUs;
-  }
-
-  get operator(): string {
-    return this.terms.operator;
-  }
-  get region(): string {
-    return this.terms.region;
-  }
-  get slots(): number {
-    return this.terms.slots;
-  }
-  get queueLimit(): number {
-    return this.terms.queueLimit;
-  }
-  /** A node without slots never starts what it lets wait. */
-  get hasRoom(): boolean {
-    return this.slots > 0 && this.load < this.slots + this.queueLimit;
-  }
-  isWarm(model: string): boolean {
-    return this.warm.has(model);
-  }
-
-  /** It has been sent the copy, and starts it when it has a slot for it. */
-  take(copy: Copy, nowUs: number): void {
-    this.#starts.take(copy, this.slots, nowUs);
-    this.outstanding++;
-    this.load++;
-  }
-  /** The copy is over, and the next one that waits may start. */
-  release(copy: Copy, nowUs: number): void {
-    this.#starts.release(copy, this.slots, nowUs);
-    this.outstanding--;
-    this.load--;
-  }
-  /** After a restart: the copy is still on it. */
-  readmit(copy: Copy): void {
-    this.#starts.readmit(copy);
-  }
-  /** It said that it is full: it counts as such until it reports. */
-  fill(): void {
-    this.foreign = Math.max(this.foreign, this.slots + this.queueLimit - this.outstanding);
-    this.load = this.outstanding + this.foreign;
-  }
-}
+import type { Race } from "./race.ts";
+import { Strain, type StrainSnapshot } from "./strain.ts";
 
 /** All that serve one (model, mode): the unit of queueing, of learning, and of redundancy. */
 export class FleetClass {
@@ -107,6 +29,7 @@ export class FleetClass {
   readonly times = new KaplanMeier();
   /** How long copies run, as soon as a policy of its races wants to know. */
   learning: Learning | undefined;
+  readonly strain = new Strain();
   /** What policies remember of its races. */
   readonly memories = new Map<Policy, PolicyMemory>();
   /** Nodes that are here and offer it, resting ones included, and races that were opened in it: while there are any, it stays. */
@@ -167,11 +90,6 @@ export class FleetClass {
       else known.add(node.operator);
     }
     return Math.max(0, ...[...operators.values()].map(({ size }) => size));
-  }
-
-  /** Whether a node that asks no more than this can take a copy. */
-  hasRoomAt(capGwei: number): boolean {
-    return this.nodes.some((node, index) => node.hasRoom && (this.prices[index] as number) <= capGwei);
   }
 
   enqueue(race: Race): void {
@@ -295,6 +213,7 @@ export class Fleet {
   /** It answered, and the verifier accepted. */
   succeeded(node: FleetNode): void {
     node.answered++;
+    node.record.succeeded();
     node.errorsInRow = 0;
     node.refusalsInRow = 0;
     node.nextQuarantineUs = this.#config.quarantineUs;
@@ -303,6 +222,7 @@ export class Fleet {
   /** It failed, kept silent or lied. Too often in a row, and it rests for a while that doubles each time. */
   erred(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
     node.errorsInRow++;
+    node.record.failed();
     if (node.quarantined || !node.present || node.errorsInRow < this.#config.quarantineAfter) return;
     this.quarantine(node, nowUs, reason, out);
   }
@@ -313,6 +233,7 @@ export class Fleet {
    */
   refused(node: FleetNode, nowUs: number, reason: string, out: Commands): void {
     node.fill();
+    node.record.failed();
     if (++node.refusalsInRow >= MAX_REFUSALS_IN_ROW) this.quarantine(node, nowUs, reason, out);
   }
 
@@ -395,16 +316,18 @@ export class Fleet {
 
   snapshot(): FleetSnapshot {
     return {
-      classes: [...this.classes()].map(({ model, mode, times, nodes, redundancy, learning }) => ({
+      classes: [...this.classes()].map(({ model, mode, times, strain, nodes, redundancy, learning }) => ({
         model,
         mode,
         redundancy,
         nodes: nodes.map(({ id }) => id),
         times: times.snapshot(),
         learning: learning?.snapshot() ?? null,
+        strain: strain.snapshot(),
       })),
-      nodes: [...this.#nodes.values()].map(({ classes, warm, timed, heapIndex, ...node }) => ({
+      nodes: [...this.#nodes.values()].map(({ classes, warm, record, timed, heapIndex, ...node }) => ({
         ...node,
+        record: { ...record },
         classes: classes.map(({ model, mode }) => [model, mode] as const),
         warm: [...warm],
       })),
@@ -412,16 +335,18 @@ export class Fleet {
   }
 
   restore(snapshot: FleetSnapshot): void {
-    for (const { model, mode, times, learning } of snapshot.classes) {
+    for (const { model, mode, times, strain, learning } of snapshot.classes) {
       const served = this.#makeClass(model, mode);
       served.times.restore(times);
+      served.strain.restore(strain);
       if (learning !== null) {
         served.learning = new Learning();
         served.learning.restore(learning);
       }
     }
-    for (const { terms, warm, classes, ...plain } of snapshot.nodes) {
+    for (const { terms, warm, record, classes, ...plain } of snapshot.nodes) {
       const node = Object.assign(new FleetNode(terms, 0), plain);
+      Object.assign(node.record, record);
       for (const model of warm) node.warm.add(model);
       node.classes = classes.flatMap(([model, mode]) => this.class(model, mode) ?? []);
       for (const served of node.classes) served.offering++;
@@ -454,14 +379,7 @@ function detach(node: FleetNode): void {
   }
 }
 
-/** What a node asks for one answer of this class. */
-export function priceOf(node: FleetNode, served: FleetClass): number {
-  return offerOf(node, served)?.priceGwei ?? 0;
-}
-
-function offerOf(node: FleetNode, served: FleetClass): Offer | undefined {
-  return node.terms.offers.find(({ model, mode }) => model === served.model && mode === served.mode);
-}
+type RecordMethods = "answered" | "outlasted" | "succeeded" | "failed" | "tries";
 
 export interface FleetSnapshot {
   readonly classes: readonly {
@@ -471,11 +389,13 @@ export interface FleetSnapshot {
     readonly nodes: readonly string[];
     readonly times: KaplanMeierSnapshot;
     readonly learning: PlainData;
+    readonly strain: StrainSnapshot;
   }[];
   readonly nodes: readonly (Omit<
     FleetNode,
     | "classes"
     | "warm"
+    | "record"
     | "timed"
     | "heapIndex"
     | "operator"
@@ -484,9 +404,14 @@ export interface FleetSnapshot {
     | "queueLimit"
     | "hasRoom"
     | "isWarm"
+    | "priceGwei"
     | "take"
     | "release"
     | "readmit"
     | "fill"
-  > & { readonly warm: readonly string[]; readonly classes: readonly (readonly [string, Mode])[] })[];
+  > & {
+    readonly warm: readonly string[];
+    readonly record: Omit<NodeRecord, RecordMethods>;
+    readonly classes: readonly (readonly [string, Mode])[];
+  })[];
 }

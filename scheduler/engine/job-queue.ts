@@ -1,14 +1,15 @@
 import { NEVER } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { RaceConfig } from "./config.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import type { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import type { Race } from "./race.ts";
 
 /**
  * Jobs that wait for their first copy. First copies of a class are launched in the order (seq, callIndex) of those that wait
- * (P12); only a job that cannot pay any node with room steps aside, openly.
+ * (P12); only a job that may be given to no node with room (by its price, bond or conflict rule) steps aside, openly.
  */
 export class JobQueue {
   readonly #config: RaceConfig;
@@ -58,13 +59,12 @@ export class JobQueue {
         served.unqueue(race);
         this.#launcher.launch(race, node, false, nowUs, out);
         this.#started(race, nowUs, out);
-      } else if (race.copyCapGwei < served.maxPriceGwei && served.hasRoomAt(served.maxPriceGwei))
-        this.#park(race, nowUs, out);
+      } else if (this.#launcher.isAloneInWaiting(race)) this.#park(race, nowUs, out);
       else return;
     }
   }
 
-  /** A node has room, but none that the call can afford: the others need not wait behind it. */
+  /** A node has room, but none that may be given this call: the others need not wait behind it. */
   #park(race: Race, nowUs: number, out: Commands): void {
     this.leave(race, nowUs, out);
     race.parked = true;
@@ -72,9 +72,9 @@ export class JobQueue {
     this.#arm(race);
   }
 
-  /** Stays out without a word until a node that it can afford has room; the longer it waits, the less often it looks. */
+  /** Stays out without a word until a node that may be given it has room; the longer it waits, the less often it looks. */
   unpark(race: Race, nowUs: number, out: Commands): void {
-    if (!race.served.hasRoomAt(race.copyCapGwei)) {
+    if (!this.#launcher.hasPlaceFor(race)) {
       const { retryUs, slowRetryUs } = this.#config;
       race.lookUs = nowUs + Math.max(retryUs, Math.min(slowRetryUs, Math.floor((nowUs - race.openedUs) / 4)));
       return this.#arm(race);

@@ -1,6 +1,6 @@
 import type { Candidate } from "../../policies/placement.ts";
-import type { Bonds } from "../../mempool/bonds.ts";
-import type { WorkBudget } from "../../policies/work-budget.ts";
+import { type Bonds, bondFor } from "../../mempool/bonds.ts";
+import { type BudgetBucket, DENIED, NO_GRANT, type WorkBudget } from "../../policies/work-budget.ts";
 import { assert } from "../shared/assert.ts";
 import type { Random } from "../shared/random.ts";
 import type { Slab } from "../shared/slab.ts";
@@ -8,7 +8,8 @@ import { after, NEVER } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
 import type { OptimisticConfig, RaceConfig } from "./config.ts";
 import type { Counters } from "./counters.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import { Copy, type Race } from "./race.ts";
 
@@ -18,6 +19,8 @@ const MIN_LEASE_US = 2_000_000;
 const ENOUGH_OBSERVATIONS = 50;
 /** A slow-lane race may try many times; a receipt names no more rivals than this. */
 const MAX_REMEMBERED_COPIES = 32;
+/** As long as so many usual leases are left of the budget, a speculative copy gets one. */
+const SHARES = 4;
 
 /** Puts copies on nodes: which node, for how long, and whether the budget allows it. */
 export class Launcher {
@@ -53,32 +56,53 @@ export class Launcher {
 
   /** A node in a failure domain that the race does not use, best one that it has not tried; `undefined` for none with room. */
   choose(race: Race): FleetNode | undefined {
+    if (isFull(race)) return undefined;
     const candidates = this.#candidates(race);
     const taken = this.#taken;
     // Emptied one by one: setting the length would give up the room, and each next use would ask for it again.
     while (taken.length > 0) taken.pop();
     for (const copy of race.copies) taken.push(copy.node);
-    let index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+    let index = race.placement.choose(candidates, taken, race.call, this.#random);
     if (index < 0 && race.lost > 0) {
       while (taken.length > 0) taken.pop();
       for (const copy of race.copies) if (copy.live || copy.held) taken.push(copy.node);
-      index = race.placement.choose(candidates, taken, race.call.model, this.#random);
+      index = race.placement.choose(candidates, taken, race.call, this.#random);
     }
     return index < 0 ? undefined : candidates[index];
   }
 
+  /** Whether a node that may get a copy of this race has room for it. */
+  hasPlaceFor(race: Race): boolean {
+    return this.#candidates(race).some((node) => node.hasRoom);
+  }
+
+  /** Whether this race finds no node although one with room could take a copy of another race of its class. */
+  isAloneInWaiting(race: Race): boolean {
+    if (this.#mayGoAnywhere(race)) return false;
+    return this.#able(race.served, NEVER).some((node) => node.hasRoom);
+  }
+
+  #mayGoAnywhere({ served, copyCapGwei, compares }: Race): boolean {
+    return (
+      copyCapGwei >= served.maxPriceGwei && !compares && (this.#bonds === undefined || served.mode !== "optimistic")
+    );
+  }
+
   /** Who may get a copy of this race, as far as price, bond and the conflict rule go. */
   #candidates(race: Race): readonly FleetNode[] {
-    const { served, copyCapGwei } = race;
-    const bonds = race.call.mode === "optimistic" ? this.#bonds : undefined;
-    const affordable = copyCapGwei >= served.maxPriceGwei;
-    if (affordable && bonds === undefined && !race.compares) return served.nodes;
-    const eligible = served.nodes.filter((node, index) => {
+    if (this.#mayGoAnywhere(race)) return race.served.nodes;
+    const able = this.#able(race.served, race.copyCapGwei);
+    return race.compares ? comparable(race, able) : able;
+  }
+
+  /** Who asks no more than this, and has the bond for it where the mode wants one. */
+  #able(served: FleetClass, capGwei: number): readonly FleetNode[] {
+    const bonds = served.mode === "optimistic" ? this.#bonds : undefined;
+    return served.nodes.filter((node, index) => {
       const priceGwei = served.prices[index] as number;
-      if (priceGwei > copyCapGwei) return false;
-      return bonds === undefined || bonds.freeGwei(node.id) >= priceGwei * this.#bondPerFee;
+      if (priceGwei > capGwei) return false;
+      return bonds === undefined || bonds.freeGwei(node.id) >= bondFor(priceGwei, this.#bondPerFee);
     });
-    return race.compares ? comparable(race, eligible) : eligible;
   }
 
   #priceOf(served: FleetClass, node: FleetNode): number {
@@ -88,16 +112,19 @@ export class Launcher {
   /** False when the budget does not allow it. */
   launch(race: Race, node: FleetNode, speculative: boolean, nowUs: number, out: Commands): boolean {
     const leaseLengthUs = this.#leaseLengthUs(race, speculative);
-    if (speculative && (leaseLengthUs === 0 || !this.#budget.reserve(leaseLengthUs))) {
-      this.#counters.budgetDenials++;
-      out.alarm({ kind: "budget-exhausted", model: race.call.model, mode: race.call.mode });
-      return false;
+    const { served } = race;
+    let grant = NO_GRANT;
+    if (speculative) {
+      grant = leaseLengthUs === 0 ? DENIED : this.#budget.reserve(leaseLengthUs, served.name, race.tx.sender);
+      if (grant === DENIED) {
+        this.#denied(race, nowUs, out);
+        return false;
+      }
     }
     const leaseUs = after(nowUs, leaseLengthUs);
-    const { served } = race;
     const feeGwei = this.#priceOf(served, node);
     const bonded = this.#bonds !== undefined && race.call.mode === "optimistic";
-    const bondGwei = bonded ? feeGwei * this.#bondPerFee : 0;
+    const bondGwei = bonded ? bondFor(feeGwei, this.#bondPerFee) : 0;
     if (bonded) assert(this.#bonds?.lock(node.id, bondGwei) === true, "a copy for a node without enough bond");
     const label = bonded || race.compares ? served.labelOf(node) : "";
     if (race.compares) race.label = label;
@@ -111,9 +138,11 @@ export class Launcher {
       speculative,
       launchedUs: nowUs,
       leaseUs,
-      reservedUs: speculative && !this.#budget.unlimited ? leaseLengthUs : 0,
+      reservedUs: grant === NO_GRANT ? 0 : leaseLengthUs,
+      grant,
       feeGwei,
       bondGwei,
+      ahead: node.load,
       dueUs: Math.min(leaseUs, after(nowUs, this.#config.acceptTimeoutUs)),
     });
     this.#copies.put(copy);
@@ -123,6 +152,7 @@ export class Launcher {
     race.launched++;
     node.take(copy, nowUs);
     node.remembered++;
+    node.record.askedUs = nowUs;
     if (race.memory !== undefined) {
       if (race.launched === 1) race.memory.opened(race, nowUs);
       race.memory.launched(copy, nowUs);
@@ -134,6 +164,14 @@ export class Launcher {
     return true;
   }
 
+  #denied(race: Race, nowUs: number, out: Commands): void {
+    const { served } = race;
+    const bucket = this.#budget.tightest(served.name, race.tx.sender);
+    this.#counters.budgetDenials++;
+    this.#counters[DENIALS[bucket]]++;
+    served.strain.denied(served, bucket, nowUs, out);
+  }
+
   /** A lease is generous for what is usual here, so that only silence ends by it; a speculative one fits the budget. */
   #leaseLengthUs(race: Race, speculative: boolean): number {
     const { leaseUs } = this.#config;
@@ -143,13 +181,29 @@ export class Launcher {
     const p99 = times.weight < ENOUGH_OBSERVATIONS ? undefined : times.quantileUs(0.99);
     const usual = p99 === undefined ? leaseUs : Math.min(leaseUs, Math.max(MIN_LEASE_US, Math.ceil(3 * p99)));
     if (!budgeted) return usual;
-    const available = this.#budget.availableUs;
-    if (available >= usual) return usual;
-    // A shorter lease is worth having if the copy is likely to be done within it.
+    const available = this.#budget.availableUs(race.served.name, race.tx.sender);
+    if (available >= SHARES * usual) return usual;
     const likely = times.quantileUs(0.75);
-    return likely !== undefined && available >= likely ? available : 0;
+    if (likely === undefined) return available >= usual ? usual : 0;
+    // Little is left, and most of a long lease only waits to be given back: several shorter ones help more jobs. Each is worth
+    // having as long as its copy is likely to be done within it.
+    const enough = times.quantileUs(0.95) ?? likely;
+    const share = Math.ceil(Math.max(enough, available / SHARES));
+    const lease = Math.min(usual, share, available);
+    return lease >= likely ? lease : 0;
   }
 }
+
+/** So many nodes gave so many answers of which none fits another: one more would not help. */
+function isFull({ copies }: Race): boolean {
+  return copies.length >= MAX_REMEMBERED_COPIES && copies.every((copy) => copy.live || copy.held);
+}
+const DENIALS = {
+  global: "budgetDenialsGlobal",
+  class: "budgetDenialsClass",
+  sender: "budgetDenialsSender",
+  crowded: "budgetDenialsCrowded",
+} as const satisfies { readonly [B in BudgetBucket]: keyof Counters };
 
 function forgetOneEnded(race: Race): void {
   const index = race.copies.findIndex((copy) => !copy.live && !copy.held);
@@ -160,7 +214,8 @@ function forgetOneEnded(race: Race): void {
 
 /**
  * Nodes whose answers may be compared with each other: of operators that the race does not use and that are not excluded,
- * with the label of the copies that it has; as long as it has none, with the label that most operators bear.
+ * with the label of the copies that it has. As long as it has none, with the label that most operators with room bear, of those
+ * that enough operators bear for the quorum, if there is one: who begins where nobody can agree waits for its end.
  */
 function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode[] {
   const { served, excluded } = race;
@@ -169,25 +224,36 @@ function comparable(race: Race, nodes: readonly FleetNode[]): readonly FleetNode
   const free = nodes.filter((node) => !used.has(node.operator));
   // Nothing is there to compare with as long as nobody is at it.
   const bound = race.purpose === "challenge" || race.held > 0 || race.live > 0;
-  const label = bound ? race.label : widestLabel(served, free);
+  const label = bound ? race.label : widestLabel(served, free, race.quorum);
   return free.filter((node) => served.labelOf(node) === label);
 }
 
-function widestLabel(served: FleetClass, nodes: readonly FleetNode[]): string | undefined {
+function widestLabel(served: FleetClass, nodes: readonly FleetNode[], quorum: number): string | undefined {
+  const all = operatorsByLabel(served, nodes);
+  const withRoom = operatorsByLabel(
+    served,
+    nodes.filter((node) => node.hasRoom),
+  );
+  let widest: string | undefined;
+  let width = 0;
+  let reaches = false;
+  for (const [label, { size }] of withRoom) {
+    const enough = (all.get(label)?.size ?? 0) >= quorum;
+    if (reaches ? !enough || size <= width : !enough && size <= width) continue;
+    widest = label;
+    width = size;
+    reaches = enough;
+  }
+  return widest;
+}
+
+function operatorsByLabel(served: FleetClass, nodes: readonly FleetNode[]): Map<string, Set<string>> {
   const operators = new Map<string, Set<string>>();
   for (const node of nodes) {
-    if (!node.hasRoom) continue;
     const label = served.labelOf(node);
     const known = operators.get(label);
     if (known === undefined) operators.set(label, new Set([node.operator]));
     else known.add(node.operator);
   }
-  let widest: string | undefined;
-  let width = 0;
-  for (const [label, { size }] of operators) {
-    if (size <= width) continue;
-    widest = label;
-    width = size;
-  }
-  return widest;
+  return operators;
 }

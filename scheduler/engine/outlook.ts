@@ -1,7 +1,8 @@
-import type { Bonds } from "../../mempool/bonds.ts";
+import { type Bonds, bondFor } from "../../mempool/bonds.ts";
 import type { Mode } from "../shared/vocabulary.ts";
 import type { RedundancyState } from "./commands.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 
 /** What a call in one mode would meet now. */
 export interface ModeOutlook {
@@ -48,7 +49,8 @@ interface Seller {
 /** What nodes of this class ask and how they have done. */
 export function outlookOf(served: FleetClass, { bonds, quorum, bondPerFee, challengeBlocks }: Outlooking): ModeOutlook {
   const bonded = served.mode === "optimistic";
-  const isAble = (node: FleetNode, priceGwei: number) => !bonded || bonds.freeGwei(node.id) >= priceGwei * bondPerFee;
+  const isAble = (node: FleetNode, priceGwei: number) =>
+    !bonded || bonds.freeGwei(node.id) >= bondFor(priceGwei, bondPerFee);
   const sellers = served.nodes.flatMap((node, index): Seller[] => {
     const priceGwei = served.prices[index] as number;
     const { operator } = node;

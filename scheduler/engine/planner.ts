@@ -1,17 +1,29 @@
-import type { Decision, Surroundings, WorkBudget } from "../../policies/index.ts";
+import type { Decision, Explanation, Surroundings, WorkBudget } from "../../policies/index.ts";
 import { NOTHING_KNOWN } from "../../policies/service-times.ts";
 import type { Random } from "../shared/random.ts";
 import { NEVER, type SlowReason } from "../shared/vocabulary.ts";
 import type { Commands } from "./commands.ts";
-import type { RaceConfig } from "./config.ts";
+import type { OptimisticConfig, RaceConfig } from "./config.ts";
 import type { Launcher } from "./launcher.ts";
 import type { Race } from "./race.ts";
+
+/** Challengers of one result at a time: one that keeps silent must not be able to wait for the end of the window. */
+const MAX_CHALLENGERS = 3;
+
+/** How challenges use the time that there is for them. */
+interface ChallengePace {
+  /** A challenger that takes longer than is usual, or than this, gets another beside it. */
+  readonly maxLingerUs: number;
+  /** After this long nobody else is asked, whatever the chain does. */
+  readonly patienceUs: number;
+}
 
 /** Asks the policy whether another copy pays, and does what it says; slow-lane races get one copy at a time. */
 export class Planner {
   readonly #config: RaceConfig;
   readonly #launcher: Launcher;
   readonly #budget: WorkBudget;
+  readonly #pace: ChallengePace;
   readonly #slow: (race: Race, reason: SlowReason, out: Commands) => void;
   readonly #decision: Decision = { launch: 0, lookAtUs: NEVER };
   readonly #surroundings: Surroundings;
@@ -21,11 +33,13 @@ export class Planner {
     launcher: Launcher;
     budget: WorkBudget;
     random: Random;
+    pace: ChallengePace;
     slow: (race: Race, reason: SlowReason, out: Commands) => void;
   }) {
     this.#config = parts.config;
     this.#launcher = parts.launcher;
     this.#budget = parts.budget;
+    this.#pace = parts.pace;
     this.#slow = parts.slow;
     const { random } = parts;
     this.#surroundings = { nowUs: 0, serviceTimes: NOTHING_KNOWN, budgetUs: 0, domains: 0, random };
@@ -34,15 +48,9 @@ export class Planner {
   /** Launches what is due, and sets when to look again. */
   consider(race: Race, nowUs: number, out: Commands): void {
     const decision = this.#decision;
-    if (race.lane === "slow") this.#considerSlow(race, nowUs);
-    else {
-      const surroundings = this.#surroundings;
-      surroundings.nowUs = nowUs;
-      surroundings.serviceTimes = race.served.times;
-      surroundings.budgetUs = this.#budget.availableUs;
-      surroundings.domains = race.served.domains;
-      race.policy.decide(race, surroundings, decision);
-    }
+    if (race.purpose === "challenge") this.#considerChallenge(race, nowUs);
+    else if (race.lane === "slow") this.#considerSlow(race, nowUs);
+    else race.policy.decide(race, this.#around(race, nowUs), decision);
     let lookUs = decision.lookAtUs;
     // The first copy is on its way before the policy is first asked, so the fan-out is what it wants besides; and as many as
     // a quorum needs are not speculation, however slowly they are launched.
@@ -63,6 +71,20 @@ export class Planner {
     race.lookUs = lookUs <= nowUs ? nowUs + 1 : lookUs;
   }
 
+  /** What the race's policy makes of it; `undefined` when it has nothing to say. */
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return race.policy.explain?.(race, this.#around(race, nowUs));
+  }
+
+  #around(race: Race, nowUs: number): Surroundings {
+    const surroundings = this.#surroundings;
+    surroundings.nowUs = nowUs;
+    surroundings.serviceTimes = race.served.times;
+    surroundings.budgetUs = this.#budget.availableUs(race.served.name, race.tx.sender);
+    surroundings.domains = race.served.domains;
+    return surroundings;
+  }
+
   #considerSlow(race: Race, nowUs: number): void {
     const decision = this.#decision;
     const last = race.copies[race.copies.length - 1];
@@ -72,10 +94,31 @@ export class Planner {
     decision.lookAtUs = race.live > 0 || due ? NEVER : nextTryUs;
   }
 
+  #considerChallenge(race: Race, nowUs: number): void {
+    const decision = this.#decision;
+    decision.launch = 0;
+    decision.lookAtUs = NEVER;
+    const { maxLingerUs, patienceUs } = this.#pace;
+    if (race.live >= MAX_CHALLENGERS || nowUs - race.openedUs >= patienceUs) return;
+    const { slowRetryUs } = this.#config;
+    const usualUs = race.served.times.quantileUs(0.95) ?? slowRetryUs;
+    const lingerUs = Math.min(maxLingerUs, Math.max(slowRetryUs, usualUs));
+    const last = race.copies[race.copies.length - 1];
+    const dueUs = last === undefined ? nowUs : last.launchedUs + (race.live === 0 ? slowRetryUs : lingerUs);
+    if (nowUs >= dueUs) decision.launch = 1;
+    decision.lookAtUs = nowUs >= dueUs ? nowUs + lingerUs : dueUs;
+  }
+
   #launchAnother(race: Race, nowUs: number, out: Commands): boolean {
     // Accepted answers that count stand where copies raced before; those that were outvoted are replaced.
-    const speculative = race.live + race.counted >= race.fanOut;
+    const speculative = race.purpose === "answer" && race.live + race.counted >= race.fanOut;
     const node = this.#launcher.choose(race);
     return node !== undefined && this.#launcher.launch(race, node, speculative, nowUs, out);
   }
+}
+
+/** Half of a window for each of those that may be asked beside each other; a stalled chain is waited for four times as long. */
+export function paceOf({ challengeBlocks }: OptimisticConfig, blockIntervalUs: number): ChallengePace {
+  const windowUs = challengeBlocks * blockIntervalUs;
+  return { maxLingerUs: Math.ceil(windowUs / 2), patienceUs: 8 * windowUs };
 }

@@ -29,7 +29,7 @@ export class PolicyShelf {
     const { spec } = this;
     if (spec.kind !== "rules") return { policy: this.policy(spec), placement: this.#placement };
     const { policy, placement } = ruleFor(spec, call, sender);
-    return { policy: this.policy(policy), placement: this.placement(placement) };
+    return { policy: this.policy(policy), placement: this.placement(placement ?? spec.placement) };
   }
 
   policy(spec: LeafSpec): Policy {

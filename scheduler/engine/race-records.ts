@@ -89,12 +89,12 @@ export function reviveRace(plain: PlainRace, tx: RaceOwner, parts: { fleet: Flee
   for (const { node: id, ...copyFields } of copies) {
     const node = fleet.node(id);
     assert(node !== undefined, "snapshot: a copy without its node");
-    const { state, startedUs, ahead, answeredUs, acceptedUs, endedUs, outputHash, answerHash, equivocated } =
+    const { state, startedUs, answeredUs, acceptedUs, endedUs, outputHash, answerHash, equivocated, suspicions } =
       copyFields;
     const [value, outcome] = [copyFields.value ?? undefined, copyFields.outcome ?? undefined];
-    const times = { startedUs, ahead, answeredUs, acceptedUs, endedUs };
+    const ends = { startedUs, answeredUs, acceptedUs, endedUs, outcome };
     const copy = new Copy({ ...copyFields, node, race });
-    race.copies.push(Object.assign(copy, { state, ...times, outcome, outputHash, answerHash, value, equivocated }));
+    race.copies.push(Object.assign(copy, { state, ...ends, outputHash, answerHash, value, equivocated, suspicions }));
   }
   return race;
 }

@@ -5,7 +5,8 @@ import type { CopyPicture, Policy, RacePicture, Room } from "../../policies/poli
 import type { Timed } from "../shared/timer-heap.ts";
 import { NEVER, quorum, type CallTerms, type CopyState, type Lane, type SlowReason } from "../shared/vocabulary.ts";
 import type { CallResult, Commands, CopyView, RaceView } from "./commands.ts";
-import type { FleetClass, FleetNode } from "./fleet.ts";
+import type { FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 
 /** The transaction that a race is run for, as far as the race needs it. */
 export interface RaceOwner {
@@ -143,13 +144,16 @@ export class Copy implements CopyView, CopyPicture {
   readonly speculative: boolean;
   readonly launchedUs: number;
   startedUs = NEVER;
-  ahead = 0;
   readonly leaseUs: number;
   /** What of the work budget it holds; 0 for primary copies. */
   readonly reservedUs: number;
+  /** The buckets of the budget that it holds it of. */
+  readonly grant: number;
   readonly feeGwei: number;
   /** What of its node's bond it holds; 0 outside mode `optimistic`. */
   bondGwei: number;
+  /** Copies on its node when it was launched. */
+  readonly ahead: number;
   state: CopyState = "sent";
   /** When its silence becomes an error: not accepted, not answered, or without a verdict. */
   dueUs: number;
@@ -162,8 +166,10 @@ export class Copy implements CopyView, CopyPicture {
   answerHash = "";
   /** The output as a number; NaN does not survive JSON, so none is `undefined`. */
   value: number | undefined = undefined;
-  /** Its node gave another answer besides. */
+  /** Its node signed another answer besides. */
   equivocated = false;
+  /** Other answers that came under its name and were looked into. */
+  suspicions = 0;
 
   constructor(fields: {
     id: number;
@@ -176,8 +182,10 @@ export class Copy implements CopyView, CopyPicture {
     launchedUs: number;
     leaseUs: number;
     reservedUs: number;
+    grant: number;
     feeGwei: number;
     bondGwei: number;
+    ahead: number;
     dueUs: number;
   }) {
     this.id = fields.id;
@@ -190,8 +198,10 @@ export class Copy implements CopyView, CopyPicture {
     this.launchedUs = fields.launchedUs;
     this.leaseUs = fields.leaseUs;
     this.reservedUs = fields.reservedUs;
+    this.grant = fields.grant;
     this.feeGwei = fields.feeGwei;
     this.bondGwei = fields.bondGwei;
+    this.ahead = fields.ahead;
     this.dueUs = fields.dueUs;
   }
 

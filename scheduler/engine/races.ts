@@ -1,6 +1,6 @@
 import {
   type BudgetSpec,
-  type CopyOutcome,
+  type Explanation,
   type PlacementSpec,
   type PolicySpec,
   WorkBudget,
@@ -15,18 +15,22 @@ import { after, type CancelReason, type FailureReason, NEVER, type SlowReason } 
 import type { Commands } from "./commands.ts";
 import type { OptimisticConfig, RaceConfig } from "./config.ts";
 import { judge } from "./conflict.ts";
+import { compareCopies, outcomeOf } from "./lessons.ts";
 import { CopyBooks } from "./copy-books.ts";
 import { COPY_STATES, type CopyEvent } from "./copy-states.ts";
 import type { Counters } from "./counters.ts";
 import type { EngineEvent } from "./events.ts";
-import type { Fleet, FleetClass, FleetNode } from "./fleet.ts";
+import type { Fleet, FleetClass } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
-import { Planner } from "./planner.ts";
+import { paceOf, Planner } from "./planner.ts";
 import { PolicyShelf } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
+import { budgetUnder } from "../../policies/rules.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
+import { Suspicions } from "./suspicions.ts";
 
 /**
  * Races: copies, verdicts, winners, stragglers. Stands alone: the simulator's bare mode drives it without mempool, money
@@ -47,10 +51,13 @@ export class Races {
   readonly races = new Slab<Race>();
   readonly copies = new Slab<Copy>();
   readonly budget: WorkBudget;
+  /** That of the configuration, for policies that bring none of their own. */
+  readonly #usualBudget: BudgetSpec;
   readonly shelf: PolicyShelf;
   readonly #planner: Planner;
   readonly #queue: JobQueue;
   readonly #books: CopyBooks;
+  readonly #suspicions: Suspicions;
   readonly #challengeBlocks: number;
   /** The rest of the engine; the bare engine has none. */
   listener: RaceListener | undefined;
@@ -67,16 +74,20 @@ export class Races {
     /** With them, mode `optimistic` asks for a bond; studies of races alone go without. */
     bonds: Bonds | undefined;
     optimistic: OptimisticConfig;
+    blockIntervalUs: number;
   }) {
     this.#config = parts.config;
     this.#timers = parts.timers;
     this.#counters = parts.counters;
     this.fleet = parts.fleet;
     this.shelf = new PolicyShelf(parts.policy, parts.placement);
-    this.budget = new WorkBudget(parts.budget);
+    this.#usualBudget = parts.budget;
+    this.budget = new WorkBudget(budgetUnder(parts.policy, parts.budget));
     const launcher = new Launcher({ ...parts, budget: this.budget, copies: this.copies });
     const slow = this.#slow.bind(this);
-    this.#planner = new Planner({ ...parts, launcher, budget: this.budget, slow });
+    const pace = paceOf(parts.optimistic, parts.blockIntervalUs);
+    this.#planner = new Planner({ ...parts, launcher, budget: this.budget, pace, slow });
+    this.#suspicions = new Suspicions(parts);
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
     this.#queue = new JobQueue({
       ...parts,
@@ -146,10 +157,18 @@ export class Races {
     return race;
   }
 
-  /** For races that open from now on; those under way end under the policy that they began with. */
+  /**
+   * For races that open from now on; those under way end under the policy that they began with. The budget is one for all of
+   * them: what copies hold they keep, whatever is asked from now on is asked of the new one.
+   */
   changePolicy(spec: PolicySpec): void {
     const inUse = new Set([...this.races.values()].map(({ policy }) => policy));
     this.shelf.change(spec, this.fleet, inUse);
+    this.budget.change(budgetUnder(spec, this.#usualBudget));
+  }
+
+  explain(race: Race, nowUs: number): Explanation | undefined {
+    return this.#planner.explain(race, nowUs);
   }
 
   roomOn(node: FleetNode, nowUs: number, out: Commands): void {
@@ -182,9 +201,9 @@ export class Races {
     const copy = this.#copyOf(answer.copy, answer.node);
     if (copy === undefined) return;
     if (!copy.executing) {
-      // Told once: who can sign two answers can sign a million.
-      if (copy.answerHash === answerHash || copy.equivocated) this.#counters.duplicateEvents++;
-      else this.#equivocated(copy, answerHash, nowUs, out);
+      // Another proof of the same output is no other answer: some signatures and proofs are made with chance.
+      if (copy.outputHash === outputHash) this.#counters.duplicateEvents++;
+      else this.#suspicions.raise(copy, answerHash, out);
       return;
     }
     this.#books.settleWork(copy, nowUs);
@@ -199,15 +218,8 @@ export class Races {
     this.roomOn(copy.node, nowUs, out);
   }
 
-  #equivocated(copy: Copy, answerHash: string, nowUs: number, out: Commands): void {
-    copy.equivocated = true;
-    out.evidence({
-      copy: copy.id,
-      node: copy.node.id,
-      firstAnswerHash: copy.answerHash,
-      secondAnswerHash: answerHash,
-    });
-    this.fleet.quarantine(copy.node, nowUs, "equivocation", out);
+  suspicionJudged(copyId: number, signed: boolean, nowUs: number, out: Commands): void {
+    this.#suspicions.judged(copyId, signed, this.copies.get(copyId), nowUs, out);
   }
 
   failed(copyId: number, node: string, reason: FailureReason, nowUs: number, out: Commands): void {
@@ -234,6 +246,7 @@ export class Races {
     const { served, call } = copy.race;
     served.times.ended(copy.answeredUs - copy.launchedUs);
     if (copy.startedUs !== NEVER) served.learning?.answered(call, copy.node.id, copy.answeredUs - copy.startedUs);
+    served.strain.answered(served, copy.answeredUs - copy.launchedUs, nowUs, out);
     if (copy.race.purpose === "challenge") this.#challengeAnswered(copy, nowUs, out);
     else if (copy.race.compares) this.#hold(copy, nowUs, out);
     else this.#decide(copy, NO_COPIES, nowUs, out);
@@ -273,7 +286,7 @@ export class Races {
 
   #decide(winner: Copy, supporters: readonly Copy[], nowUs: number, out: Commands): void {
     const { race } = winner;
-    if (supporters.length === 0) this.#compare(winner, nowUs);
+    if (supporters.length === 0) compareCopies(winner, nowUs);
     this.#books.end(winner, "verified", "accepted", nowUs);
     for (const supporter of supporters) this.#books.end(supporter, "support", "accepted", nowUs);
     this.#cancelAll(race, "race-decided", nowUs, out);
@@ -286,21 +299,6 @@ export class Races {
     out.decided(result);
     this.listener?.decided(race, winner, result, nowUs, out);
     for (const copy of race.copies) this.roomOn(copy.node, nowUs, out);
-  }
-
-  /** What the winner and those that it outran say of what copies of one job have in common. */
-  #compare(winner: Copy, nowUs: number): void {
-    const { race } = winner;
-    const { learning } = race.served;
-    if (learning?.known !== true || race.live < 2 || winner.startedUs === NEVER) return;
-    const { call } = race;
-    const won = learning.probabilityBy(call, winner.node.id, winner.answeredUs - winner.startedUs);
-    for (const { live, node, startedUs, answeredUs } of race.copies) {
-      if (!live || node === winner.node || startedUs === NEVER) continue;
-      const ranUs = Math.min(nowUs, answeredUs) - startedUs;
-      if (learning.paces.alive(node.id) > MOSTLY_ALIVE && ranUs > 0)
-        learning.correlation.pair(won, learning.probabilityBy(call, node.id, ranUs));
-    }
   }
 
   #challengeAnswered(copy: Copy, nowUs: number, out: Commands): void {
@@ -332,7 +330,7 @@ export class Races {
 
   #cancel(copy: Copy, reason: CancelReason, nowUs: number, out: Commands): void {
     const expired = reason === "lease-expired" || reason === "budget";
-    this.#books.end(copy, expired ? "expire" : "cancel", OUTCOMES[reason], nowUs);
+    this.#books.end(copy, expired ? "expire" : "cancel", outcomeOf(reason), nowUs);
     this.#counters.copiesCancelled++;
     out.cancel(copy, reason);
   }
@@ -424,6 +422,7 @@ export class Races {
 
   /** After a crash: gives every command again whose effect may have been lost. */
   restarted(nowUs: number, out: Commands): void {
+    this.#suspicions.restarted(out);
     const bereft = new Set<Race>();
     for (const copy of [...this.copies.values()]) {
       if (copy.held) continue;
@@ -450,6 +449,7 @@ export class Races {
       open: [...this.races.values()].map(plainRace),
       budget: this.budget.snapshot(),
       policies: this.shelf.snapshot(this.fleet),
+      suspicions: this.#suspicions.snapshot(),
     };
   }
 
@@ -458,6 +458,7 @@ export class Races {
     this.copies.restore(snapshot.copies);
     this.budget.restore(snapshot.budget);
     this.shelf.restore(snapshot.policies, this.fleet);
+    this.#suspicions.restore(snapshot.suspicions);
     for (const plain of snapshot.open) {
       const race = reviveRace(plain, ownerOf(plain.tx), this);
       this.races.readmit(race);
@@ -489,17 +490,6 @@ export class Races {
 
 type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs" | "targetUs">;
 type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
-
-const OUTCOMES: { readonly [R in CancelReason]: CopyOutcome } = {
-  "race-decided": "cancelled",
-  "transaction-left": "cancelled",
-  "lease-expired": "silent",
-  budget: "silent",
-  "node-left": "refused",
-};
-
-/** Silence of a node that often keeps silent says little of the job. */
-const MOSTLY_ALIVE = 0.9;
 
 const NOBODY: readonly string[] = [];
 const NO_COPIES: readonly Copy[] = [];

@@ -30,6 +30,7 @@ export type Command =
   | { readonly kind: "sealed"; readonly block: SealedBlock }
   | { readonly kind: "sealRefused"; readonly refusal: SealRefusal }
   | { readonly kind: "committed" | "reverted"; readonly height: number }
+  | { readonly kind: "suspect"; readonly suspicion: Equivocation }
   | { readonly kind: "evidence"; readonly evidence: Equivocation }
   | { readonly kind: "challengeEnded"; readonly outcome: ChallengeOutcome }
   | { readonly kind: "alarm"; readonly alarm: Alarm };
@@ -93,6 +94,9 @@ export class Recorder implements Commands {
   }
   notify(transaction: TransactionView): void {
     this.#commands.push({ kind: "notify", transaction: copyTransaction(transaction) });
+  }
+  suspect(suspicion: Equivocation): void {
+    this.#commands.push({ kind: "suspect", suspicion });
   }
   evidence(evidence: Equivocation): void {
     this.#commands.push({ kind: "evidence", evidence });

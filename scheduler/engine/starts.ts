@@ -19,7 +19,6 @@ export class Starts {
       copy.startedUs = nowUs;
       return;
     }
-    copy.ahead = (this.#waiting.length - this.#head + 0.5) / Math.max(1, slots);
     this.#waiting.push(copy);
   }
 

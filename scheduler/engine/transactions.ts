@@ -123,6 +123,13 @@ export class Transactions implements RaceListener, BlockListener {
     return undefined;
   }
 
+  /** What a contract asks for has not been looked at by anybody. */
+  #isRaceable(call: CallTerms): boolean {
+    const { maxFeeGwei: fee } = call;
+    const payable = Number.isSafeInteger(fee) && fee >= 0 && fee <= this.#pool.limits.maxFeeGwei;
+    return payable && this.#quorumTrouble(call, 0) === undefined;
+  }
+
   #quorumTrouble({ conflict }: CallTerms, callIndex: number): Rejection | undefined {
     const { maxQuorum } = this.#pool.limits;
     const k = quorum(conflict);
@@ -154,6 +161,7 @@ export class Transactions implements RaceListener, BlockListener {
   callsDiscovered(txId: number, round: number, calls: readonly CallTerms[], nowUs: number, out: Commands): void {
     const tx = this.#asked(txId, round);
     if (tx === undefined) return;
+    if (!calls.every((call) => this.#isRaceable(call))) return this.#leave(tx, "pre-execution-failed", nowUs, out);
     this.#adoptCalls(tx, calls, nowUs, out);
     const failed = calls.length > this.#pool.limits.maxCallsPerTransaction || !this.#affordable(tx);
     if (failed) return this.#leave(tx, "pre-execution-failed", nowUs, out);
@@ -170,7 +178,7 @@ export class Transactions implements RaceListener, BlockListener {
     tx.calls = new Array<CallSlot>(calls.length);
     for (let index = 0; index < calls.length; index++) {
       const terms = calls[index] as CallTerms;
-      tx.calls[index] = sameQuestion(before, terms) ?? new CallSlot(terms);
+      tx.calls[index] = sameQuestion(before, terms, tx.calls) ?? new CallSlot(terms);
     }
     for (const old of before) {
       if (tx.calls.includes(old)) continue;
@@ -328,8 +336,13 @@ export class Transactions implements RaceListener, BlockListener {
   }
 }
 
-function sameQuestion(slots: readonly CallSlot[], { digest }: CallTerms): CallSlot | undefined {
-  for (const slot of slots) if (slot.terms.digest === digest) return slot;
+/** A slot is one call: who asks the same thing twice asks two questions, and pays for both. */
+function sameQuestion(
+  slots: readonly CallSlot[],
+  { digest }: CallTerms,
+  taken: readonly CallSlot[],
+): CallSlot | undefined {
+  for (const slot of slots) if (slot.terms.digest === digest && !taken.includes(slot)) return slot;
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
-import type { Document } from "yaml";
+import type { Document, YAMLError } from "yaml";
 
 /** What YAML and JSON texts hold. */
 export type Plain = null | boolean | number | string | readonly Plain[] | PlainSection;
@@ -11,44 +11,71 @@ export type Path = readonly (string | number)[];
 /** A text's value, and where its parts stand in the text. */
 export interface YamlText {
   readonly value: Plain;
-  /** The line of the value at a path, counted from 1; of the nearest section around it when there is none. */
+  /** Where the value at a path stands; where the nearest section around it stands when there is none. */
+  placeOf(path: Path): TextPlace | undefined;
+  /** The line of that place. */
   lineOf(path: Path): number | undefined;
+}
+
+/** A place in a text, both counted from 1. */
+export interface TextPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Something because of which a text is no YAML. */
+export interface TextFault {
+  readonly place: TextPlace | undefined;
+  readonly message: string;
 }
 
 export type ReadYaml =
   | { readonly ok: true; readonly text: YamlText }
-  /** What is wrong, each with its place where it has one. */
-  | { readonly ok: false; readonly troubles: readonly string[] };
+  /** What is wrong, as sentences with their places and the lines meant, and the same as data. */
+  | { readonly ok: false; readonly troubles: readonly string[]; readonly faults: readonly TextFault[] };
 
 /** References to anchors could make a small text into a huge value. */
 const MAX_ALIASES = 100;
 
 /** Reads YAML, of which JSON is a part, into plain data. Never throws. */
 export function readYaml(text: string, maxBytes: number): ReadYaml {
-  if (Buffer.byteLength(text) > maxBytes) return failed([`the file is longer than ${maxBytes} bytes`]);
+  if (Buffer.byteLength(text) > maxBytes) return failed(`the file is longer than ${maxBytes} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true, logLevel: "error" });
-  if (document.errors.length > 0) return failed(document.errors.map((error) => error.message.trimEnd()));
+  if (document.errors.length > 0) {
+    const { errors } = document;
+    return { ok: false, troubles: errors.map(({ message }) => message.trimEnd()), faults: errors.map(faultOf) };
+  }
   let aliases = 0;
   visit(document, { Alias: () => void aliases++ });
-  if (aliases > MAX_ALIASES) return failed([`the file has more than ${MAX_ALIASES} references to anchors (*name)`]);
+  if (aliases > MAX_ALIASES) return failed(`the file has more than ${MAX_ALIASES} references to anchors (*name)`);
   try {
     // Through JSON, which refuses sections within themselves and leaves plain data only.
     const value = JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: MAX_ALIASES })) ?? "null") as Plain;
-    return { ok: true, text: { value, lineOf: (path) => lineOf(document, lines, path) } };
+    const place = (path: Path) => placeOf(document, lines, path);
+    return { ok: true, text: { value, placeOf: place, lineOf: (path) => place(path)?.line } };
   } catch (error) {
-    return failed([`the file is not plain data: ${(error as Error).message}`]);
+    return failed(`the file is not plain data: ${(error as Error).message}`);
   }
 }
 
-function failed(troubles: readonly string[]): ReadYaml {
-  return { ok: false, troubles };
+function failed(message: string): ReadYaml {
+  return { ok: false, troubles: [message], faults: [{ place: undefined, message }] };
 }
 
-function lineOf(document: Document.Parsed, lines: LineCounter, path: Path): number | undefined {
+/** The first line of the message says it, and ends with the place; the lines of the text follow. */
+function faultOf({ message, linePos }: YAMLError): TextFault {
+  const place = linePos === undefined ? undefined : { line: linePos[0].line, column: linePos[0].col };
+  const [sentence = message] = message.split("\n");
+  return { place, message: sentence.replace(/ at line \d+, column \d+:?$/, "") };
+}
+
+function placeOf(document: Document.Parsed, lines: LineCounter, path: Path): TextPlace | undefined {
   for (let length = path.length; length > 0; length--) {
     const start = startOf(document, path.slice(0, length));
-    if (start !== undefined) return lines.linePos(start).line;
+    if (start === undefined) continue;
+    const { line, col } = lines.linePos(start);
+    return { line, column: col };
   }
   return undefined;
 }

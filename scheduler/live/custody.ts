@@ -1,6 +1,7 @@
-import type { CallResult, CopyView, SealedBlock, Support } from "../engine/commands.ts";
+import type { CallResult, CopyView, Equivocation, SealedBlock, Support } from "../engine/commands.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
+import { MAX_SUSPICIONS_PER_COPY } from "../engine/suspicions.ts";
 import type { AttestationRef, CallTerms, NodeTerms, TransactionState, TransactionTerms } from "../shared/vocabulary.ts";
 import { assert } from "../shared/assert.ts";
 import type { Answer } from "../proofs/answer.ts";
@@ -24,9 +25,18 @@ export interface HeldCopy {
   readonly txHash: string;
   readonly callIndex: number;
   readonly call: Pick<CallTerms, "model" | "mode" | "inputHash">;
+  /** Of the first answer; both "" before it. */
   readonly answerHash: string;
-  /** Its node gave another answer too: that was enough. */
-  readonly disputed: boolean;
+  readonly outputHash: string;
+  /** Answers with other outputs that came after it with their bytes. */
+  readonly contradictions: number;
+}
+
+/** Two answers to one assignment, until it is known whether its node signed both. */
+export interface HeldSuspicion {
+  readonly copy: number;
+  readonly held: HeldCopy;
+  readonly secondAnswerHash: string;
 }
 
 /** The answer of the winning copy, or of one that helped it to win, and what it was checked with. */
@@ -62,6 +72,7 @@ export interface CustodySnapshot {
   readonly models: string;
   readonly blobs: BlobsSnapshot;
   readonly copies: readonly (HeldCopy & { readonly id: number })[];
+  readonly suspicions: readonly HeldSuspicion[];
   readonly transactions: readonly {
     readonly hash: string;
     readonly inputs: readonly string[];
@@ -70,6 +81,8 @@ export interface CustodySnapshot {
     readonly challenged: readonly number[];
   }[];
 }
+
+type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
 
 /** The engine has forgotten it. */
 const GONE: ReadonlySet<TransactionState> = new Set(["refunded", "replaced", "withdrawn"]);
@@ -86,6 +99,8 @@ export class Custody {
   readonly #nodes = new Map<string, NodeTerms>();
   #models = "";
   readonly #copies = new Map<number, HeldCopy>();
+  /** By copy. They outlive the race: what a node signed it has signed. */
+  readonly #suspicions = new Map<number, HeldSuspicion>();
   readonly #transactions = new Map<string, HeldTransaction>();
   /** Ascending. Follows the engine's own rule of what is final. */
   readonly #blocks: HeldBlock[] = [];
@@ -117,6 +132,11 @@ export class Custody {
   /** A copy that may still be answered, or whose answer may still be needed. */
   copy(id: number): HeldCopy | undefined {
     return this.#copies.get(id);
+  }
+
+  /** What is needed to find out whether a node contradicted itself; `undefined` when the bytes are not at hand. */
+  suspicion(copy: number): HeldSuspicion | undefined {
+    return this.#suspicions.get(copy);
   }
 
   /** Who gave an answer that counted for a call's decision, or that is held for another reason. */
@@ -156,11 +176,12 @@ export class Custody {
 
   /**
    * Whether the bytes of this answer are still of use: the copy is known and the node's own, and the answer is its first, or
-   * the first that differs from it, which is evidence.
+   * has another output, which may be evidence.
    */
-  awaits(copy: number, node: string, answerHash: string): boolean {
+  awaits(copy: number, node: string, outputHash: string): boolean {
     const held = this.#copies.get(copy);
-    return held !== undefined && held.node === node && held.answerHash !== answerHash && !held.disputed;
+    if (held === undefined || held.node !== node) return false;
+    return held.outputHash !== outputHash && held.contradictions < MAX_SUSPICIONS_PER_COPY;
   }
 
   answer(hash: string): Answer | undefined {
@@ -184,7 +205,7 @@ export class Custody {
         this.#transactions.get(event.txHash)?.challenged.add(event.callIndex);
         return;
       case "copy-answered":
-        this.#holdAnswer(event.copy, event.node, event.answerHash, blobs);
+        this.#holdAnswer(event, blobs);
         return;
       default:
         return;
@@ -204,6 +225,9 @@ export class Custody {
       case "cancel":
       case "lost":
         this.#dropCopy(command.copy.id);
+        return;
+      case "suspect":
+        this.#holdSuspicion(command.suspicion, blobs);
         return;
       case "decided":
         this.#holdResult(command.result);
@@ -231,6 +255,7 @@ export class Custody {
   /** An event whose commands were all carried out. Only now: what becomes final may have ended with a word about its answers. */
   noteEnd(event: EngineEvent): void {
     if (event.kind === "block-opened" || event.kind === "block-committed") this.#forgetFinal();
+    if (event.kind === "suspicion-judged") this.#dropSuspicion(event.copy);
   }
 
   snapshot(): CustodySnapshot {
@@ -240,6 +265,7 @@ export class Custody {
       models: this.#models,
       blobs: this.#blobs.snapshot(),
       copies: [...this.#copies].map(([id, held]) => ({ id, ...held })),
+      suspicions: [...this.#suspicions.values()],
       transactions: [...this.#transactions].map(([hash, { inputs, declared, decided, challenged }]) => ({
         hash,
         inputs,
@@ -259,6 +285,7 @@ export class Custody {
       const calls = { decided: new Map(decided), challenged: new Set(challenged) };
       this.#transactions.set(hash, { inputs, declared, copies: new Set(), ...calls });
     }
+    for (const suspicion of snapshot.suspicions) this.#suspicions.set(suspicion.copy, suspicion);
     for (const { id, ...held } of snapshot.copies) {
       this.#copies.set(id, held);
       this.#transactions.get(held.txHash)?.copies.add(id);
@@ -309,18 +336,42 @@ export class Custody {
     this.#keep(signer.attestation);
     const call = { model, mode, inputHash };
     const asked = { node: node.id, signer, nonce, txHash: tx.hash, callIndex, call };
-    this.#copies.set(id, { ...asked, answerHash: "", disputed: false });
+    this.#copies.set(id, { ...asked, answerHash: "", outputHash: "", contradictions: 0 });
     this.#transactions.get(tx.hash)?.copies.add(id);
   }
 
-  #holdAnswer(copy: number, node: string, answerHash: string, blobs: readonly Blob[]): void {
+  #holdAnswer({ copy, node, answerHash, outputHash }: AnswerEvent, blobs: readonly Blob[]): void {
     const held = this.#copies.get(copy);
     const blob = blobs.find(({ hash }) => hash === answerHash);
     if (held === undefined || blob === undefined || held.node !== node) return;
     if (held.answerHash === "") {
-      this.#copies.set(copy, { ...held, answerHash });
+      this.#copies.set(copy, { ...held, answerHash, outputHash });
       this.#blobs.hold(blob);
-    } else if (held.answerHash !== answerHash) this.#copies.set(copy, { ...held, disputed: true });
+    } else if (held.outputHash !== outputHash) {
+      this.#copies.set(copy, { ...held, contradictions: held.contradictions + 1 });
+    }
+  }
+
+  /** Both answers and what they are judged by; none of it is kept when the second answer came without its bytes. */
+  #holdSuspicion({ copy, firstAnswerHash, secondAnswerHash }: Equivocation, blobs: readonly Blob[]): void {
+    const held = this.#copies.get(copy);
+    const first = this.#blobs.get(firstAnswerHash);
+    const second = blobs.find(({ hash }) => hash === secondAnswerHash);
+    // Given again after a restart, it is held already.
+    if (held === undefined || first === undefined || second === undefined || this.#suspicions.has(copy)) return;
+    this.#blobs.hold({ hash: firstAnswerHash, bytes: first });
+    this.#blobs.hold(second);
+    this.#keep(held.signer.attestation);
+    this.#suspicions.set(copy, { copy, held, secondAnswerHash });
+  }
+
+  #dropSuspicion(copy: number): void {
+    const suspicion = this.#suspicions.get(copy);
+    if (suspicion === undefined) return;
+    this.#suspicions.delete(copy);
+    this.#blobs.release(suspicion.held.answerHash);
+    this.#blobs.release(suspicion.secondAnswerHash);
+    this.#letGo(suspicion.held.signer.attestation);
   }
 
   #holdResult(result: CallResult): void {

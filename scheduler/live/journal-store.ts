@@ -86,9 +86,14 @@ class FileStore implements JournalStore {
   }
 }
 
+/** Whether a journal was begun in this directory. */
+export async function hasJournal(directory: string): Promise<boolean> {
+  return (await listSegments(directory).catch(() => [])).length > 0;
+}
+
 /** The engine's configuration in the first header that there is; `undefined` where no journal was begun. */
 async function configOf(directory: string): Promise<EngineConfig | undefined> {
-  if ((await listSegments(directory).catch(() => [])).length === 0) return undefined;
+  if (!(await hasJournal(directory))) return undefined;
   const reader = new JournalReader(directory, undefined);
   const records = reader.records();
   await records.next();

@@ -5,17 +5,19 @@ import { join } from "node:path";
 import type { EngineConfig } from "../engine/config.ts";
 import { type EmbeddedNode, embeddedNodeTerms } from "../node/embedded-node.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
+import { PolicyFileError, readPolicyFile } from "../files/policy-file.ts";
 import type { SigningKey } from "../proofs/keys.ts";
 import { BlockArchive } from "./block-archive.ts";
 import { createLiveClock } from "./clock.ts";
 import { loadEmulatorRoot } from "./emulator-root.ts";
 import { createInProcessTransport } from "./in-process-transport.ts";
 import type { JournalStore } from "./journal-store.ts";
-import { memoryStore, openFileStore } from "./journal-store.ts";
+import { hasJournal, memoryStore, openFileStore } from "./journal-store.ts";
 import { Latencies, startLatencyLog } from "./latency.ts";
 import type { LiveLimits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
+import { PolicyWatch } from "./policy-watch.ts";
 import type { PreExecutor } from "./pre-executor.ts";
 import type { EmulatorRoot } from "../node/enclave-emulator.ts";
 import { embeddedRegistry, openRegistry } from "../registry/default-registry.ts";
@@ -28,7 +30,8 @@ import type { ServiceState } from "./recovery.ts";
 import { recover } from "./recovery.ts";
 import { epochSeeds, loadSecret, nodeSeedHex, schedulerKey, temporarySecret } from "./secret.ts";
 import type { Log } from "./service.ts";
-import { Service, ServiceFailed } from "./service.ts";
+import { Service } from "./service.ts";
+import { ServiceFailed } from "./service-failed.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
 import { trustIn } from "../proofs/stage-runner.ts";
@@ -36,7 +39,7 @@ import { VerifierPool, verifyWorkerUrl } from "./verifier-pool.ts";
 
 /** A part could not be brought up. `reason` is the part's own word for it, where it has one. */
 export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
-  part: Schema.Literals(["directory", "registry", "journal", "records", "transport", "service"]),
+  part: Schema.Literals(["directory", "registry", "policy", "journal", "records", "transport", "service"]),
   reason: Schema.String,
   message: Schema.String,
 }) {}
@@ -57,15 +60,39 @@ export interface SettingsShape {
   readonly engine: EngineConfig;
   /** Taken up at every start; `undefined` leaves the one in force. */
   readonly policy: PolicySpec | undefined;
+  /** A file that decides the policy, at the start and whenever it changes. */
+  readonly policyFile?: FollowedFile;
   readonly limits: LiveLimits;
   readonly proofs: ProofSettings;
   /** Keeps the whole journal, so that it can be replayed from its beginning. */
   readonly retainAll: boolean;
 }
 
+/** A policy file as it was found at the start. */
+export interface FollowedFile {
+  readonly path: string;
+  readonly said: string;
+  /** Why it could not be followed then. A journal that there is goes on under its own policy; a new one is not begun. */
+  readonly refused: PolicyFileError | undefined;
+}
+
 /** What the service is made with. */
 export class Settings extends Context.Service<Settings, SettingsShape>()("pipe/Settings") {
   static readonly layer = (settings: SettingsShape) => Layer.succeed(Settings, settings);
+
+  /** The policy is what a file says (docs/TUNING.md); what the settings say of it is left aside. */
+  static readonly following = (path: string, settings: Omit<SettingsShape, "policy" | "policyFile">) =>
+    Layer.effect(
+      Settings,
+      Effect.promise(async () => {
+        const { said, read } = await readPolicyFile(path);
+        if (read instanceof PolicyFileError) {
+          return { ...settings, policy: undefined, policyFile: { path, said, refused: read } };
+        }
+        const engine = { ...settings.engine, policy: read };
+        return { ...settings, engine, policy: read, policyFile: { path, said, refused: undefined } };
+      }),
+    );
 }
 
 /** The directory and the secret in it. Opened first and closed last: then it gets its manifest, if all went well. */
@@ -111,10 +138,14 @@ export class JournalService extends Context.Service<JournalService, JournalStore
   static readonly layer = Layer.effect(
     JournalService,
     Effect.gen(function* () {
-      const { chainId, engine, program, retainAll } = yield* Settings;
+      const { chainId, engine, program, retainAll, policyFile } = yield* Settings;
       const place = yield* Directory;
-      if (place.path === undefined) return memoryStore(engine);
-      const directory = join(place.path, "journal");
+      const refused = policyFile?.refused;
+      const directory = place.path === undefined ? undefined : join(place.path, "journal");
+      if (refused !== undefined && (directory === undefined || !(yield* Effect.promise(() => hasJournal(directory))))) {
+        return yield* opening("policy", () => Promise.reject(refused));
+      }
+      if (directory === undefined) return memoryStore(engine);
       const open = opening("journal", () => openFileStore({ directory, program, chainId, config: engine, retainAll }));
       return yield* Effect.acquireRelease(open, (store) =>
         Effect.promise(async () => {
@@ -297,7 +328,7 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
   static readonly layer = Layer.effect(
     PipeService,
     Effect.gen(function* () {
-      const { chainId, limits, policy, proofs } = yield* Settings;
+      const { chainId, limits, policy, policyFile, proofs } = yield* Settings;
       const registry = yield* RegistryService;
       const directory = yield* Directory;
       const store = yield* JournalService;
@@ -321,6 +352,7 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
         }),
       );
       yield* opening("service", () => service.start(policy));
+      if (policyFile !== undefined) yield* following(policyFile, service, log);
       return effectsOf(service, registry, latencies, key);
     }),
   );
@@ -332,6 +364,19 @@ export class PipeService extends Context.Service<PipeService, ReturnType<typeof 
     Layer.provide(JournalService.layer),
   );
 }
+
+/** Lets a file decide the policy for as long as the service runs. */
+const following = (file: FollowedFile, service: Service, log: Log) => {
+  const { path, said, refused } = file;
+  const tell = ({ message }: PolicyFileError) => service.policyRefused(path, message.split("\n"));
+  const begin = () => {
+    if (refused !== undefined) tell(refused);
+    const found = (spec: PolicySpec) => service.followPolicy(spec);
+    const troubled = (why: string) => log("Warn", why, { file: path });
+    return new PolicyWatch({ path, found, refused: tell, troubled }, said);
+  };
+  return Effect.acquireRelease(Effect.sync(begin), (watch) => Effect.promise(() => watch.close()));
+};
 
 /** One line per ten seconds and kind: what a day of it takes is a few megabytes. */
 const LATENCY_INTERVAL_MS = 10_000;

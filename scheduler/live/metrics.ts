@@ -1,5 +1,7 @@
 import { type Context, Metric } from "effect";
+import type { Alarm } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
+import type { PolicyIdentity } from "../files/policy-version.ts";
 
 const counters = {
   accepted: Metric.counter("pipe_transactions_accepted_total", {
@@ -37,7 +39,15 @@ const counters = {
   blocks: Metric.counter("pipe_blocks_total", { description: "Blocks, by what became of them", incremental: true }),
   paid: Metric.counter("pipe_fees_paid_gwei_total", { description: "Fees paid to nodes, in gwei", incremental: true }),
   alarms: Metric.counter("pipe_alarms_total", { description: "Alarms, by kind", incremental: true }),
+  denials: Metric.counter("pipe_budget_denials_total", {
+    description: "Speculative copies that the work budget denied, by the bucket that had too little",
+    incremental: true,
+  }),
   evidence: Metric.counter("pipe_equivocations_total", { description: "Equivocations found", incremental: true }),
+  policies: Metric.counter("pipe_policy_changes_total", {
+    description: "Policies taken up, and policy files refused",
+    incremental: true,
+  }),
   events: Metric.counter("pipe_events_total", { description: "Events stepped", incremental: true }),
 } as const;
 
@@ -48,6 +58,7 @@ const gauges = {
   blobs: Metric.gauge("pipe_blob_bytes", { description: "Bytes of inputs and answers kept" }),
   proofs: Metric.gauge("pipe_proofs_waiting", { description: "Stages of proofs that wait for a verifier" }),
   journal: Metric.gauge("pipe_journal_backlog_bytes", { description: "Bytes that wait to become durable" }),
+  policy: Metric.gauge("pipe_policy_info", { description: "1 for the policy in force, by name and version" }),
 } as const;
 
 const boundaries = Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 18 });
@@ -77,12 +88,17 @@ export const METRIC_NAMES: readonly string[] = [counters, gauges, histograms].fl
 
 type Attributes = Readonly<Record<string, string>>;
 
+/** A policy for each hour of a day: the series of metrics are never taken back. */
+const MAX_POLICIES = 24;
+
 /** Keeps Effect's metrics from plain code: the loop is no fiber. */
 export class Metrics {
   readonly #context: Context.Context<never>;
   /** Counters and histograms with their attributes, made once each. The values are words of closed unions, so there are few. */
   readonly #counters = new Map<string, Metric.Metric<number, Metric.CounterState<number>>>();
   readonly #histograms = new Map<string, Metric.Metric<number, Metric.HistogramState>>();
+
+  readonly #policies = new Map<string, Metric.Metric<number, Metric.GaugeState<number>>>();
 
   constructor(context: Context.Context<never>) {
     this.#context = context;
@@ -94,6 +110,14 @@ export class Metrics {
 
   gauge(name: GaugeName, value: number): void {
     gauges[name].updateUnsafe(value, this.#context);
+  }
+
+  /** Which policy is in force. After very many of them their names are not told apart any more. */
+  policy({ name, version }: Pick<PolicyIdentity, "name" | "version">): void {
+    const known = this.#policies.has(`${gauges.policy.id}/${name}/${version}`);
+    const told = known || this.#policies.size < MAX_POLICIES ? { name, version } : { name: "others", version: "" };
+    for (const earlier of this.#policies.values()) earlier.updateUnsafe(0, this.#context);
+    attributed(this.#policies, gauges.policy, told).updateUnsafe(1, this.#context);
   }
 
   observeUs(name: HistogramName, durationUs: number, attributes?: Attributes): void {
@@ -129,12 +153,17 @@ export class Metrics {
       case "reverted":
         return this.count("blocks", 1, { became: command.kind });
       case "alarm":
-        return this.count("alarms", 1, { kind: command.alarm.kind });
+        return this.#noteAlarm(command.alarm);
       case "evidence":
         return this.count("evidence", 1);
       default:
         return;
     }
+  }
+
+  #noteAlarm(alarm: Alarm): void {
+    this.count("alarms", 1, { kind: alarm.kind });
+    if (alarm.kind === "budget-exhausted") this.count("denials", alarm.denials, { bucket: alarm.bucket });
   }
 
   #noteSealed(block: Extract<Command, { kind: "sealed" }>["block"]): void {

@@ -1,9 +1,10 @@
 import type { Alarm, CallResult, ChallengeOutcome, Equivocation } from "../engine/commands.ts";
 import type { Command } from "../engine/recorder.ts";
+import type { PolicyIdentity } from "../files/policy-version.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
 import type { CancelReason, Lane, RefundReason, SlowReason, TransactionState } from "../shared/vocabulary.ts";
 
-/** What a service tells those who follow it. Everything in it is durable. */
+/** What a service tells those who follow it. Everything in it is durable, but what the world outside did. */
 export type PipeEvent =
   | {
       readonly kind: "transaction";
@@ -35,6 +36,10 @@ export type PipeEvent =
   | { readonly kind: "alarm"; readonly alarm: Alarm }
   | { readonly kind: "evidence"; readonly evidence: Equivocation }
   | { readonly kind: "challengeEnded"; readonly outcome: ChallengeOutcome }
+  /** Races that open from now on begin under it. */
+  | { readonly kind: "policy-changed"; readonly policy: PolicyIdentity }
+  /** The policy file says something that cannot be followed; what was in force stays so. One line for each problem. */
+  | { readonly kind: "policy-refused"; readonly file: string; readonly problems: readonly string[] }
   /** This follower was too slow: that many events before the next one are lost to it. */
   | { readonly kind: "lagged"; readonly missed: number };
 

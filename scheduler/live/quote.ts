@@ -1,6 +1,7 @@
 import type { CopyTimes, ModeOutlook } from "../engine/outlook.ts";
 import type { Engine, SealEstimate } from "../engine/engine.ts";
 import { type CallRefusal, describeCallRefusal } from "../registry/call-check.ts";
+import { setupOf } from "../proofs/zkml/setup.ts";
 import type { Registry } from "../registry/registry.ts";
 import { type CallTerms, type ConflictRule, type Mode, MODES, quorum } from "../shared/vocabulary.ts";
 
@@ -116,9 +117,7 @@ function caveatOf(model: string, mode: Mode, { models, roots }: Registry): strin
     return "Enclaves may be emulated here, which protects nothing: for development only.";
   }
   const zkml = mode === "zkml" ? models.get(model)?.rules.zkml : undefined;
-  if (zkml === undefined) return undefined;
-  const { setup } = JSON.parse(zkml.verificationKey) as { readonly setup?: unknown };
-  return typeof setup === "string" ? `Its verification key comes from this setup: ${setup}` : undefined;
+  return zkml && `Its verification key comes from this setup: ${setupOf(zkml)}`;
 }
 
 /** Why a call would not be raced, and what to do about it. */

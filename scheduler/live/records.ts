@@ -16,9 +16,7 @@ import type { RegistryEntry } from "../proofs/registry-log.ts";
 import { assert } from "../shared/assert.ts";
 import type { NodeTerms } from "../shared/vocabulary.ts";
 import type { Answer } from "../proofs/answer.ts";
-import { decodeAnswer } from "../proofs/answer.ts";
 import type { Custody } from "./custody.ts";
-import type { Blob } from "./inbox.ts";
 import { RecordFile } from "./records-file.ts";
 import type { ChainedLog, ChainHead, LogBodies, ReceiptRecord, RecordLog } from "./records-lines.ts";
 import { CHAINED_LOGS, chainLine, EMPTY_CHAIN, fileOf, RECORD_LOGS, receiptLine } from "./records-lines.ts";
@@ -46,12 +44,11 @@ export interface RecordsOptions {
 }
 
 /** What the records take from custody. */
-export type Custodian = Pick<Custody, "answer" | "input" | "document" | "signerOf" | "copy">;
+export type Custodian = Pick<Custody, "answer" | "input" | "document" | "signerOf" | "suspicion">;
 
-/** What came with the event that a command follows from, and when. */
+/** When the event came that a command follows from. */
 export interface Told {
   readonly atUs: number;
-  readonly blobs: readonly Blob[];
 }
 
 /** Where the records stood. Plain JSON, for the snapshot. */
@@ -268,12 +265,11 @@ export class Records {
   }
 
   /** Writes down what a third party can check, and nothing that only we would believe. */
-  #equivocated({ copy, node, firstAnswerHash, secondAnswerHash }: Equivocation, { atUs, blobs }: Told): void {
+  #equivocated({ copy, node, firstAnswerHash, secondAnswerHash }: Equivocation, { atUs }: Told): void {
     const { custody, chainId, seeds } = this.#options;
-    const held = custody.copy(copy);
+    const held = custody.suspicion(copy)?.held;
     const first = custody.answer(firstAnswerHash);
-    const bytes = blobs.find(({ hash }) => hash === secondAnswerHash)?.bytes;
-    const second = bytes === undefined ? undefined : decodeAnswer(bytes);
+    const second = custody.answer(secondAnswerHash);
     if (held === undefined || first === undefined || second === undefined) return;
     const { txHash, callIndex, call, nonce, signer } = held;
     const evidence: EquivocationEvidence = {

@@ -67,7 +67,7 @@ export function writeDown(step: Step, atUs: number, { custody, records }: Servic
   if (!refused) noteEvent(step, atUs, { custody, records });
   for (const command of commands) {
     if (isRepeat(command, custody)) continue;
-    archive.note(command, records.consume(command, { atUs, blobs }));
+    archive.note(command, records.consume(command, { atUs }));
     custody.noteCommand(command, event, blobs);
   }
   custody.noteEnd(event);

@@ -63,6 +63,7 @@ export class Registrations {
       return;
     }
     this.#options.admitted(id);
+    this.#expectProofs(admission.terms.offers);
     if (admission.stripped.length > 0) {
       warn("not all that a node offers was taken", { node: id, stripped: admission.stripped.slice(0, 8) });
     }
@@ -89,6 +90,14 @@ export class Registrations {
     if (typeof registered === "string") return this.#strip(terms, registered);
     this.#pending.set(terms.id, { next: undefined, settled: Promise.withResolvers() });
     this.#attest({ terms, registered, waiting: attested, kept: [] });
+  }
+
+  #expectProofs(offers: readonly Offer[]): void {
+    const { registry, verifier } = this.#options;
+    for (const { model, mode } of offers) {
+      const rules = mode === "zkml" ? registry.modelRules(model)?.zkml : undefined;
+      if (rules !== undefined) verifier.expect(rules);
+    }
   }
 
   /** How the node would be registered, or why it cannot be. */

@@ -1,10 +1,10 @@
 import type { TransactionView } from "../engine/commands.ts";
-import type { Counters } from "../engine/counters.ts";
-import type { Engine, EngineSizes, SealEstimate } from "../engine/engine.ts";
+import type { Engine, SealEstimate } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
 import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
 import { isHashHex } from "../proofs/digest.ts";
+import { identityOf, versioned } from "../files/policy-version.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
 import { refuseCalls } from "../registry/call-check.ts";
@@ -32,7 +32,9 @@ import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
 import { isRepeat, writeDown } from "./recovery.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
+import { failureOf, ServiceFailed } from "./service-failed.ts";
 import { copyOf, isAccountName, preview, requireNatural } from "./service-checks.ts";
+import type { AccountView, SealRequest, ServiceStatistics } from "./service-views.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
@@ -65,44 +67,6 @@ export interface ServiceParts {
 
 /** Longest pause between renewals of attestation documents. */
 const MAX_RENEWAL_MS = 1_800_000;
-
-/** What a producer asks of a block. `gas` is its own order: highest gas price first, each sender's nonces in order. */
-export interface SealRequest {
-  readonly height: number;
-  readonly maxTransactions: number;
-  readonly order: "arrival" | "gas";
-}
-
-/** A sender's account. */
-export interface AccountView {
-  readonly nextNonce: number;
-  readonly depositGwei: number;
-  readonly pending: number;
-}
-
-/** Numbers for a dashboard. */
-export interface ServiceStatistics {
-  readonly counters: { readonly [K in keyof Counters]: number };
-  readonly sizes: EngineSizes;
-  readonly ledger: Engine["ledger"];
-  /** Node messages that found no room. */
-  readonly droppedMessages: number;
-  readonly blobBytes: number;
-}
-
-/**
- * A question that was not answered. `failed`: the service is over, its journal could not be written, or it met a bug of its
- * own; start it again from its directory. `closed`: it was stopped. `overloaded`: too many wait; nothing was done.
- */
-export class ServiceFailed extends Error {
-  override readonly name = "ServiceFailed";
-  readonly reason: "failed" | "closed" | "overloaded";
-
-  constructor(reason: ServiceFailed["reason"], message: string, cause?: unknown) {
-    super(message, { cause });
-    this.reason = reason;
-  }
-}
 
 /**
  * The live service: loop, world, records and those who ask, wired together. Every answer that it gives is durable. It ends
@@ -201,8 +165,8 @@ export class Service {
     await transport.start();
     await this.#registrations.settled();
     this.#joining = undefined;
-    const inForce = state.engine.snapshot().policy;
-    if (policy !== undefined && JSON.stringify(policy) !== JSON.stringify(inForce)) await this.setPolicy(policy);
+    if (policy !== undefined) await this.followPolicy(policy);
+    this.#parts.metrics.policy(identityOf(state.engine.policy));
     // With it come the nodes that have joined by now: who asks after the start finds them.
     if (store.recovered === undefined) return void (await this.#ask({ kind: "woken" }, true));
     for (const node of known) if (!joined.has(node)) this.#loop.reply({ kind: "node-left", node });
@@ -367,7 +331,22 @@ export class Service {
   /** Rejects with a `RangeError` for what is no policy. */
   async setPolicy(policy: PolicySpec): Promise<void> {
     requirePolicy(policy);
-    await this.#ask({ kind: "policy-changed", policy }, true);
+    await this.#ask({ kind: "policy-changed", policy: versioned(policy) }, true);
+  }
+
+  /** Takes it up unless what is in force says the same. */
+  async followPolicy(policy: PolicySpec): Promise<void> {
+    const inForce = await this.#read((engine) => identityOf(engine.policy).version);
+    if (identityOf(versioned(policy)).version !== inForce) await this.setPolicy(policy);
+  }
+
+  /** A policy file cannot be followed. */
+  policyRefused(file: string, problems: readonly string[]): void {
+    const { log, metrics, state } = this.#parts;
+    const { name, version } = identityOf(state.engine.policy);
+    metrics.count("policies", 1, { became: "refused" });
+    log("Warn", "the policy file is refused, the policy in force stays", { file, problems, name, version });
+    this.#subscribers.publish({ kind: "policy-refused", file, problems });
   }
 
   /** Events from now on; `undefined` when there are too many subscribers. */
@@ -382,6 +361,7 @@ export class Service {
       ledger: engine.ledger,
       droppedMessages: this.#loop.inbox.dropped,
       blobBytes: this.#parts.state.custody.blobBytes,
+      policy: identityOf(engine.policy),
     }));
   }
 
@@ -432,6 +412,7 @@ export class Service {
     for (const step of batch.steps) {
       const news = step.commands.filter((command) => !isRepeat(command, state.custody));
       writeDown(step, batch.atUs, state, archive);
+      if (step.event.kind === "policy-changed") this.#policyChanged(step.event.policy);
       for (const command of news) {
         this.#world.carryOut(command);
         if (command.kind === "sealed") this.#sampler.sealed(command.block);
@@ -450,6 +431,15 @@ export class Service {
     metrics.gauge("dropped", this.#loop.inbox.dropped);
     metrics.gauge("blobs", state.custody.blobBytes);
     metrics.gauge("journal", store.backlogBytes);
+  }
+
+  #policyChanged(spec: PolicySpec): void {
+    const { log, metrics } = this.#parts;
+    const policy = identityOf(spec);
+    metrics.policy(policy);
+    metrics.count("policies", 1, { became: "changed" });
+    log("Info", "another policy is in force", { ...policy });
+    this.#subscribers.publish({ kind: "policy-changed", policy });
   }
 
   /**
@@ -488,9 +478,4 @@ export class Service {
     this.#subscribers.close();
     this.#failed.resolve(failure);
   }
-}
-
-function failureOf(cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new ServiceFailed("failed", `the service cannot go on: ${message}`, cause);
 }

@@ -1,14 +1,26 @@
-import type { CopyView } from "../engine/commands.ts";
+import type { CallTerms } from "../shared/vocabulary.ts";
 import type { AttestationParts, Enclave, ProofFault, ProofParts, Registration } from "../proofs/judge.ts";
-import type { ModelRules } from "../proofs/model-rules.ts";
+import type { ModelRules, ZkmlRules } from "../proofs/model-rules.ts";
 import type { Statement } from "../proofs/statement.ts";
 import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { Answer } from "../proofs/answer.ts";
 
+/** What of a copy its statement says, and the output that came for it. */
+export interface AnsweredCopy {
+  readonly node: { readonly id: string };
+  readonly nonce: number;
+  readonly outputHash: string;
+  readonly race: {
+    readonly tx: { readonly hash: string };
+    readonly callIndex: number;
+    readonly call: Pick<CallTerms, "model" | "mode" | "inputHash">;
+  };
+}
+
 /** One proof to be judged: the copy as the engine knows it, what came in for it, and what it is judged by. */
 export interface ProofCheck {
   readonly chainId: string;
-  readonly copy: CopyView;
+  readonly copy: AnsweredCopy;
   /** `undefined` when nothing is at hand for the copy's answer hash. */
   readonly answer: Answer | undefined;
   /** How the copy's node was registered when the copy was dispatched; `undefined` when it never was. */
@@ -21,6 +33,8 @@ export interface ProofCheck {
   readonly atMs: number;
   /** Asked right before each costly part: a race that was decided meanwhile needs no further verdict. */
   readonly isWanted: () => boolean;
+  /** Asks only whether the node signed the answer. */
+  readonly signatureOnly?: true;
 }
 
 /** `reason` is `valid` for an accepted proof, else a word for logs and metrics. */
@@ -62,6 +76,8 @@ export interface Verifier {
   readonly queueLength: number;
   /** `waitedUs`: how long the check waited for workers in all. */
   check(check: ProofCheck, done: (verdict: Verdict, waitedUs: number) => void): void;
+  /** Proofs under this key may come from now on: has it ready, so that the first does not wait for what the others need not. */
+  expect(rules: ZkmlRules): void;
   /** Holds a node's attestation against a model's rules, as `check` will for each answer in mode `tee`. */
   attest(parts: AttestationParts, done: (outcome: AttestationOutcome) => void): void;
   close(): Promise<void>;
@@ -69,7 +85,7 @@ export interface Verifier {
 
 /** What is cheap enough to be looked at before anything is computed; what is left is there, and bounded. */
 export function partsOf(check: ProofCheck, maxOutputBytes: number): ProofParts | Exclude<VerdictReason, "valid"> {
-  const { answer, registered, model, input, atMs } = check;
+  const { answer, registered, model, input, atMs, signatureOnly } = check;
   if (answer === undefined) return "answer-missing";
   if (registered === undefined) return "unknown-node";
   const { output, proof } = answer;
@@ -78,7 +94,8 @@ export function partsOf(check: ProofCheck, maxOutputBytes: number): ProofParts |
   if (proof.kind === "zkml" && proof.proof.length > 2 * WIRE_LIMITS.maxZkProofBytes) return "proof-too-large";
   const document = registered.attestation?.document;
   if (document !== undefined && document.length > WIRE_LIMITS.maxAttestationBytes) return "proof-too-large";
-  return { statement: expectedStatement(check), registered, proof, output, input, model, atMs };
+  const parts = { statement: expectedStatement(check), registered, proof, output, input, model, atMs };
+  return signatureOnly ? { ...parts, signatureOnly } : parts;
 }
 
 /** What the node must have signed: the assignment as we gave it out, not as the node repeats it (P3). */

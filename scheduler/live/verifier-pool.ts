@@ -1,5 +1,6 @@
 import type { AttestationParts, Enclave, Stage, StageOutcome } from "../proofs/judge.ts";
 import { attestationStage, judging } from "../proofs/judge.ts";
+import type { ZkmlRules } from "../proofs/model-rules.ts";
 import type { Trust } from "../proofs/stage-runner.ts";
 import type { LiveLimits } from "./limits.ts";
 import type { AttestationOutcome, ProofCheck, Verdict, Verifier } from "./verification.ts";
@@ -48,6 +49,9 @@ interface Job {
   chargedUs: number;
 }
 
+/** Keys that are made ready before a proof comes: each takes a process a quarter of a second when it starts. */
+const MAX_EXPECTED_KEYS = 8;
+
 /** How long workers rest when only nodes without credit have something for them. */
 const IDLE_PAUSE_MS = 10;
 
@@ -66,6 +70,8 @@ export class VerifierPool implements Verifier {
   /** All but the first, which is left for signatures; where there is only one, that one. */
   readonly #dearSlots: VerifySlot<Job>[] = [];
   readonly #enclaves = new KnownEnclaves();
+  /** Keys that proofs are expected under, which every process for dear stages has ready. */
+  readonly #expected = new Map<string, ZkmlRules>();
   /** How much more time than dear stages signatures got while both waited. */
   #leadUs = 0;
   #assigning = false;
@@ -98,7 +104,9 @@ export class VerifierPool implements Verifier {
     };
     for (let i = 0; i < workers; i++) {
       const takesDear = i > 0 || workers === 1;
-      const slot = new VerifySlot({ limits, workerUrl, trust, ...hooks, take: () => this.#take(takesDear) });
+      const hasKeys = () => takesDear && (i > 0 || this.#expected.size > 0);
+      const preload = () => (hasKeys() ? { keys: [...this.#expected.values()] } : undefined);
+      const slot = new VerifySlot({ limits, workerUrl, trust, preload, ...hooks, take: () => this.#take(takesDear) });
       this.#slots.push(slot);
       if (takesDear) this.#dearSlots.push(slot);
     }
@@ -119,6 +127,13 @@ export class VerifierPool implements Verifier {
     const parts = this.#refuse(node) ?? partsOf(check, this.#limits.maxOutputBytes);
     if (typeof parts === "string") return later(() => done(rejection(parts), 0));
     this.#begin(node, judging(parts), check.isWanted, done);
+  }
+
+  expect(rules: ZkmlRules): void {
+    if (this.#closed || this.#expected.has(rules.keyHash) || this.#expected.size >= MAX_EXPECTED_KEYS) return;
+    this.#expected.set(rules.keyHash, rules);
+    for (const slot of this.#dearSlots) slot.prepare(rules);
+    if (!this.#dearSlots.some(({ isStarted }) => isStarted)) this.#dearSlots[0]?.start();
   }
 
   attest(parts: AttestationParts, done: (outcome: AttestationOutcome) => void): void {

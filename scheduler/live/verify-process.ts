@@ -2,12 +2,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Trust } from "../proofs/stage-runner.ts";
 import { assert } from "../shared/assert.ts";
-import type { VerifyAnswer, VerifyTask } from "./verify-protocol.ts";
+import type { Preload, VerifyAnswer, VerifyTask } from "./verify-protocol.ts";
 import { OUTCOMES_FD } from "./verify-protocol.ts";
 
 export interface VerifyProcessOptions {
   readonly url: URL;
   readonly trust: Trust;
+  readonly preload: Preload | undefined;
   /** Megabytes. */
   readonly heapMb: number;
   readonly onAnswer: (answer: VerifyAnswer) => void;
@@ -29,7 +30,7 @@ export class VerifyProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  constructor({ url, trust, heapMb, onAnswer, onOutcomes, onEnd }: VerifyProcessOptions) {
+  constructor({ url, trust, preload, heapMb, onAnswer, onOutcomes, onEnd }: VerifyProcessOptions) {
     this.#child = fork(url, {
       env: {},
       execArgv: [`--max-old-space-size=${heapMb}`],
@@ -52,7 +53,7 @@ export class VerifyProcess {
         onEnd({ outOfMemory: OUT_OF_MEMORY.test(said), said });
       });
     });
-    this.tell({ kind: "open", trust });
+    this.tell({ kind: "open", trust, preload });
   }
 
   /** What cannot be delivered shows as silence. */

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import type { AttestationStage, SignatureStage, StageOutcome, ZkStage } from "../proofs/judge.ts";
+import type { ZkmlRules } from "../proofs/model-rules.ts";
 import type { Trust } from "../proofs/stage-runner.ts";
 import { assert } from "../shared/assert.ts";
 import type { VerifyAnswer, VerifyTask } from "./verify-protocol.ts";
@@ -8,8 +9,14 @@ import { MAX_SENT_KEYS, OUTCOME_INVALID, OUTCOME_THREW, OUTCOME_VALID, OUTCOMES_
 /** What runs stages in a verify process. */
 export interface StageCode {
   readonly signature: (stage: SignatureStage) => StageOutcome;
-  /** Asked for when the first dear stage comes, so that a process that gets none need not load it. */
-  readonly dear: (trust: Trust) => Promise<(stage: AttestationStage | ZkStage) => StageOutcome>;
+  /** Asked for when it is to be preloaded or the first dear stage comes, so that a process for signatures need not load it. */
+  readonly dear: (trust: Trust) => Promise<DearCode>;
+}
+
+export interface DearCode {
+  run(stage: AttestationStage | ZkStage): StageOutcome;
+  /** Has ready what proofs under this key will take. */
+  prepare(rules: ZkmlRules): void;
 }
 
 /**
@@ -26,15 +33,30 @@ export function serveStages(code: StageCode): void {
   process.on("message", (task: VerifyTask) => {
     if (task.kind === "open") {
       trust = task.trust;
-      answer("open");
-    } else if (task.kind === "signatures") {
+      if (task.preload === undefined) answer("open");
+      else prepare(task.preload.keys, () => answer("open"));
+    } else if (task.kind === "prepare") prepare(task.keys, () => undefined);
+    else if (task.kind === "signatures") {
       for (const stage of task.stages) writeOutcome(outcomeOf(code.signature, stage));
     } else {
       const stage = task.stage.kind === "zk" ? keys.complete(task.stage) : task.stage;
       dear ??= code.dear(trust);
-      dear.then((run) => answerTimed(() => outcomeOf(run, stage))).catch(() => answerTimed(() => undefined));
+      dear
+        .then((ready) => answerTimed(() => outcomeOf((one) => ready.run(one), stage)))
+        .catch(() => answerTimed(() => undefined));
     }
   });
+
+  /** What goes wrong here goes wrong again when a proof comes, and counts then. */
+  function prepare(given: readonly ZkmlRules[], done: () => void): void {
+    for (const rules of given) keys.note(rules);
+    dear ??= code.dear(trust);
+    dear
+      .then((ready) => {
+        for (const rules of given) ready.prepare(rules);
+      })
+      .then(done, done);
+  }
 }
 
 function outcomeOf<S>(run: (stage: S) => StageOutcome, stage: S): StageOutcome | undefined {
@@ -71,9 +93,13 @@ class KeyTexts {
     if (verificationKey === "") {
       return { ...stage, rules: { ...stage.rules, verificationKey: this.#texts.get(keyHash) ?? "" } };
     }
+    this.note(stage.rules);
+    return stage;
+  }
+
+  note({ keyHash, verificationKey }: ZkmlRules): void {
     this.#texts.set(keyHash, verificationKey);
     const [oldest] = this.#texts.size > MAX_SENT_KEYS ? this.#texts.keys() : [];
     if (oldest !== undefined) this.#texts.delete(oldest);
-    return stage;
   }
 }

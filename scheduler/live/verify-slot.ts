@@ -1,9 +1,10 @@
 import type { Stage, StageOutcome, ZkStage } from "../proofs/judge.ts";
+import type { ZkmlRules } from "../proofs/model-rules.ts";
 import type { Trust } from "../proofs/stage-runner.ts";
 import { assert } from "../shared/assert.ts";
 import type { LiveLimits } from "./limits.ts";
 import { VerifyProcess } from "./verify-process.ts";
-import type { VerifyAnswer, VerifyTask } from "./verify-protocol.ts";
+import type { Preload, VerifyAnswer, VerifyTask } from "./verify-protocol.ts";
 import { MAX_SENT_KEYS, OUTCOME_INVALID, OUTCOME_VALID } from "./verify-protocol.ts";
 
 /** A stage that is to be run, for somebody. */
@@ -18,6 +19,8 @@ export interface SlotOptions<T extends Task> {
   readonly limits: LiveLimits;
   readonly workerUrl: URL;
   readonly trust: Trust;
+  /** What to have ready for dear stages, at the moment; `undefined` where signatures come first, and must not wait for it. */
+  readonly preload: () => Preload | undefined;
   /** Work for the slot when it is free: signatures, or one dear stage; nothing when there is none. */
   readonly take: () => readonly T[];
   /** `tookUs`: how long a dear stage, or one that lapsed, took; `undefined` for signatures, which are not timed. */
@@ -72,9 +75,12 @@ export class VerifySlot<T extends Task> {
     clearTimeout(this.#restart);
     this.#restart = undefined;
     this.#killedFor = undefined;
+    const preload = this.#options.preload();
+    for (const rules of preload?.keys ?? []) this.#noteKey(rules);
     this.#process = new VerifyProcess({
       url,
       trust,
+      preload,
       heapMb: limits.verifierHeapMb,
       onAnswer: (answer) => this.#hear(answer),
       onOutcomes: (codes) => this.#settle(codes),
@@ -86,6 +92,13 @@ export class VerifySlot<T extends Task> {
       },
     });
     this.#watch = setTimeout(() => this.#giveUp(), limits.verifierStartLimitMs);
+  }
+
+  /** Has a key ready for proofs to come. */
+  prepare(rules: ZkmlRules): void {
+    if (this.#process === undefined || this.#sentKeys.has(rules.keyHash)) return;
+    this.#noteKey(rules);
+    this.#process.tell({ kind: "prepare", keys: [rules] });
   }
 
   /** Asks for work, if it is free. */
@@ -122,10 +135,15 @@ export class VerifySlot<T extends Task> {
   #withoutKnownKey(stage: ZkStage): ZkStage {
     const { keyHash } = stage.rules;
     if (this.#sentKeys.has(keyHash)) return { ...stage, rules: { ...stage.rules, verificationKey: "" } };
+    this.#noteKey(stage.rules);
+    return stage;
+  }
+
+  /** As the process does with the keys that it gets. */
+  #noteKey({ keyHash }: ZkmlRules): void {
     this.#sentKeys.add(keyHash);
     const [oldest] = this.#sentKeys.size > MAX_SENT_KEYS ? this.#sentKeys : [];
     if (oldest !== undefined) this.#sentKeys.delete(oldest);
-    return stage;
   }
 
   #hear(answer: VerifyAnswer): void {

@@ -6,7 +6,6 @@ serveStages({
   signature: runSignature,
   dear: async (trust) => {
     const { StageRunner } = await import("../proofs/stage-runner.ts");
-    const runner = new StageRunner(trust);
-    return (stage) => runner.run(stage);
+    return new StageRunner(trust);
   },
 });

@@ -11,7 +11,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { FailureReason, Mode } from "../shared/vocabulary.ts";
 import { encodeAnswer } from "../proofs/answer.ts";
 import type { LiveClock } from "./clock.ts";
-import type { Custody } from "./custody.ts";
+import type { Custody, HeldCopy, Signer } from "./custody.ts";
 import type { Blob } from "./inbox.ts";
 import type { LiveLimits } from "./limits.ts";
 import type { PreExecution, PreExecutor } from "./pre-executor.ts";
@@ -63,6 +63,8 @@ export class World {
         return this.#options.transport.cancel(command.copy.node.id, command.copy.id);
       case "verify":
         return this.#verify(command.copy);
+      case "suspect":
+        return this.#suspect(command.suspicion.copy);
       case "preExecute":
         this.#waiting.push(command.transaction);
         return this.#preExecuteNext();
@@ -126,11 +128,12 @@ export class World {
     if (output.length > limits.maxOutputBytes || !isProof(proof)) return this.#fail(copy, node, "error");
     const bytes = encodeAnswer({ output, proof });
     const hash = sha256Hex(bytes);
+    const outputHash = sha256Hex(output);
     // Only bytes that can still matter go into the journal; the event itself is told in any case.
-    const blobs = custody.awaits(copy, node, hash) ? [{ hash, bytes }] : [];
+    const blobs = custody.awaits(copy, node, outputHash) ? [{ hash, bytes }] : [];
     const rules = registry.modelRules(custody.copy(copy)?.call.model ?? "");
     const value = rules === undefined ? undefined : outputNumber(rules.output, output);
-    const answered = { kind: "copy-answered", copy, node, outputHash: sha256Hex(output), answerHash: hash } as const;
+    const answered = { kind: "copy-answered", copy, node, outputHash, answerHash: hash } as const;
     message(value === undefined ? answered : { ...answered, value }, blobs);
   }
 
@@ -158,15 +161,49 @@ export class World {
     });
   }
 
+  /** Finds out whether a node signed both of the answers that came under its name; what cannot be judged is not signed. */
+  #suspect(copy: number): void {
+    const { custody, reply } = this.#options;
+    const suspicion = custody.suspicion(copy);
+    if (suspicion === undefined) return reply({ kind: "suspicion-judged", copy, signed: false });
+    const { held, secondAnswerHash } = suspicion;
+    this.#judgeSignature(held, held.answerHash, (firstSigned) => {
+      if (!firstSigned) return reply({ kind: "suspicion-judged", copy, signed: false });
+      this.#judgeSignature(held, secondAnswerHash, (signed) => reply({ kind: "suspicion-judged", copy, signed }));
+    });
+  }
+
+  #judgeSignature(held: HeldCopy, answerHash: string, done: (signed: boolean) => void): void {
+    const { chainId, clock, custody, registry, verifier } = this.#options;
+    const { node, nonce, txHash, callIndex, call, signer } = held;
+    const answer = custody.answer(answerHash);
+    const race = { tx: { hash: txHash }, callIndex, call };
+    const outputHash = answer === undefined ? "" : sha256Hex(answer.output);
+    const check = {
+      chainId,
+      copy: { node: { id: node }, nonce, outputHash, race },
+      answer,
+      registered: this.#registrationOf(node, signer),
+      model: registry.modelRules(call.model),
+      input: undefined,
+      atMs: Math.floor(clock.nowUs() / 1000),
+      isWanted: () => true,
+      signatureOnly: true,
+    } as const;
+    verifier.check(check, ({ accepted }) => done(accepted));
+  }
+
   /** How the copy's node was registered when it got the copy. */
   #registered(copy: CopyView): Registration | undefined {
+    const signer = this.#options.custody.copy(copy.id)?.signer;
+    return signer === undefined ? undefined : this.#registrationOf(copy.node.id, signer);
+  }
+
+  #registrationOf(node: string, { key, attestation }: Signer): Registration {
     const { chainId, custody, epochs } = this.#options;
-    const signer = custody.copy(copy.id)?.signer;
-    if (signer === undefined) return undefined;
-    const { key, attestation } = signer;
     const document = attestation && custody.document(attestation.hash);
     if (attestation === undefined || document === undefined) return { key, attestation: undefined };
-    const nonce = registrationNonce({ chainId, node: copy.node.id, epochSeed: epochs.seed(attestation.epoch) });
+    const nonce = registrationNonce({ chainId, node, epochSeed: epochs.seed(attestation.epoch) });
     return { key, attestation: { document, nonce } };
   }
 

@@ -6,7 +6,6 @@ import type { ModelRules } from "./model-rules.ts";
 import { registrationNonce } from "./nitro/attestation.ts";
 import { statementOf } from "./receipt.ts";
 import { readRegistryLines } from "./registry-lines.ts";
-import { encodeStatement } from "./statement.ts";
 import { StageRunner } from "./stage-runner.ts";
 
 /** What a piece of evidence is judged by beyond itself. */
@@ -60,13 +59,9 @@ function isSigned(
   { output, proof }: EquivocationEvidence["first"],
   { chainId, registered, model, run }: EvidenceCheck,
 ): boolean {
-  if (proof.kind !== evidence.mode) return false;
   const bytes = new Uint8Array(Buffer.from(output, "base64"));
   const statement = statementOf({ chainId, ...evidence }, { ...evidence, outputHash: sha256Hex(bytes) });
-  if (proof.kind === "tee") {
-    const atMs = Math.floor(evidence.atUs / 1000);
-    return judgeProof({ statement, registered, proof, output: bytes, input: undefined, model, atMs }, run) === "valid";
-  }
-  const { signature } = proof;
-  return run({ kind: "signature", key: registered.key, message: encodeStatement(statement), signature }).ok;
+  const atMs = Math.floor(evidence.atUs / 1000);
+  const asked = { statement, registered, proof, model, atMs, signatureOnly: true } as const;
+  return judgeProof({ ...asked, output: bytes, input: undefined }, run) === "valid";
 }

@@ -35,7 +35,7 @@ const EQUIVOCATION_FIELDS = {
   node: Name,
   nodeKey: Hash,
   nonce: Uint,
-  /** When the second answer came, microseconds. */
+  /** When both were found to be signed, microseconds. */
   atUs: Uint,
   first: AnswerSchema,
   second: AnswerSchema,

@@ -6,13 +6,14 @@ import type { EquivocationEvidence } from "./evidence.ts";
 import { isEquivocation } from "./evidence-check.ts";
 import type { ProofFault, ProofParts, Registration } from "./judge.ts";
 import { judgeProof } from "./judge.ts";
-import type { ModelRules } from "./model-rules.ts";
+import type { ModelRules, ZkmlRules } from "./model-rules.ts";
 import { registrationNonce } from "./nitro/attestation.ts";
 import { RootError } from "./nitro/roots.ts";
 import { readRegistryLines } from "./registry-lines.ts";
 import type { RegistryEntry } from "./registry-log.ts";
 import { modelsDigest } from "./registry-log.ts";
 import { StageRunner } from "./stage-runner.ts";
+import { setupOf } from "./zkml/setup.ts";
 
 /** A node's terms, and the span of time in which they were in force: up to and at `untilUs`. */
 export interface NodeRegistration {
@@ -51,6 +52,8 @@ export class RegistryView {
   readonly revealed = new Map<number, Told>();
   /** Proofs judged under the attestation of an enclave emulator, which protects nothing. */
   emulated = 0;
+  /** Zero-knowledge proofs that held, by where their verification keys say that they come from. */
+  readonly setups = new Map<string, number>();
   readonly #nodes = new Map<string, NodeRegistration[]>();
   readonly #documents = new Map<string, Uint8Array>();
   readonly #epochs = new Map<number, string>();
@@ -133,6 +136,7 @@ export class RegistryView {
     return judgeProof({ ...parts, model, atMs: Math.floor(atUs / 1000) }, (stage) => {
       const outcome = runner.run(stage);
       if (outcome.ok && outcome.enclave?.emulated === true) this.emulated++;
+      if (outcome.ok && stage.kind === "zk") this.#countSetup(stage.rules);
       return outcome;
     });
   }
@@ -146,6 +150,11 @@ export class RegistryView {
       model: models.get(evidence.model),
       run: (stage) => runner.run(stage),
     });
+  }
+
+  #countSetup(rules: ZkmlRules): void {
+    const setup = setupOf(rules);
+    this.setups.set(setup, (this.setups.get(setup) ?? 0) + 1);
   }
 
   #rulesAt(atUs: number): RulesVersion {

@@ -5,8 +5,8 @@ import type { ZkmlRules } from "./model-rules.ts";
 import { AttestationVerifier, DEFAULT_ATTESTATION_LIMITS } from "./nitro/attestation.ts";
 import { LruMap } from "./nitro/lru-map.ts";
 import { bytesOf, PASSED, runSignature } from "./signature-stage.ts";
-import { groth16 } from "./zkml/groth16.ts";
 import { isKeyFault, type PreparedKey, type ProofSystem } from "./zkml/proof-system.ts";
+import { proofSystem } from "./zkml/proof-systems.ts";
 
 /** Whom attestations may come from. Plain data, so that it can be handed to a worker. */
 export interface Trust {
@@ -20,9 +20,6 @@ export interface Trust {
 export function trustIn(roots: readonly { readonly pem: string; readonly emulator: boolean }[]): Trust {
   return { roots: roots.map(({ pem }) => pem), allowEmulator: roots.some(({ emulator }) => emulator) };
 }
-
-/** The proof systems that are known. Another one is another file, and a line here. */
-const PROOF_SYSTEMS: readonly ProofSystem[] = [groth16];
 
 /** Prepared keys: some hundred kilobytes each. */
 const MAX_PREPARED_KEYS = 64;
@@ -50,6 +47,12 @@ export class StageRunner {
       default:
         return unreachable(stage);
     }
+  }
+
+  /** Has the key ready, and the code that uses it, before the first proof comes. Of a key that cannot be used nothing is said. */
+  prepare(rules: ZkmlRules): void {
+    const prepared = this.#prepared(rules);
+    prepared?.system.warmUp(prepared.key);
   }
 
   #attest({ document, check }: AttestationStage): StageOutcome {
@@ -84,7 +87,7 @@ interface Prepared {
 
 /** `undefined` for a key that is not what its hash says, of an unknown system, or not usable. */
 function prepare({ system: name, verificationKey, keyHash }: ZkmlRules): Prepared | undefined {
-  const system = PROOF_SYSTEMS.find((one) => one.name === name);
+  const system = proofSystem(name);
   if (system === undefined || sha256Hex(Buffer.from(verificationKey)) !== keyHash) return undefined;
   const key = system.prepare(parsed(verificationKey));
   return isKeyFault(key) ? undefined : { system, key };

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { sha256Hex } from "../proofs/digest.ts";
 import type { ModelRules, ZkmlRules } from "../proofs/model-rules.ts";
 import { readRoot, RootError } from "../proofs/nitro/roots.ts";
+import { isKeyFault } from "../proofs/zkml/proof-system.ts";
 import type { RegisteredModel, RegisteredRoot } from "./registry.ts";
 import { Registry } from "./registry.ts";
 import { REGISTRY_LIMITS } from "./registry-limits.ts";
@@ -66,16 +67,25 @@ async function modelOf(id: string, section: ModelSection, files: NamedFiles): Pr
 async function zkmlOf(id: string, zkml: NonNullable<ModelSection["zkml"]>, files: NamedFiles): Promise<ZkmlRules> {
   const path = ["models", id, "zkml", "verificationKey"];
   const verificationKey = await files.text(path, zkml.verificationKey);
-  if (!isJson(verificationKey)) files.trouble(path, "names a file that is no JSON");
+  const key = parsed(verificationKey);
+  if (key === undefined) files.trouble(path, "names a file that is no JSON");
+  // Only here, since most registries have no such model, and curves take a while to load.
+  const { PROOF_SYSTEM_NAMES, proofSystem } = await import("../proofs/zkml/proof-systems.ts");
+  const system = proofSystem(zkml.system);
+  const known = `must be a proof system that is known (${PROOF_SYSTEM_NAMES.join(", ")}); it is ${zkml.system}`;
+  if (system === undefined) files.trouble(["models", id, "zkml", "system"], known);
+  const prepared = key === undefined ? undefined : system?.prepare(key);
+  if (prepared !== undefined && isKeyFault(prepared)) {
+    files.trouble(path, `names a file that is no key of ${zkml.system}: ${prepared.message}`);
+  }
   return { system: zkml.system, verificationKey, keyHash: sha256Hex(Buffer.from(verificationKey)) };
 }
 
-function isJson(text: string): boolean {
+function parsed(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

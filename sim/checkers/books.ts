@@ -49,6 +49,8 @@ export interface CopyRecord {
   readonly txId: number;
   readonly callIndex: number;
   readonly digest: string;
+  /** `model/mode`. */
+  readonly queue: string;
   readonly speculative: boolean;
   readonly launchedUs: number;
   readonly leaseUs: number;
@@ -249,6 +251,7 @@ export class Books {
       txId: view.race.tx.id,
       callIndex: view.race.callIndex,
       digest: view.race.call.digest,
+      queue: `${view.race.call.model}/${view.race.call.mode}`,
       speculative: view.speculative,
       launchedUs: view.launchedUs,
       leaseUs: view.leaseUs,

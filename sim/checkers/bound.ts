@@ -1,13 +1,18 @@
-import type { CopyView } from "../../scheduler/engine/commands.ts";
+import type { CopyView, Equivocation } from "../../scheduler/engine/commands.ts";
 import type { Books } from "./books.ts";
 import type { Checker, Report } from "./checker.ts";
 
 /**
  * P3: an answer counts for its own assignment only. What goes to the verifier and what wins was said by the copy's own node
- * for that copy; no nonce is assigned twice, no handle given out twice; evidence against a node is what that node said.
+ * for that copy; no nonce is assigned twice, no handle given out twice; evidence against a node is two
+ * different outputs that it said for one copy, once both were found to be signed by it, and what is found to be so is evidence.
  */
 export function bound(books: Books, report: Report): Checker {
   const nonces = new Map<number, number>();
+  const suspected = new Set<number>();
+  /** The copy of which this step's event says that its node signed two answers. */
+  let convicted: number | undefined;
+  let accused: string | undefined;
 
   function dispatched(copy: CopyView): void {
     const holder = nonces.get(copy.nonce);
@@ -27,8 +32,26 @@ export function bound(books: Books, report: Report): Checker {
     return answers.some((answer) => answer.answerHash === answerHash && answer.outputHash === outputHash);
   }
 
+  function evidence({ copy, node, firstAnswerHash, secondAnswerHash }: Equivocation): void {
+    accused = node;
+    const record = books.copies.get(copy);
+    const outputs = [firstAnswerHash, secondAnswerHash].map(
+      (hash) => record?.answers.find(({ answerHash }) => answerHash === hash)?.outputHash,
+    );
+    const holds = record?.node === node && !outputs.includes(undefined) && outputs[0] !== outputs[1];
+    if (!holds) report(`evidence against ${node} on copy ${copy} that does not hold`);
+    if (convicted !== copy) report(`evidence against ${node} on copy ${copy}, of which nobody knows who signed it`);
+    if (convicted === copy) convicted = undefined;
+  }
+
   return {
     promise: "P3",
+    event(event) {
+      const isSigned = event.kind === "suspicion-judged" && event.signed && suspected.has(event.copy);
+      convicted = isSigned ? event.copy : undefined;
+      accused = undefined;
+      if (event.kind === "suspicion-judged") suspected.delete(event.copy);
+    },
     command(command) {
       if (command.kind === "dispatch") dispatched(command.copy);
       else if (command.kind === "verify") {
@@ -40,14 +63,15 @@ export function bound(books: Books, report: Report): Checker {
           if (!saidByItsNode(copy, answerHash, outputHash))
             report(`copy ${copy} counts with an answer that its node never gave`);
         }
-      } else if (command.kind === "evidence") {
-        const { copy, node, firstAnswerHash, secondAnswerHash } = command.evidence;
-        const record = books.copies.get(copy);
-        const said = new Set(record?.answers.map(({ answerHash }) => answerHash));
-        const holds = record?.node === node && said.has(firstAnswerHash) && said.has(secondAnswerHash);
-        if (!holds || firstAnswerHash === secondAnswerHash)
-          report(`evidence against ${node} on copy ${copy} that does not hold`);
+      } else if (command.kind === "suspect") suspected.add(command.suspicion.copy);
+      else if (command.kind === "evidence") evidence(command.evidence);
+      else if (command.kind === "alarm" && command.alarm.kind === "node-quarantined") {
+        const { node, reason } = command.alarm;
+        if (reason === "equivocation" && node !== accused) report(`${node} rests for equivocation without evidence`);
       }
+    },
+    stepped() {
+      if (convicted !== undefined) report(`copy ${convicted} has two signed answers, and nobody is told`);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
+import type { AgreedBudget } from "./work-budget.ts";
 
 /** The numbered promises of the design, and `sound` for what every engine owes anyway: no failed assertion, no runaway. */
 export type PromiseName =
@@ -28,8 +29,8 @@ export interface Violation {
 
 /** What was agreed with the engine, as far as a promise can only be judged with it. Never read from the engine itself. */
 export interface Agreement {
-  /** Microseconds of speculative work allowed from the start, and per microsecond of primary work; `undefined`: no bound. */
-  readonly budget: { readonly burstUs: number; readonly ratio: number } | undefined;
+  /** Microseconds of speculative work allowed at once, and per microsecond of primary work; `undefined`: no bound. */
+  readonly budget: AgreedBudget | undefined;
   readonly maxPending: number;
   readonly maxPendingPerSender: number;
   readonly maxCallsPerTransaction: number;
@@ -38,6 +39,18 @@ export interface Agreement {
   readonly maxReorgDepth: number;
   /** Blocks after its own in which a result of mode `optimistic` can be challenged. */
   readonly challengeBlocks: number;
+  /** Whether a proof holds, whatever the verifier said of it; left out where proofs are not told apart. */
+  readonly isGenuine?: (
+    copy: AnsweredAssignment,
+    answer: { readonly outputHash: string; readonly answerHash: string },
+  ) => boolean;
+}
+
+/** An assignment, as far as a proof is bound to it. */
+export interface AnsweredAssignment {
+  readonly id: number;
+  readonly nonce: number;
+  readonly node: string;
 }
 
 /**

@@ -33,7 +33,7 @@ export class Audit {
     this.#checkers = [
       oneWinner(books, as("P1")),
       resumed(books, as("P1")),
-      verified(books, as("P2")),
+      verified(books, agreement, as("P2")),
       bound(books, as("P3")),
       errorsCostNodes(books, agreement, as("P4")),
       money(books, agreement, as("P5")),

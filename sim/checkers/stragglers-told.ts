@@ -9,6 +9,8 @@ import type { Checker, Report } from "./checker.ts";
  */
 export function stragglersTold(books: Books, report: Report): Checker {
   const decidedRaces = new Set<number>();
+  /** Of a challenge that has an answer: no decision tells of it, but the verdict on it is heard. */
+  let answeredRace: number | undefined;
   const leftTransactions = new Set<number>();
   const endedChallenges: ChallengeOutcome[] = [];
   /** Races by transaction. */
@@ -24,7 +26,9 @@ export function stragglersTold(books: Books, report: Report): Checker {
 
   return {
     promise: "P9",
-    event() {
+    event(event) {
+      const judged = event.kind === "verdict" && event.accepted ? books.copies.get(event.copy) : undefined;
+      answeredRace = judged?.challenge === true ? judged.race : undefined;
       decidedRaces.clear();
       leftTransactions.clear();
       endedChallenges.length = 0;
@@ -48,7 +52,9 @@ export function stragglersTold(books: Books, report: Report): Checker {
       }
     },
     stepped() {
-      for (const [copy, race] of outrun) if (!decidedRaces.has(race)) report(`copy ${copy} was outrun by nobody`);
+      for (const [copy, race] of outrun) {
+        if (!decidedRaces.has(race) && race !== answeredRace) report(`copy ${copy} was outrun by nobody`);
+      }
       for (const race of decidedRaces) untold(books.races.get(race) ?? [], "its race was decided");
       for (const { txHash, callIndex } of endedChallenges) {
         const ended = [...books.copies.values()].filter(

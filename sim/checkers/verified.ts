@@ -1,14 +1,21 @@
 import type { CallResult, ChallengeOutcome, Support, TransactionView } from "../../scheduler/engine/commands.ts";
 import type { Books, CopyRecord } from "./books.ts";
-import type { Checker, Report } from "./checker.ts";
+import type { Agreement, Checker, Report } from "./checker.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 
 /**
  * P2: verified or absent. A decision's copy had an accepted verdict on that very answer before, and so had each that it names
  * as a supporter; together they are what the call's conflict rule asks for. Each call of a sealed transaction carries the
- * decided result and no other. The outcome of a challenge follows from accepted answers of as many other operators.
+ * decided result and no other. The outcome of a challenge follows from accepted answers of as many other operators. And what the
+ * verifier accepted was worth it, where that can be known without asking it.
  */
-export function verified(books: Books, report: Report): Checker {
+export function verified(books: Books, agreement: Agreement, report: Report): Checker {
+  function genuine(copy: CopyRecord): void {
+    const answer = copy.verified;
+    if (answer !== undefined && agreement.isGenuine?.(copy, answer) === false)
+      report(`copy ${copy.id} counts with a proof that does not hold: the verifier is no verifier`);
+  }
+
   function decided(result: CallResult): void {
     const copy = books.copies.get(result.copy);
     if (copy === undefined) return report(`copy ${result.copy} won without being dispatched`);
@@ -16,6 +23,7 @@ export function verified(books: Books, report: Report): Checker {
     if (copy.verified.answerHash !== result.answerHash || copy.verified.outputHash !== result.outputHash) {
       report(`copy ${result.copy} won with another answer than the verified one`);
     }
+    genuine(copy);
     if (copy.node !== result.node || copy.nonce !== result.nonce) {
       report(`the decision names another node or nonce than copy ${result.copy} has`);
     }
@@ -33,6 +41,7 @@ export function verified(books: Books, report: Report): Checker {
   function accepted({ copy: id, node, outputHash }: Support, txHash: string, callIndex: number) {
     const copy = books.copies.get(id);
     const holds = copy?.verified?.outputHash === outputHash && copy.node === node;
+    if (holds) genuine(copy);
     if (holds && copy.txHash === txHash && copy.callIndex === callIndex) return copy;
     report(`copy ${id} counts for ${txHash}/${callIndex} without an accepted verdict on that answer`);
     return undefined;

@@ -30,7 +30,7 @@ export class Crew {
       result: (asked: Asked, result: ReplicationResult): void => this.#settle(asked, result),
       endless: (asked: Asked): void => this.#settle(asked, "endless"),
     };
-    this.#running = runTasks(this.#queue(), options, delivery)
+    this.#running = runTasks(this.#queue(), options, delivery, () => {})
       .then(
         () => new CrewStopped("the work was stopped"),
         (error: unknown) => error,

@@ -1,5 +1,5 @@
-import type { Kind, KindsField } from "./fields.ts";
-import { durationMs, factor, number, shape, value, variation } from "./field-makers.ts";
+import type { Kind, KindsField } from "../../scheduler/fields/fields.ts";
+import { durationMs, factor, number, shape, value, variation } from "../../scheduler/fields/field-makers.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { ServiceSpec } from "./types.ts";
 

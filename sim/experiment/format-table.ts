@@ -1,5 +1,5 @@
-import type { Field, Fields } from "./fields.ts";
-import { allowed } from "./fields.ts";
+import type { Field, Fields } from "../../scheduler/fields/fields.ts";
+import { allowed } from "../../scheduler/fields/fields.ts";
 
 /** The keys of an experiment file as a Markdown table, written from the fields that the parser checks. */
 export function formatTable(fields: Fields): string {

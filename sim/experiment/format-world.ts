@@ -1,5 +1,14 @@
-import type { Fields, SectionField } from "./fields.ts";
-import { factor, integer, momentS, number, optional, probability, seconds, value } from "./field-makers.ts";
+import type { Fields, SectionField } from "../../scheduler/fields/fields.ts";
+import {
+  factor,
+  integer,
+  momentS,
+  number,
+  optional,
+  probability,
+  seconds,
+  value,
+} from "../../scheduler/fields/field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 

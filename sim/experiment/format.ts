@@ -1,10 +1,7 @@
-import { DEFAULTS } from "../../policies/defaults.ts";
-import { type Parameter, POLICY_KINDS } from "../../policies/parameters.ts";
-import type { PlacementSpec } from "../../policies/placement.ts";
-import type { LeafSpec } from "../../policies/policy.ts";
+import { BUDGET, PLACEMENTS, POLICIES } from "../../policies/format.ts";
 import { MODES } from "../../scheduler/shared/vocabulary.ts";
-import type { Field, Fields, Kind } from "./fields.ts";
-import { durationMs, integer, number, ratePerS, value, variation } from "./field-makers.ts";
+import type { Fields, Kind } from "../../scheduler/fields/fields.ts";
+import { durationMs, integer, number, ratePerS, value, variation } from "../../scheduler/fields/field-makers.ts";
 import { SERVICE } from "./format-service.ts";
 import { BLOCKS, FLEET, NETWORK, VERIFICATION } from "./format-world.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
@@ -36,30 +33,6 @@ const ARRIVALS: { readonly [K in ArrivalSpec["kind"]]: Kind } = {
       speedup: number("2 lets the trace run twice as fast", { above: 0, atMost: 1_000_000, absent: value(1) }),
     },
   },
-};
-
-/** A policy is named with the parameters that are not to be as documented; the simplest ones are written out. */
-const WRITTEN_OUT: ReadonlySet<string> = new Set<LeafSpec["kind"]>(["fixed", "hedge"]);
-
-const POLICIES: Readonly<Record<string, Kind>> = Object.fromEntries(
-  Object.entries(POLICY_KINDS).map(([kind, { means, parameters, oneOf }]) => {
-    const usual: object = oneOf !== undefined || WRITTEN_OUT.has(kind) ? {} : DEFAULTS[kind as LeafSpec["kind"]];
-    const fields = Object.entries(parameters).map(([key, parameter]) => [key, fieldOf(parameter, usual, key)] as const);
-    return [kind, { means, fields: Object.fromEntries(fields), ...(oneOf === undefined ? {} : { oneOf }) }];
-  }),
-);
-
-function fieldOf(parameter: Parameter, usual: object, key: string): Field {
-  const plain = (usual as Readonly<Record<string, number | string | undefined>>)[key];
-  const absent = plain === undefined ? {} : { absent: value(plain) };
-  if (parameter.type === "number") return { ...parameter, ...absent };
-  const { means, maxLength } = parameter;
-  return { type: "name", means, maxLength, ...absent };
-}
-
-const PLACEMENTS: { readonly [K in PlacementSpec["kind"]]: Kind } = {
-  random: { means: "distinct nodes, uniformly", fields: {} },
-  "least-loaded": { means: "the least loaded node, ties at random", fields: {} },
 };
 
 /** Every key of an experiment file except `variants` and `sweep`, in the order of the docs. */
@@ -106,14 +79,5 @@ export const EXPERIMENT_FIELDS: Fields = {
     means: "on which node",
     absent: { derived: "`random`" },
   },
-  budget: {
-    type: "section",
-    word: "unlimited",
-    means: "of speculative work: burstMs + ratio × primary work",
-    absent: value("unlimited"),
-    fields: {
-      ratio: number("speculative per primary machine-time", { atLeast: 0, atMost: 1_000 }),
-      burstMs: number("machine-time granted at the start", { atLeast: 0, atMost: MAX_MS }),
-    },
-  },
+  budget: { ...BUDGET, absent: value("unlimited") },
 };

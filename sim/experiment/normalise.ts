@@ -1,7 +1,7 @@
-import type { Place } from "./check.ts";
-import { inside, trouble } from "./check.ts";
-import type { Plain, PlainSection } from "./fields.ts";
-import { isSection } from "./fields.ts";
+import type { Place } from "../../scheduler/files/check.ts";
+import { inside, trouble } from "../../scheduler/files/check.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import { lognormalFromMeanAndP95, lognormalFromMedianAndP95 } from "./lognormal.ts";
 import type { Experiment, FleetSpec, NodeClassSpec, ServiceSpec } from "./types.ts";
 
@@ -10,17 +10,22 @@ export function normalise(checked: PlainSection, place: Place): Experiment | und
   const service = normaliseService(checked["service"] as PlainSection, inside(place, "service"));
   const fleet = normaliseFleet(checked["fleet"] as PlainSection, inside(place, "fleet"));
   if (service === undefined || fleet === undefined) return undefined;
-  const { deadlineMs, warmup, placement, jobs } = checked;
+  const { deadlineMs, warmup, placement, jobs, budget } = checked;
   const experiment = {
     ...checked,
     service,
     warmup: warmup ?? Math.ceil((jobs as number) / 10),
     deadlineMs: deadlineMs === "none" ? undefined : deadlineMs,
     placement: placement ?? { kind: "random" },
+    budget: isSection(budget) ? withoutNone(budget) : budget,
     fleet,
   };
   // The table of the format describes this type; the tests of the parser hold the two together.
   return experiment as unknown as Experiment;
+}
+
+function withoutNone(section: PlainSection): PlainSection {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== "none"));
 }
 
 function normaliseFleet(fleet: PlainSection, place: Place): FleetSpec | undefined {
@@ -55,7 +60,7 @@ function normaliseClass(one: PlainSection, place: Place): NodeClassSpec | undefi
 }
 
 /** Lognormals by mean and coefficient of variation, also within other services. */
-function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
+export function normaliseService(service: PlainSection, place: Place): ServiceSpec | undefined {
   if (service["kind"] === "lognormal") return normaliseLognormal(service, place);
   const inner: Record<string, Plain> = {};
   for (const key of ["of", "tokens"]) {

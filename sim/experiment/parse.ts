@@ -1,8 +1,8 @@
 import { readYaml } from "../../scheduler/files/yaml.ts";
-import type { Place, Trouble } from "./check.ts";
-import { checkFields, inside, trouble } from "./check.ts";
-import type { Plain, PlainSection } from "./fields.ts";
-import { isSection } from "./fields.ts";
+import type { Place, Trouble } from "../../scheduler/files/check.ts";
+import { checkFields, inside, trouble } from "../../scheduler/files/check.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import { EXPERIMENT_FIELDS } from "./format.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { relationTroubles } from "./relations.ts";

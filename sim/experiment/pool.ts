@@ -13,9 +13,11 @@ export interface Task {
   readonly limits?: RunLimits;
 }
 
-/** What a worker says: first that it is ready, then one report per task. */
+/** What a worker says: first that it is ready, then per task how far it is, if that takes long, and what came of it. */
 export type Report =
   | { readonly kind: "ready" }
+  /** `share`: of the counted jobs, from 0 to 1, how many are over. */
+  | { readonly kind: "under-way"; readonly share: number }
   | { readonly kind: "measured"; readonly result: ReplicationResult }
   /** `endless`: it reached a limit, and so says something of the experiment and nothing of us. */
   | { readonly kind: "failed"; readonly message: string; readonly endless: boolean };
@@ -53,11 +55,12 @@ export async function runTasks<T extends Task>(
   tasks: Iterable<T> | AsyncIterable<T>,
   { workers, signal }: PoolOptions,
   deliver: Delivery<T>,
+  onShare: (task: T, share: number) => void,
 ): Promise<"done" | "interrupted"> {
   const queue: TaskQueue<T> = Symbol.iterator in tasks ? tasks[Symbol.iterator]() : tasks[Symbol.asyncIterator]();
   const stop = new AbortController();
   const end = AbortSignal.any([signal, stop.signal]);
-  const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver));
+  const lines = Array.from({ length: workers }, () => workLine(queue, end, deliver, onShare));
   try {
     await Promise.all(lines);
   } catch (error) {
@@ -69,7 +72,12 @@ export async function runTasks<T extends Task>(
 }
 
 /** One worker, from its first task to its last. */
-async function workLine<T extends Task>(queue: TaskQueue<T>, signal: AbortSignal, deliver: Delivery<T>): Promise<void> {
+async function workLine<T extends Task>(
+  queue: TaskQueue<T>,
+  signal: AbortSignal,
+  deliver: Delivery<T>,
+  onShare: (task: T, share: number) => void,
+): Promise<void> {
   if (signal.aborted) return;
   const worker = new Worker(workerUrl());
   try {
@@ -79,7 +87,7 @@ async function workLine<T extends Task>(queue: TaskQueue<T>, signal: AbortSignal
     if (ready.kind === "failed") throw new ReplicationFailed(ready.message);
     for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
       const task = next.value;
-      const report = await ask(worker, task, signal);
+      const report = await ask(worker, task, signal, (share) => onShare(task, share));
       if (report === "interrupted") return;
       if (report.kind === "measured") deliver.result(task, report.result);
       else if (report.kind === "failed" && report.endless && deliver.endless) deliver.endless(task, report.message);
@@ -90,30 +98,38 @@ async function workLine<T extends Task>(queue: TaskQueue<T>, signal: AbortSignal
   }
 }
 
-function ask(worker: Worker, { experiment, replication, samples, limits }: Task, signal: AbortSignal) {
-  const report = reportOf(worker, signal);
+function ask(worker: Worker, task: Task, signal: AbortSignal, onShare: OnShare) {
+  const { experiment, replication, samples, limits } = task;
+  const report = reportOf(worker, signal, onShare);
   worker.postMessage({ experiment, replication, samples, ...(limits === undefined ? {} : { limits }) });
   return report;
 }
 
-/** What the worker says next. */
-function reportOf(worker: Worker, signal: AbortSignal): Promise<Report | "interrupted"> {
+type OnShare = (share: number) => void;
+type LastReport = Exclude<Report, { kind: "under-way" }> | "interrupted";
+
+/** What the worker says next, but for how far it is. */
+function reportOf(worker: Worker, signal: AbortSignal, onShare: OnShare = () => {}): Promise<LastReport> {
   if (signal.aborted) return Promise.resolve("interrupted");
   return new Promise((resolve) => {
-    const settle = (outcome: Report | "interrupted"): void => {
-      worker.off("message", settle).off("error", onError).off("exit", onExit);
+    const settle = (outcome: LastReport): void => {
+      worker.off("message", onMessage).off("error", onError).off("exit", onExit);
       signal.removeEventListener("abort", onAbort);
       resolve(outcome);
+    };
+    const onMessage = (report: Report): void => {
+      if (report.kind === "under-way") onShare(report.share);
+      else settle(report);
     };
     const onError = (error: unknown): void => settle(failure(String(error)));
     const onExit = (code: number): void => settle(failure(`the worker ended with code ${code}`));
     const onAbort = (): void => settle("interrupted");
-    worker.on("message", settle).on("error", onError).on("exit", onExit);
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
     signal.addEventListener("abort", onAbort);
   });
 }
 
-function failure(message: string): Report {
+function failure(message: string): LastReport {
   return { kind: "failed", message, endless: false };
 }
 

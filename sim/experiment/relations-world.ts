@@ -1,5 +1,5 @@
 import { DEFAULT_RACES } from "../../scheduler/engine/config.ts";
-import type { Trouble } from "./check.ts";
+import type { Trouble } from "../../scheduler/files/check.ts";
 import { losesCopies } from "./faults.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import type { Experiment } from "./types.ts";

@@ -1,6 +1,6 @@
 import { problemOf } from "../../policies/policy.ts";
 import type { Path } from "../../scheduler/files/yaml.ts";
-import type { Trouble } from "./check.ts";
+import type { Trouble } from "../../scheduler/files/check.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
 import { worldTroubles } from "./relations-world.ts";
 import type { Experiment, ServiceSpec } from "./types.ts";

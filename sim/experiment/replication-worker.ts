@@ -3,6 +3,7 @@ import { assert } from "../../scheduler/shared/assert.ts";
 import { UnusableFile } from "../kernel/csv.ts";
 import { simulate } from "../world/simulate.ts";
 import { SimulationLimit } from "../world/simulation-limit.ts";
+import { onlooker } from "./onlooker.ts";
 import type { Report, Task } from "./pool.ts";
 
 /** Runs the replications that it is given, one after the other, until it is terminated. */
@@ -13,8 +14,12 @@ port.on("message", (task: Task) => port.postMessage(report(task)));
 port.postMessage({ kind: "ready" } satisfies Report);
 
 function report({ experiment, replication, ...options }: Task): Report {
+  const onLook = onlooker(
+    () => performance.now(),
+    (share) => port?.postMessage({ kind: "under-way", share } satisfies Report),
+  );
   try {
-    return { kind: "measured", result: simulate(experiment, replication, options) };
+    return { kind: "measured", result: simulate(experiment, replication, { ...options, onLook }) };
   } catch (error) {
     return { kind: "failed", message: messageOf(error), endless: error instanceof SimulationLimit };
   }

@@ -8,7 +8,7 @@ import type { Experiment, ReplicationResult } from "./types.ts";
 export interface RunOptions extends PoolOptions {
   /** Races of the first replication that are kept in full. */
   readonly samples: number;
-  /** Called after each replication. */
+  /** Called after each replication, and with a part of one while it takes longer than a second or so. */
   readonly onProgress: (done: number, of: number) => void;
 }
 
@@ -53,6 +53,8 @@ export async function runInOrder(
   const gatherings = new Map<number, Gathering>();
   const total = experiments.reduce((sum, { replications }) => sum + replications, 0);
   let done = 0;
+  /** Of replications under way, how much is done. */
+  const shares = new Map<Part, number>();
 
   function* parts(): Iterable<Part> {
     for (const [index, experiment] of experiments.entries()) {
@@ -63,7 +65,9 @@ export async function runInOrder(
     }
   }
 
-  const receive = ({ index, experiment }: Part, result: ReplicationResult): void => {
+  const receive = (part: Part, result: ReplicationResult): void => {
+    const { index, experiment } = part;
+    shares.delete(part);
     const gathering = gatherings.get(index) as Gathering;
     gathering.results.push(result);
     onProgress(++done, total);
@@ -71,5 +75,11 @@ export async function runInOrder(
     gatherings.delete(index);
     deliver(index, measured(experiment, gathering.results, performance.now() - gathering.startedMs));
   };
-  return runTasks(parts(), pool, { result: receive });
+  return runTasks(parts(), pool, { result: receive }, (part, share) => {
+    shares.set(part, share);
+    onProgress(
+      [...shares.values()].reduce((sum, each) => sum + each, done),
+      total,
+    );
+  });
 }

@@ -1,10 +1,10 @@
 import type { Path } from "../../scheduler/files/yaml.ts";
-import type { Place } from "./check.ts";
-import { inside, trouble } from "./check.ts";
-import type { Plain, PlainSection } from "./fields.ts";
-import { isSection } from "./fields.ts";
+import type { Place } from "../../scheduler/files/check.ts";
+import { inside, trouble } from "../../scheduler/files/check.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import { EXPERIMENT_LIMITS } from "./limits.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../../scheduler/fields/nearest.ts";
 
 /** Changes to an experiment file: dotted paths such as `arrivals.ratePerS`, and what stands there instead. */
 export type Overrides = PlainSection;

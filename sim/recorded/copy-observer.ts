@@ -1,7 +1,8 @@
 import type { CopyView } from "../../scheduler/engine/commands.ts";
-import type { FailureReason } from "../../scheduler/shared/vocabulary.ts";
+import type { EngineEvent } from "../../scheduler/engine/events.ts";
+import type { FailureReason, Mode } from "../../scheduler/shared/vocabulary.ts";
 import { Heap } from "../../scheduler/shared/heap.ts";
-import { type CopyRecord, RECORDING_LIMITS, RecordingError, type Took } from "./recording.ts";
+import { type CopyRecord, RECORDING_LIMITS, RecordingError, type Verification } from "./recording.ts";
 
 /** A copy as far as it is known; what is missing is `undefined`. */
 interface ObservedCopy {
@@ -9,7 +10,7 @@ interface ObservedCopy {
   readonly callIndex: number;
   readonly node: string;
   readonly model: string;
-  readonly mode: string;
+  readonly mode: Mode;
   readonly tokensOut: number;
   readonly launchedUs: number;
   acceptedUs: number | undefined;
@@ -17,14 +18,18 @@ interface ObservedCopy {
   lastWordUs: number | undefined;
   end: CopyRecord["end"] | undefined;
   verdict: CopyRecord["verdict"];
+  outputHash: string | undefined;
+  value: number | undefined;
 }
+
+type Answered = Extract<EngineEvent, { kind: "copy-answered" }>;
 
 /** Follows copies from their dispatch to the last that was heard of them, Cancels and late words included. */
 export class CopyObserver {
   readonly #copies = new Map<number, ObservedCopy>();
-  readonly #verifications: Took[] = [];
+  readonly #verifications: Verification[] = [];
 
-  get verifications(): readonly Took[] {
+  get verifications(): readonly Verification[] {
     return this.#verifications;
   }
 
@@ -50,6 +55,8 @@ export class CopyObserver {
       lastWordUs: undefined,
       end: undefined,
       verdict: undefined,
+      outputHash: undefined,
+      value: undefined,
     });
   }
 
@@ -63,8 +70,11 @@ export class CopyObserver {
     if (copy !== undefined) copy.acceptedUs ??= atUs;
   }
 
-  answered(id: number, node: string, atUs: number): void {
-    this.#ended(id, node, "answered", atUs);
+  answered({ copy: id, node, outputHash, value }: Answered, atUs: number): void {
+    const copy = this.#ended(id, node, "answered", atUs);
+    if (copy === undefined) return;
+    copy.outputHash = outputHash;
+    copy.value = value;
   }
 
   failed(id: number, node: string, reason: FailureReason, atUs: number): void {
@@ -74,7 +84,7 @@ export class CopyObserver {
   verdict(id: number, accepted: boolean, reason: string, atUs: number): void {
     const copy = this.#copies.get(id);
     if (copy?.end !== "answered" || copy.lastWordUs === undefined) return;
-    this.#verifications.push({ atUs: copy.lastWordUs, us: atUs - copy.lastWordUs });
+    this.#verifications.push({ atUs: copy.lastWordUs, us: atUs - copy.lastWordUs, node: copy.node, mode: copy.mode });
     copy.verdict = { accepted, reason };
   }
 
@@ -94,11 +104,12 @@ export class CopyObserver {
     return copies.map((copy) => recordOf(copy, started.get(copy), endedUs));
   }
 
-  #ended(id: number, node: string, end: CopyRecord["end"], atUs: number): void {
+  #ended(id: number, node: string, end: CopyRecord["end"], atUs: number): ObservedCopy | undefined {
     const copy = this.#open(id, node);
-    if (copy === undefined) return;
+    if (copy === undefined) return undefined;
     copy.end = end;
     copy.lastWordUs = atUs;
+    return copy;
   }
 
   /** The copy, if this node may speak about it and has not said its last word. */

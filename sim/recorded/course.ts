@@ -9,17 +9,27 @@ export interface NamedCopy {
   readonly call: CallTerms;
 }
 
+/** A wait for the machine, in microseconds: on a node whose thread attends to messages, and on one whose thread computes. */
+export interface Wait {
+  readonly idleUs: number;
+  readonly computingUs: number;
+}
+
 /** What will become of a copy if nobody stops it. Times in microseconds. */
 export interface Course {
-  /** From dispatch to its arrival at the node. */
-  readonly thereUs: number;
-  /** From the node's saying that it took it to the scheduler's hearing so. */
-  readonly acceptedBackUs: number;
+  /** From dispatch to its arrival at the node, who says so at once, when no other copy is on its way there. */
+  readonly there: Wait;
+  /** From the arrival of the copy before it to its own, when that one is on its way. */
+  readonly behind: Wait;
   /** From a slot's being free to the end of the execution. */
   readonly runUs: number;
   readonly end: "answered" | "failed";
+  /** What it answers with, one after the other: the output that the model really gives, or another one. */
+  readonly outputs: readonly ("right" | "wrong")[];
   /** From the last word to the scheduler's hearing it. */
-  readonly endBackUs: number;
+  readonly endBack: Wait;
+  /** The node's thread computes all the while, and keeps other copies waiting. */
+  readonly computes: boolean;
   /** From there to the verdict. */
   readonly verificationUs: number;
   /** Why the verifier rejects the answer; `undefined` when it accepts. */

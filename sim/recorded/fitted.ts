@@ -1,7 +1,9 @@
 import { streamFor } from "../kernel/streams.ts";
-import type { Course, FleetBehaviour, Manner, NamedCopy } from "./course.ts";
+import type { Course, FleetBehaviour, Manner, NamedCopy, Wait } from "./course.ts";
 import { EndsOfCopies, type Run, shapeUs, type TokenShape, tokenShape } from "./durations.ts";
-import { type CopyRecord, type Recording, RecordingError } from "./recording.ts";
+import { waysThere } from "./machine-waits.ts";
+import { outputsOf, strayShares } from "./outputs.ts";
+import { type CopyRecord, type NodeTook, type Recording, RecordingError, type Took } from "./recording.ts";
 
 /** Ended copies that a node needs for an estimate of its own; with fewer it is taken for one like the others. */
 const ENOUGH_ENDED = 8;
@@ -34,9 +36,12 @@ class FittedFleet implements FleetBehaviour {
   readonly #byNode: ReadonlyMap<string, readonly CopyRecord[]>;
   readonly #manners = new Map<string, Manner>();
   readonly #fits = new Map<string, Fit>();
-  readonly #acceptedAfterUs: ReadonlyMap<string, readonly number[]>;
-  readonly #anyAcceptedAfterUs: readonly number[];
+  readonly #alone: Times;
+  readonly #behind: Times;
   readonly #rejections: ReadonlyMap<string, readonly (string | undefined)[]>;
+
+  readonly #verifications: ReadonlyMap<string, readonly Took[]>;
+  readonly #strayShares: ReadonlyMap<string, number>;
 
   constructor(recording: Recording, times: ReportTimes) {
     const { copies } = recording;
@@ -48,12 +53,12 @@ class FittedFleet implements FleetBehaviour {
     this.reportIntervalUs = times.reportIntervalUs;
     this.reportDelayUs = times.reportDelayUs;
     this.#recording = recording;
+    this.#verifications = Map.groupBy(recording.verifications, ({ mode }) => mode);
+    this.#strayShares = strayShares(copies, outputsOf(copies));
     this.#byNode = Map.groupBy(copies, ({ node }) => node);
-    const accepted = copies.filter((copy) => copy.acceptedUs !== undefined);
-    this.#acceptedAfterUs = new Map(
-      [...Map.groupBy(accepted, ({ node }) => node)].map(([node, own]) => [node, own.map(acceptedAfterUs)]),
-    );
-    this.#anyAcceptedAfterUs = accepted.map(acceptedAfterUs);
+    const { alone, behind } = waysThere(copies);
+    this.#alone = new Times(alone);
+    this.#behind = new Times(behind);
     const judged = copies.filter(({ verdict }) => verdict !== undefined);
     this.#rejections = new Map(
       [...Map.groupBy(judged, ({ node }) => node)].map(([node, own]) => [node, own.map(rejection)]),
@@ -83,17 +88,18 @@ class FittedFleet implements FleetBehaviour {
     const stream = streamFor(seed, ordinal, `${node}/${txHash}/${callIndex}`);
     const { shape, ends } = this.#fitOf(node, call.model, call.mode);
     const { ratio, failed } = ends.at(stream.unit());
-    const own = this.#acceptedAfterUs.get(node) ?? [];
     const rejections = this.#rejections.get(node) ?? [];
     return {
-      thereUs: drawn(own.length < ENOUGH_ENDED ? this.#anyAcceptedAfterUs : own, stream.unit()) ?? 0,
-      // What was measured lies between dispatch and accepted, and between accepted and the last word.
-      acceptedBackUs: 0,
-      endBackUs: 0,
+      there: always(this.#alone.us(node, stream.unit())),
+      behind: always(this.#behind.us(node, stream.unit())),
+      // What was measured lies between accepted and the last word.
+      endBack: always(0),
+      computes: false,
       runUs: Math.round(ratio * shapeUs(shape, call.tokensOut)),
       end: failed ? "failed" : "answered",
-      verificationUs: drawn(this.#recording.verifications, stream.unit())?.us ?? 0,
+      verificationUs: drawn(this.#verifications.get(call.mode) ?? [], stream.unit())?.us ?? 0,
       rejectedBecause: drawn(rejections, stream.unit()),
+      outputs: stream.unit() < (this.#strayShares.get(node) ?? 0) ? ["wrong"] : ["right"],
     };
   }
 
@@ -110,6 +116,11 @@ class FittedFleet implements FleetBehaviour {
     }
     return fit;
   }
+}
+
+/** What is measured of a node is measured with all that its thread does. */
+function always(us: number): Wait {
+  return { idleUs: us, computingUs: us };
 }
 
 function fitOf(copies: readonly CopyRecord[]): Fit {
@@ -130,12 +141,25 @@ function hasRun(copy: CopyRecord): boolean {
   return runOf(copy).some(({ end }) => end !== "stopped");
 }
 
-function acceptedAfterUs({ acceptedUs, launchedUs }: CopyRecord): number {
-  return Math.max(0, (acceptedUs as number) - launchedUs);
-}
-
 function rejection({ verdict }: CopyRecord): string | undefined {
   return verdict?.accepted === false ? verdict.reason : undefined;
+}
+
+/** Times of each node; of all, where too few are its own. */
+class Times {
+  readonly #all: readonly NodeTook[];
+  readonly #byNode: ReadonlyMap<string, readonly NodeTook[]>;
+
+  constructor(all: readonly NodeTook[]) {
+    this.#all = all;
+    this.#byNode = Map.groupBy(all, ({ node }) => node);
+  }
+
+  /** By `u`, 0 to 1; 0 when there are none. */
+  us(node: string, u: number): number {
+    const own = this.#byNode.get(node) ?? [];
+    return drawn(own.length < ENOUGH_ENDED ? this.#all : own, u)?.us ?? 0;
+  }
 }
 
 /** The value at `u` of equally likely ones; `undefined` when there are none. */

@@ -1,9 +1,11 @@
 import type { NodeTerms } from "../../scheduler/shared/vocabulary.ts";
-import type { Course, FleetBehaviour, Manner } from "./course.ts";
+import type { Course, FleetBehaviour, Manner, Wait } from "./course.ts";
 
 /** A copy at its node, or on the way there. */
 export interface PlacedCopy {
   readonly id: number;
+  /** Which call it answers. */
+  readonly call: string;
   readonly course: Course;
   readonly leaseUs: number;
   /** `undefined` until a slot was free for it. */
@@ -41,6 +43,8 @@ export class RecordedNode {
   readonly #here = new Map<number, PlacedCopy>();
   readonly #cancelledEarly = new Set<number>();
   #running = 0;
+  /** When each copy ends that its thread computes. */
+  readonly #computing = new Map<number, number>();
   #gone = false;
   /** Takes the report of a change back. */
   #changeReport: (() => void) | undefined;
@@ -54,6 +58,14 @@ export class RecordedNode {
 
   get warm(): readonly string[] {
     return this.#manner.warm;
+  }
+
+  /** How long something waits that comes to its thread now. */
+  waitUs({ idleUs, computingUs }: Wait): number {
+    if (this.#computing.size === 0) return idleUs;
+    // Once it has computed all, it attends to what waits.
+    const leftUs = Math.max(...this.#computing.values()) - this.#world.nowUs();
+    return Math.min(computingUs, leftUs + idleUs);
   }
 
   /** Reports once; from then on now and then. */
@@ -79,7 +91,7 @@ export class RecordedNode {
       // Whatever else becomes of it, it is not here any more then.
       this.#world.at(copy.leaseUs, () => this.#stop(copy.id));
     }
-    this.#world.say({ kind: "accepted", copy: copy.id }, copy.course.acceptedBackUs);
+    this.#world.say({ kind: "accepted", copy: copy.id }, 0);
     this.#queue.push(copy);
     this.#fillSlots();
   }
@@ -105,7 +117,9 @@ export class RecordedNode {
       if (copy === undefined) break;
       this.#running++;
       copy.state = "running";
-      copy.forget = this.#world.at(this.#world.nowUs() + copy.course.runUs, () => this.#finish(copy));
+      const endUs = this.#world.nowUs() + copy.course.runUs;
+      if (copy.course.computes) this.#computing.set(copy.id, endUs);
+      copy.forget = this.#world.at(endUs, () => this.#finish(copy));
     }
     this.#reportSoon();
   }
@@ -115,7 +129,7 @@ export class RecordedNode {
     if (copy.course.end === "failed") this.#end(copy, "error");
     else {
       copy.state = "over";
-      this.#world.say({ kind: "answered", copy }, copy.course.endBackUs);
+      this.#world.say({ kind: "answered", copy }, this.waitUs(copy.course.endBack));
     }
     this.#fillSlots();
   }
@@ -123,13 +137,14 @@ export class RecordedNode {
   #free(copy: PlacedCopy): void {
     this.#here.delete(copy.id);
     if (copy.state === "running") this.#running--;
+    this.#computing.delete(copy.id);
     const waiting = this.#queue.indexOf(copy);
     if (waiting >= 0) this.#queue.splice(waiting, 1);
   }
 
   #end(copy: PlacedCopy, reason: "error" | "overloaded" | "cancelled"): void {
     copy.state = "over";
-    this.#world.say({ kind: "failed", copy: copy.id, reason }, copy.course.endBackUs);
+    this.#world.say({ kind: "failed", copy: copy.id, reason }, this.waitUs(copy.course.endBack));
   }
 
   #reportSoon(): void {

@@ -1,10 +1,20 @@
+import type { SealedBlock } from "../../scheduler/engine/commands.ts";
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import { Engine } from "../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
 import { CopyObserver } from "./copy-observer.ts";
 import { OutcomeBook } from "./outcome.ts";
-import { type Given, type PreExecutionRecord, RECORDING_LIMITS, type Recording, RecordingError } from "./recording.ts";
+import { ReportObserver } from "./report-observer.ts";
+import { challengeable } from "./challenges.ts";
+import {
+  callKey,
+  type Given,
+  type PreExecutionRecord,
+  RECORDING_LIMITS,
+  type Recording,
+  RecordingError,
+} from "./recording.ts";
 
 /**
  * Makes a recording of a journal: steps a fresh production engine through its batches, so that each event is seen together
@@ -15,12 +25,14 @@ export class Observer {
   readonly #engine: Engine;
   readonly #recorder = new Recorder();
   readonly #copies = new CopyObserver();
+  readonly #reports = new ReportObserver();
   readonly #book = new OutcomeBook();
   readonly #given: Given[] = [];
   readonly #preExecutions = new Map<string, PreExecutionRecord[]>();
   /** Pre-executions under way, by transaction and round. */
   readonly #running = new Map<string, { readonly hash: string; readonly answered: number; readonly atUs: number }>();
   readonly #nodes = new Map<string, { warm: readonly string[]; reports: number }>();
+  readonly #sampled = new Map<string, boolean>();
   readonly #slots = new Map<string, number>();
   #startedUs: number | undefined;
   #endedUs = 0;
@@ -53,7 +65,9 @@ export class Observer {
       preExecutions: this.#preExecutions,
       copies: this.#copies.records(this.#slots, this.#endedUs),
       nodes: this.#nodes,
+      changeReports: this.#reports.changeReports,
       verifications: this.#copies.verifications,
+      sampled: this.#sampled,
       actual: this.#book.outcome(this.#engine),
     };
   }
@@ -71,6 +85,7 @@ export class Observer {
       case "deposited":
       case "withdrawn":
       case "state-changed":
+      case "bond-changed":
       case "block-opened":
       case "seal-requested":
       case "block-committed":
@@ -78,6 +93,9 @@ export class Observer {
       case "policy-changed":
         return this.#give({ atUs, event });
       case "node-reported":
+        // It was heard before its registration was through, and the engine did not know it.
+        if (!this.#slots.has(event.node)) return;
+        this.#reports.reported(event.node, atUs);
         this.#nodes.set(event.node, { warm: event.warm, reports: (this.#nodes.get(event.node)?.reports ?? 0) + 1 });
         return;
       case "calls-discovered":
@@ -87,20 +105,27 @@ export class Observer {
       case "pre-execution-failed":
         return this.#preExecuted(atUs, event, { kind: event.kind, reason: event.reason });
       case "copy-accepted":
+        this.#reports.changed(event.node, atUs);
+        return this.#copies.accepted(event.copy, event.node, atUs);
       case "copy-progressed":
         return this.#copies.accepted(event.copy, event.node, atUs);
       case "copy-answered":
-        return this.#copies.answered(event.copy, event.node, atUs);
+        this.#reports.changed(event.node, atUs);
+        return this.#copies.answered(event, atUs);
       case "copy-failed":
+        this.#reports.changed(event.node, atUs);
         return this.#copies.failed(event.copy, event.node, event.reason, atUs);
       case "verdict":
         return this.#copies.verdict(event.copy, event.accepted, event.reason, atUs);
       // The engine's own timer, and a process that came back: a run that is played has its own, and does not crash.
       case "woken":
       case "restarted":
-      case "bond-changed":
-      case "challenged":
       case "registry-changed":
+      case "suspicion-judged":
+        return;
+      // Whom the sample falls on depends on what was sealed: a run that is played asks again.
+      case "challenged":
+        this.#sampled.set(callKey(event.txHash, event.callIndex), true);
         return;
     }
   }
@@ -135,9 +160,17 @@ export class Observer {
     this.#preExecutions.set(hash, records);
   }
 
+  #sealed(block: SealedBlock): void {
+    for (const { txHash, callIndex } of challengeable(block)) {
+      const key = callKey(txHash, callIndex);
+      if (!this.#sampled.has(key)) this.#sampled.set(key, false);
+    }
+  }
+
   #commanded(atUs: number, command: Command): void {
     this.#book.note(command);
     if (command.kind === "dispatch") this.#copies.launched(command.copy, atUs);
+    else if (command.kind === "sealed") this.#sealed(command.block);
     else if (command.kind === "cancel") this.#copies.cancelled(command.copy.id, atUs);
     else if (command.kind === "preExecute") {
       const { id, round, hash, calls } = command.transaction;

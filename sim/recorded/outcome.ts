@@ -1,6 +1,6 @@
 import type { Engine } from "../../scheduler/engine/engine.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
-import type { CallTerms, Lane, TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
+import type { CallTerms, Lane, Mode, TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
 
 /** What came of a run, real or played. */
 export interface Outcome {
@@ -20,6 +20,7 @@ export interface DecidedJob {
   readonly txHash: string;
   readonly callIndex: number;
   readonly model: string;
+  readonly mode: Mode;
   readonly node: string;
   /** From the race's opening to its decision. */
   readonly latencyUs: number;
@@ -56,8 +57,8 @@ export class OutcomeBook {
 
   note(command: Command): void {
     if (command.kind === "decided") {
-      const { txHash, callIndex, model, node, openedUs, decidedUs } = command.result;
-      this.#jobs.push({ txHash, callIndex, model, node, latencyUs: decidedUs - openedUs });
+      const { txHash, callIndex, model, mode, node, openedUs, decidedUs } = command.result;
+      this.#jobs.push({ txHash, callIndex, model, mode, node, latencyUs: decidedUs - openedUs });
     } else if (command.kind === "rejected") {
       const standing = this.#standing.get(command.hash);
       // The same transaction again, while it is known, changes nothing.

@@ -1,6 +1,6 @@
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
-import type { CallTerms, TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
+import type { CallTerms, Mode, TransactionTerms } from "../../scheduler/shared/vocabulary.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What a live run left, sorted by what it says about: whom it served, on which clock, on which nodes, and what came of it. */
@@ -17,8 +17,12 @@ export interface Recording {
   readonly copies: readonly CopyRecord[];
   /** Models that each node last said to have loaded; a node that reported once, or never, is quiet. */
   readonly nodes: ReadonlyMap<string, { readonly warm: readonly string[]; readonly reports: number }>;
+  /** From a node's word that changes its load to its next report, where no such report was due already. In order. */
+  readonly changeReports: readonly NodeTook[];
   /** Answer in → verdict in, of each verdict, in order of the verdicts. */
-  readonly verifications: readonly Took[];
+  readonly verifications: readonly Verification[];
+  /** Sealed results that could be challenged, by `callKey`, and whether the secret sample fell on them. */
+  readonly sampled: ReadonlyMap<string, boolean>;
   /** What really happened. */
   readonly actual: Outcome;
 }
@@ -27,6 +31,21 @@ export interface Recording {
 export interface Took {
   readonly atUs: number;
   readonly us: number;
+}
+
+/** The same on one node. */
+export interface NodeTook extends Took {
+  readonly node: string;
+}
+
+/** A verdict's time; what is to be checked, and so how long it takes, is the mode's. */
+export interface Verification extends NodeTook {
+  readonly mode: Mode;
+}
+
+/** A call's name among all of a run. */
+export function callKey(txHash: string, callIndex: number): string {
+  return `${txHash}/${callIndex}`;
 }
 
 /** An event that is told again as it was. */
@@ -39,6 +58,7 @@ type Repeated = Extract<
       | "state-changed"
       | "node-joined"
       | "node-left"
+      | "bond-changed"
       | "block-opened"
       | "seal-requested"
       | "block-committed"
@@ -75,7 +95,7 @@ export interface CopyRecord {
   readonly callIndex: number;
   readonly node: string;
   readonly model: string;
-  readonly mode: string;
+  readonly mode: Mode;
   readonly tokensOut: number;
   readonly launchedUs: number;
   /** `undefined` when the node never said that it took it. */
@@ -93,6 +113,9 @@ export interface CopyRecord {
   readonly cancelled: boolean;
   /** What the verifier said of its answer; `undefined` when it was not asked, or nobody waited for it. */
   readonly verdict: { readonly accepted: boolean; readonly reason: string } | undefined;
+  /** Digest of its output, and the output as a number where its model says how to read one; `undefined` without an answer. */
+  readonly outputHash: string | undefined;
+  readonly value: number | undefined;
 }
 
 /** What a journal holds cannot be played; the message says why, and what to do. */
@@ -102,7 +125,7 @@ export class RecordingError extends Error {
 
 /** Limits of a recording, which is held in memory (P11). */
 export const RECORDING_LIMITS = {
-  /** A day of a busy scheduler; a copy's record is about 200 bytes. */
+  /** A day of a busy scheduler; a copy's record is about 300 bytes. */
   copies: 2_000_000,
   given: 2_000_000,
 } as const;

@@ -1,6 +1,7 @@
 import type { PolicySpec } from "../../policies/policy.ts";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type Estimate, estimate } from "../experiment/statistics.ts";
+import type { Mode } from "../../scheduler/shared/vocabulary.ts";
 import type { FleetBehaviour } from "./course.ts";
 import { ascending, ksDistance, quantile } from "./distance.ts";
 import type { Outcome } from "./outcome.ts";
@@ -42,8 +43,10 @@ export const RECORDED_METRICS = {
 export type RecordedMetric = keyof typeof RECORDED_METRICS;
 export const RECORDED_METRIC_NAMES = Object.keys(RECORDED_METRICS) as readonly RecordedMetric[];
 
-export function jobLatenciesMs({ jobs }: Outcome): number[] {
-  return jobs.map(({ latencyUs }) => latencyUs / 1_000);
+/** In milliseconds; of the jobs in one mode alone, where one is named. */
+export function jobLatenciesMs({ jobs }: Outcome, mode?: Mode): number[] {
+  const chosen = mode === undefined ? jobs : jobs.filter((job) => job.mode === mode);
+  return chosen.map(({ latencyUs }) => latencyUs / 1_000);
 }
 
 function jobPercentileMs(outcome: Outcome, p: number): number {
@@ -82,15 +85,29 @@ export interface Likeness {
    * replication, its distance is above `p95` once in twenty times. `undefined` with a single replication.
    */
   readonly byChance: { readonly p50: number; readonly p95: number } | undefined;
+  /**
+   * What share of transactions with calls was sealed on time, and between what bounds it would be in 19 of 20 further
+   * replications (Student's prediction interval). Latencies can be alike where these are not: when blocks themselves were late.
+   */
+  readonly onTime: { readonly real: number; readonly expected: readonly [low: number, high: number] | undefined };
 }
 
 /** Needs a replication. */
 export function likenessOf(actual: Outcome, outcomes: readonly Outcome[]): Likeness {
   assert(outcomes.length > 0, "a likeness needs replications");
-  const latencies = outcomes.map(jobLatenciesMs);
+  const latencies = outcomes.map((outcome) => jobLatenciesMs(outcome));
   const distance = ksDistance(jobLatenciesMs(actual), latencies.flat());
-  if (latencies.length === 1) return { distance, byChance: undefined };
+  const onTime = { real: RECORDED_METRICS.onTimeShare(actual), expected: predicted(outcomes, "onTimeShare") };
+  if (latencies.length === 1) return { distance, byChance: undefined, onTime };
   const chance = latencies.map((own, r) => ksDistance(own, latencies.filter((_, other) => other !== r).flat()));
   const sorted = ascending(chance.filter(Number.isFinite));
-  return { distance, byChance: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) } };
+  return { distance, byChance: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) }, onTime };
+}
+
+/** Where one more replication's value would lie with 95 % probability: the mean's interval, widened from n values to one. */
+function predicted(outcomes: readonly Outcome[], metric: RecordedMetric): readonly [number, number] | undefined {
+  const { mean, interval } = metricOver(outcomes, metric) ?? {};
+  if (mean === undefined || interval === undefined) return undefined;
+  const half = ((interval[1] - interval[0]) / 2) * Math.sqrt(outcomes.length + 1);
+  return [mean - half, mean + half];
 }

@@ -1,5 +1,5 @@
 import type { PolicySpec } from "../../policies/policy.ts";
-import type { CopyView, TransactionView } from "../../scheduler/engine/commands.ts";
+import type { CopyView, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
 import { Engine } from "../../scheduler/engine/engine.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
@@ -7,10 +7,12 @@ import { sha256Hex } from "../../scheduler/proofs/digest.ts";
 import { NEVER, type NodeTerms } from "../../scheduler/shared/vocabulary.ts";
 import { EventHeap } from "../kernel/event-heap.ts";
 import { streamFor } from "../kernel/streams.ts";
-import type { FleetBehaviour } from "./course.ts";
+import { challengeable, Sample } from "./challenges.ts";
+import type { Course, FleetBehaviour } from "./course.ts";
 import { type NodeWord, type PlacedCopy, RecordedNode } from "./nodes.ts";
 import { type Outcome, OutcomeBook } from "./outcome.ts";
-import type { Given, PreExecutionRecord, Recording } from "./recording.ts";
+import { type CallOutputs, outputsOf } from "./outputs.ts";
+import { callKey, type Given, type PreExecutionRecord, type Recording } from "./recording.ts";
 
 export interface PlayOptions {
   /** `recorded`: the one that was in force, with its changes. */
@@ -37,9 +39,8 @@ const WAKES = 2;
 
 interface Link {
   readonly node: RecordedNode;
-  /** Messages to and from a node keep their order. */
+  /** When the last copy arrives that was sent there. */
   lastThereUs: number;
-  lastBackUs: number;
 }
 
 class RecordedWorld {
@@ -56,6 +57,8 @@ class RecordedWorld {
   /** Copies of a call that a node took so far. */
   readonly #ordinals = new Map<string, number>();
   readonly #courses = new Map<number, PlacedCopy>();
+  readonly #outputs: ReadonlyMap<string, CallOutputs>;
+  readonly #sample: Sample;
   #nowUs = 0;
   #wakeUs = NEVER;
 
@@ -63,6 +66,8 @@ class RecordedWorld {
     const { config } = recording;
     this.#recording = recording;
     this.#options = options;
+    this.#outputs = outputsOf(recording.copies);
+    this.#sample = new Sample(recording, options.seed);
     const policy = options.policy === "recorded" ? config.policy : options.policy;
     const seed = Math.floor(streamFor(options.seed, 0, "engine").unit() * 2 ** 31);
     this.#engine = new Engine({ ...config, policy, seed });
@@ -159,8 +164,18 @@ class RecordedWorld {
         return this.#cancel(command.copy);
       case "verify":
         return this.#verify(command.copy);
+      case "sealed":
+        return this.#sealed(command.block);
       default:
         return;
+    }
+  }
+
+  /** The sampler speaks in the loop's next turn. */
+  #sealed(block: SealedBlock): void {
+    for (const sealed of challengeable(block)) {
+      if (this.#sample.fallsOn(sealed))
+        this.#at(this.#nowUs, HAPPENS, () => this.#tell({ kind: "challenged", ...sealed }));
     }
   }
 
@@ -181,7 +196,7 @@ class RecordedWorld {
       at: (us, act) => this.#at(us, HAPPENS, act),
       say: (word, backUs) => this.#say(link, terms.id, word, backUs),
     });
-    const link: Link = { node, lastThereUs: this.#nowUs, lastBackUs: this.#nowUs };
+    const link: Link = { node, lastThereUs: this.#nowUs };
     this.#links.set(terms.id, link);
     node.join();
   }
@@ -197,32 +212,33 @@ class RecordedWorld {
     const link = this.#links.get(node.id);
     if (link === undefined) return;
     const { callIndex, call } = race;
-    const key = `${node.id}/${race.tx.hash}/${callIndex}`;
+    const named = callKey(race.tx.hash, callIndex);
+    const key = `${node.id}/${named}`;
     const ordinal = this.#ordinals.get(key) ?? 0;
     this.#ordinals.set(key, ordinal + 1);
-    const named = { node: node.id, txHash: race.tx.hash, callIndex, ordinal, call };
-    const course = this.#options.fleet.course(named, this.#options.seed, this.#nowUs);
-    const copy: PlacedCopy = { id, course, leaseUs, state: "travelling", forget: () => undefined };
+    const name = { node: node.id, txHash: race.tx.hash, callIndex, ordinal, call };
+    const course = this.#options.fleet.course(name, this.#options.seed, this.#nowUs);
+    const copy: PlacedCopy = { id, call: named, course, leaseUs, state: "travelling", forget: () => undefined };
     this.#courses.set(id, copy);
-    this.#carry(link, course.thereUs, () => link.node.arrive(copy));
+    link.lastThereUs = this.#arrivalUs(link, course);
+    this.#at(link.lastThereUs, HAPPENS, () => link.node.arrive(copy));
   }
 
   #cancel({ id, node }: CopyView): void {
     const link = this.#links.get(node.id);
     const copy = this.#courses.get(id);
     if (link !== undefined && copy !== undefined) {
-      this.#carry(link, copy.course.thereUs, () => link.node.cancel(id));
+      this.#at(this.#arrivalUs(link, copy.course), HAPPENS, () => link.node.cancel(id));
     }
   }
 
-  #carry(link: Link, thereUs: number, arrive: () => void): void {
-    link.lastThereUs = Math.max(link.lastThereUs, this.#nowUs + thereUs);
-    this.#at(link.lastThereUs, HAPPENS, arrive);
+  /** Messages to a node keep their order, and wait for the same thing. */
+  #arrivalUs({ node, lastThereUs }: Link, { there, behind }: Course): number {
+    return lastThereUs > this.#nowUs ? lastThereUs + node.waitUs(behind) : this.#nowUs + node.waitUs(there);
   }
 
   #say(link: Link, node: string, word: NodeWord, backUs: number): void {
-    link.lastBackUs = Math.max(link.lastBackUs, this.#nowUs + backUs);
-    this.#at(link.lastBackUs, HAPPENS, () => {
+    this.#at(this.#nowUs + backUs, HAPPENS, () => {
       if (this.#links.get(node) === link) this.#hear(link, node, word);
     });
   }
@@ -231,10 +247,9 @@ class RecordedWorld {
     switch (word.kind) {
       case "accepted":
         return this.#tell({ kind: "copy-accepted", copy: word.copy, node });
-      case "answered": {
-        const outputHash = sha256Hex(Buffer.from(`${node}/${word.copy.id}`));
-        return this.#tell({ kind: "copy-answered", copy: word.copy.id, node, outputHash, answerHash: outputHash });
-      }
+      case "answered":
+        for (const output of word.copy.course.outputs) this.#answered(word.copy, node, output);
+        return;
       case "failed":
         return this.#tell({ kind: "copy-failed", copy: word.copy, node, reason: word.reason });
       case "reported": {
@@ -242,6 +257,16 @@ class RecordedWorld {
         return this.#tell({ kind: "node-reported", node, running, queued, warm: link.node.warm });
       }
     }
+  }
+
+  #answered({ id: copy, call }: PlacedCopy, node: string, output: "right" | "wrong"): void {
+    const outputHash = sha256Hex(Buffer.from(`${call}/${output}`));
+    // A proof is a node's own, and made for one assignment.
+    const answerHash = sha256Hex(Buffer.from(`${outputHash}/${node}/${copy}`));
+    // Only the rule `median` looks at it, and is allowed only where the model says how to read one.
+    const right = this.#outputs.get(call)?.value ?? 1;
+    const value = output === "right" ? right : -right || 1;
+    this.#tell({ kind: "copy-answered", copy, node, outputHash, answerHash, value });
   }
 
   #verify({ id }: CopyView): void {

@@ -1,5 +1,5 @@
-import type { Plain, PlainSection } from "../experiment/fields.ts";
-import { isSection } from "../experiment/fields.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 
 /** What some experiments have in common, and where they differ. */
 export interface Comparison {

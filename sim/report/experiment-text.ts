@@ -1,5 +1,5 @@
 import { Document, isCollection, isPair, isScalar, visit } from "yaml";
-import type { Plain, PlainSection } from "../experiment/fields.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
 import type { Sweep } from "./points.ts";
 
 /** An experiment file with which the sweep can be measured again: what the points share, and each point's own part. */

@@ -36,7 +36,7 @@ export function lede(sweep: Sweep, groups: readonly Group[], target: Target): Ma
     });
   const unit = short ? ` (${sweep.loadUnit})` : "";
   const rest = winners.size > 4 ? ", others at the rest" : "";
-  return html`Which one answers ${subject} depends on the load${unit}: ${listed}${rest}.`;
+  return html`Which policy answers ${subject} depends on the load${unit}: ${listed}${rest}.`;
 }
 
 /** The same load by load. */

@@ -1,5 +1,5 @@
-import type { Plain, PlainSection } from "../experiment/fields.ts";
-import { isSection } from "../experiment/fields.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
+import { isSection } from "../../scheduler/fields/fields.ts";
 import type { Metric, ResponseMetric } from "../experiment/result.ts";
 import type { PointRecord } from "../experiment/sweep.ts";
 import { compareExperiments } from "./dimensions.ts";

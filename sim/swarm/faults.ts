@@ -13,6 +13,8 @@ export const FAULT_KINDS = [
   "challenge",
   "bond-change",
   "equivocation",
+  "framed-node",
+  "proof-made-again",
   "stolen-answer",
   "answered-then-failed",
   // The network between the scheduler and its nodes.

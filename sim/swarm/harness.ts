@@ -96,6 +96,10 @@ class Harness {
       case "policy":
         if (this.#racing()) this.#system.faults.count("policy-change-mid-race");
         return this.#system.step({ kind: "policy-changed", policy: action.policy });
+      case "slowdown":
+        for (const index of this.#scenario.nodes.keys())
+          this.#system.world.nodeSlows(`n${index}`, this.#system.nowUs + action.ms * 1_000, action.factor);
+        return;
       case "spurious-wake":
         return this.#system.step({ kind: "woken" });
       case "block":
@@ -306,7 +310,7 @@ const PROBE: SubmitDraw = {
   reads: [],
 };
 
-const SMALL_RUN: PlayOptions = { keepTrace: true, checkReplay: false, probes: 0 };
+export const SMALL_RUN: PlayOptions = { keepTrace: true, checkReplay: false, probes: 0 };
 
 /** Plays one scenario on one kind of machine. */
 export function play(scenario: Scenario, maker: MachineMaker, options: PlayOptions = SMALL_RUN): Outcome {

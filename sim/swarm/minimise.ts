@@ -98,6 +98,12 @@ const QUIETER: readonly ((scenario: Scenario) => Scenario | undefined)[] = [
   (s) => (s.executorFaults === 0 ? undefined : { ...s, executorFaults: 0 }),
   (s) => (s.wakeLatenessMs === 0 ? undefined : { ...s, wakeLatenessMs: 0 }),
   (s) => (s.budget === undefined ? undefined : { ...s, budget: undefined }),
+  (s) => {
+    if (s.budget?.perClass === undefined && s.budget?.perSender === undefined) return undefined;
+    const { burstMs, ratio } = s.budget;
+    return { ...s, budget: { burstMs, ratio } };
+  },
   (s) => (s.policy.kind === "fixed" ? undefined : { ...s, policy: { kind: "fixed", copies: 1 } }),
+  (s) => (s.placement === "least-loaded" ? undefined : { ...s, placement: "least-loaded" }),
   (s) => (s.snapshots === 0 ? undefined : { ...s, snapshots: 0 }),
 ];

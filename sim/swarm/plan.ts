@@ -1,5 +1,6 @@
 import { DEFAULTS } from "../../policies/defaults.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { LeafSpec, PolicySpec } from "../../policies/policy.ts";
+import type { BudgetSpec } from "../../policies/work-budget.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import { drawer } from "./draw.ts";
 import type { Action, CallDraw, NodeDraw, Scenario, SubmitDraw, SubmitKind } from "./scenario.ts";
@@ -65,7 +66,8 @@ const TROUBLES: readonly ((dice: Dice, nodes: number) => Action)[] = [
   (dice) => ({ do: "failed-seal", maxTransactions: dice.between(1, 20) }),
   (dice) => ({ do: "revert", depth: dice.between(1, 6) }),
   (dice) => ({ do: "flood", count: dice.between(20, 120), draw: { ...submission(dice, "next"), ...rich(dice) } }),
-  (dice) => ({ do: "policy", policy: policy(dice) }),
+  (dice) => ({ do: "policy", policy: changed(dice) }),
+  (dice) => ({ do: "slowdown", factor: dice.pick(3, 10), ms: dice.between(1_000, 20_000) }),
   (dice, nodes) => ({ do: dice.pick("join" as const, "leave" as const), node: dice.between(0, nodes) }),
   (dice, nodes) => ({ do: "join", node: dice.between(0, nodes), as: nodeDraw(dice) }),
   (dice, nodes) => ({ do: "bond", node: dice.between(0, nodes), bondGwei: dice.pick(0, 3_000, 200_000) }),
@@ -103,8 +105,8 @@ export function planOf(seed: number): Scenario {
   return {
     seed,
     policy: policy(dice),
-    placement: dice.pick("least-loaded" as const, "random" as const),
-    budget: dice.chance(0.3) ? undefined : { burstMs: dice.pick(8_000, 0, 60_000), ratio: dice.pick(0.5, 0, 0.1, 1) },
+    placement: dice.pick("least-loaded", "random", "power-of-d", "c3", "prequal", "price-aware"),
+    budget: dice.chance(0.3) ? undefined : budget(dice),
     redundancyFloor: dice.between(1, 3),
     maxCopies: dice.between(2, 8),
     acceptTimeoutMs: dice.pick(500, 100, 1_000),
@@ -155,16 +157,17 @@ function story(dice: Dice, nodes: number): Action[] {
   return actions;
 }
 
-function policy(dice: Dice): PolicySpec {
+function policy(dice: Dice): LeafSpec {
   if (dice.chance(0.3)) return { kind: "fixed", copies: dice.between(1, 3) };
   if (dice.chance(0.5)) return peer(dice);
+  if (dice.chance(0.5)) return { kind: "deadline", target: dice.pick(0.9, 0.5, 0.999), maxCopies: dice.between(1, 4) };
   return { kind: "hedge", delayMs: dice.pick(200, 60, 700, 2_000), maxCopies: dice.between(1, 4) };
 }
 
 /** The rules of other systems, with times and counts at which they have something to do. */
-function peer(dice: Dice): PolicySpec {
+function peer(dice: Dice): LeafSpec {
   const perTryTimeoutMs = dice.pick(300, 60, 1_000);
-  return dice.pick<PolicySpec>(
+  return dice.pick<LeafSpec>(
     {
       ...DEFAULTS["grpc-hedging"],
       hedgingDelayMs: dice.pick(200, 0, 700),
@@ -180,13 +183,30 @@ function peer(dice: Dice): PolicySpec {
   );
 }
 
+/** What an operator changes to: another policy, and sometimes another budget with it. */
+function changed(dice: Dice): PolicySpec {
+  const leaf = policy(dice);
+  if (dice.chance(0.5)) return leaf;
+  const rules = [{ name: "any", when: {}, policy: leaf }];
+  return { kind: "rules", name: "changed", rules, budget: dice.chance(0.2) ? "unlimited" : budget(dice) };
+}
+
+function budget(dice: Dice): Exclude<BudgetSpec, string> {
+  return {
+    burstMs: dice.pick(8_000, 0, 60_000),
+    ratio: dice.pick(0.5, 0, 0.1, 1),
+    ...(dice.chance(0.3) ? { perClass: { burstMs: dice.pick(4_000, 1_000), ratio: dice.pick(0.3, 0) } } : {}),
+    ...(dice.chance(0.3) ? { perSender: { burstMs: dice.pick(2_000, 500), ratio: dice.pick(0.2, 0) } } : {}),
+  };
+}
+
 function nodeDraw(dice: Dice): NodeDraw {
   return {
     operator: dice.between(0, 4),
     region: dice.between(0, 2),
     slots: dice.between(2, 10),
     queueLimit: dice.between(0, 8),
-    priceGwei: dice.between(1, 30),
+    priceGwei: dice.between(0, 30),
     models: dice.pick(1, 2, 2),
     tee: dice.chance(0.5),
     bondGwei: dice.pick(0, 20_000, 200_000),

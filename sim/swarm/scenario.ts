@@ -1,9 +1,12 @@
 import type { EngineConfig } from "../../scheduler/engine/config.ts";
 import { DEFAULT_OPTIMISTIC, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { DEFAULT_MEMPOOL_LIMITS } from "../../mempool/limits.ts";
+import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule, Mode } from "../../scheduler/shared/vocabulary.ts";
+import type { BudgetSpec } from "../../policies/work-budget.ts";
 import type { Agreement } from "../checkers/checker.ts";
+import { agreedBudget } from "../checkers/work-budget.ts";
 import { type NetworkDraw, PERFECT_NETWORK } from "./network.ts";
 
 /** A node of the small world. What it does with a copy is drawn with these weights. */
@@ -114,6 +117,8 @@ export type Action =
   | { readonly do: "node-stall"; readonly node: number; readonly ms: number }
   /** For that long, whatever is sent to the node takes so many times as long. */
   | { readonly do: "node-grey"; readonly node: number; readonly factor: number; readonly ms: number }
+  /** The same for every node at once: a brown-out. */
+  | { readonly do: "slowdown"; readonly factor: number; readonly ms: number }
   | {
       readonly do: "partition";
       readonly nodes: readonly number[];
@@ -145,8 +150,8 @@ export type Action =
 export interface Scenario {
   readonly seed: number;
   readonly policy: PolicySpec;
-  readonly placement: "least-loaded" | "random";
-  readonly budget: { readonly burstMs: number; readonly ratio: number } | undefined;
+  readonly placement: PlacementSpec["kind"];
+  readonly budget: Exclude<BudgetSpec, string> | undefined;
   readonly redundancyFloor: number;
   readonly maxCopies: number;
   readonly acceptTimeoutMs: number;
@@ -225,7 +230,7 @@ export function challengeBlocksOf({ maxReorgDepth }: Scenario): number {
 export function agreementOf(scenario: Scenario): Agreement {
   const { budget } = scenario;
   return {
-    budget: budget === undefined ? undefined : { burstUs: budget.burstMs * 1_000, ratio: budget.ratio },
+    budget: budget === undefined ? undefined : agreedBudget(budget),
     maxPending: scenario.maxPending,
     maxPendingPerSender: Math.min(scenario.maxPendingPerSender, scenario.maxPending),
     maxCallsPerTransaction: scenario.maxCallsPerTransaction,
@@ -233,5 +238,8 @@ export function agreementOf(scenario: Scenario): Agreement {
     maxReorgDepth: scenario.maxReorgDepth,
     maxTransactionsPerBlock: scenario.maxTransactionsPerBlock,
     challengeBlocks: challengeBlocksOf(scenario),
+    // What the nodes of this world sign; written down once more, since the verifier is not to be believed.
+    isGenuine: ({ id, nonce, node }, { outputHash, answerHash }) =>
+      answerHash.replace(/:again$/, "") === `proof:${id}:${nonce}:${node}:${outputHash}`,
   };
 }

@@ -27,6 +27,8 @@ export interface PlayOptions {
   readonly keepTrace: boolean;
   /** Take every step twice (P13). */
   readonly checkReplay: boolean;
+  /** The verifier is one that answers true to everything: a mutant that the checkers must catch. */
+  readonly credulous?: true;
   /** After healing, strangers ask something; it must be answered. */
   readonly probes: number;
 }
@@ -67,7 +69,7 @@ export class System {
     this.#options = options;
     this.audit = new Audit(agreementOf(scenario));
     this.#shell = new Shell(maker, options.checkReplay ? (message) => this.audit.report("P13", message) : undefined);
-    this.world = new World(scenario, this.programs, this.faults);
+    this.world = new World(scenario, this.programs, this.faults, options.credulous === true);
     this.draw = drawer(scenario.seed);
     this.chain = new Chain({
       tell: (event) => this.step(event),

@@ -1,4 +1,4 @@
-import type { CopyView, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
+import type { CopyView, Equivocation, SealedBlock, TransactionView } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
 import type { Command } from "../../scheduler/engine/recorder.ts";
 import type { NodeTerms, Offer } from "../../scheduler/shared/vocabulary.ts";
@@ -20,6 +20,8 @@ const FAULTS = [
   "late",
   "twice",
   "equivocate",
+  "framed",
+  "prove-again",
   "for-another",
   "accept-only",
   "answer-then-fail",
@@ -36,6 +38,8 @@ const CONDUCT_FAULTS: { readonly [C in Conduct]?: FaultKind } = {
   late: "node-late",
   twice: "message-duplicated",
   equivocate: "equivocation",
+  framed: "framed-node",
+  "prove-again": "proof-made-again",
   "for-another": "stolen-answer",
   "accept-only": "node-silent",
   "answer-then-fail": "answered-then-failed",
@@ -66,10 +70,12 @@ export class World {
   readonly #sent = new Map<number, CopyView>();
   /** How often each state key has changed. */
   readonly stateVersions: number[] = [0, 0, 0, 0];
+  readonly #credulous: boolean;
   #healed = false;
   #asked = 0;
 
-  constructor(scenario: Scenario, programs: ReadonlyMap<string, Program>, faults: FaultTally) {
+  constructor(scenario: Scenario, programs: ReadonlyMap<string, Program>, faults: FaultTally, credulous: boolean) {
+    this.#credulous = credulous;
     this.#scenario = scenario;
     this.#draw = drawer(scenario.seed);
     this.#programs = programs;
@@ -135,6 +141,8 @@ export class World {
         return this.#cancelled(nowUs, command.copy);
       case "verify":
         return this.#verify(nowUs, command.copy);
+      case "suspect":
+        return this.#examine(nowUs, command.suspicion);
       case "preExecute":
         return this.#execute(nowUs, command.transaction);
       case "sealed":
@@ -167,7 +175,7 @@ export class World {
     const say = (afterUs: number, event: EngineEvent): void => this.#send(nowUs + afterUs, "node", copy.id, event);
     const from = { copy: copy.id, node: copy.node.id };
     const label = node.label;
-    const honest: EngineEvent = { kind: "copy-answered", ...from, ...answerOf(copy, honestOutput(copy, label)) };
+    const honest = { kind: "copy-answered" as const, ...from, ...answerOf(copy, honestOutput(copy, label)) };
     const forged = { outputHash: `lie:${copy.id}`, answerHash: `forged:${copy.id}` };
     const lie: EngineEvent = { kind: "copy-answered", ...from, ...forged };
     if (conduct === "silent") return;
@@ -188,7 +196,11 @@ export class World {
     if (conduct === "accept-only") return;
     say(answerUs, honest);
     if (conduct === "twice") say(answerUs + acceptUs, honest);
-    if (conduct === "equivocate") say(answerUs + 400, lie);
+    const other = answerOf(copy, { outputHash: `other:${copy.id}` });
+    if (conduct === "equivocate") say(answerUs + 400, { kind: "copy-answered", ...from, ...other });
+    // Somebody else speaks in its name, and cannot sign.
+    if (conduct === "framed") say(answerUs + 400, lie);
+    if (conduct === "prove-again") say(answerUs + 400, { ...honest, answerHash: `${honest.answerHash}:again` });
     if (conduct === "answer-then-fail") say(answerUs + 400, { kind: "copy-failed", ...from, reason: "error" });
   }
 
@@ -245,7 +257,9 @@ export class World {
     const turn = this.#asked++;
     const atUs = nowUs + 500 + Math.floor(this.#draw("verify", copy.id, turn) * 20_000);
     const gaveUp = !this.#healed && this.#draw("give-up", copy.id, turn) < this.#scenario.verifierFaults / 2;
-    const accepted = !gaveUp && copy.answerHash === proofOf(copy, copy.outputHash);
+    const proof = proofOf(copy, copy.outputHash);
+    const holds = copy.answerHash === proof || copy.answerHash === `${proof}:again`;
+    const accepted = this.#credulous || (!gaveUp && holds);
     const reason = accepted ? "valid" : gaveUp ? "verifier-timeout" : "signature";
     const verdict: EngineEvent = { kind: "verdict", copy: copy.id, accepted, reason };
     this.#send(atUs, "verifier", -1, verdict);
@@ -253,6 +267,15 @@ export class World {
     if (gaveUp) this.#faults.count("verifier-timeout");
     if (repeats) this.#faults.count("verdict-repeated");
     if (repeats) this.#send(atUs + 3_000, "verifier", -1, verdict);
+  }
+
+  /** Whether the copy's node signed both answers. */
+  #examine(nowUs: number, { copy: id, firstAnswerHash, secondAnswerHash }: Equivocation): void {
+    const copy = this.#sent.get(id);
+    const begin = copy === undefined ? undefined : proofOf(copy, "");
+    const isSigned = (hash: string) => begin !== undefined && hash.startsWith(begin);
+    const signed = isSigned(firstAnswerHash) && isSigned(secondAnswerHash);
+    this.#send(nowUs + 1_000, "verifier", -1, { kind: "suspicion-judged", copy: id, signed });
   }
 
   /** A run sees the state as it is when the run begins. */
@@ -292,7 +315,7 @@ function answerOf(copy: CopyView, output: { outputHash: string; value?: number }
   return { ...output, answerHash: proofOf(copy, output.outputHash) };
 }
 
-/** The one answer to this assignment with this output that the verifier accepts. */
+/** The answer to this assignment with this output that the verifier accepts; it may be proved again. */
 function proofOf(copy: CopyView, outputHash: string): string {
   return `proof:${copy.id}:${copy.nonce}:${copy.node.id}:${outputHash}`;
 }

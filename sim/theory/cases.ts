@@ -1,4 +1,4 @@
-import type { PlainSection } from "../experiment/fields.ts";
+import type { PlainSection } from "../../scheduler/fields/fields.ts";
 import { lognormalFromMeanAndP95 } from "../experiment/lognormal.ts";
 import { parseExperiment } from "../experiment/parse.ts";
 import { histogramOf, PER_REPLICATION } from "../experiment/result.ts";

@@ -1,4 +1,4 @@
-import type { PlainSection } from "../experiment/fields.ts";
+import type { PlainSection } from "../../scheduler/fields/fields.ts";
 
 /** A standard workload, as data: an experiment's sections without load and size, and what is known of it. */
 export interface Workload {

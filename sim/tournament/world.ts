@@ -1,5 +1,5 @@
 import { assert } from "../../scheduler/shared/assert.ts";
-import type { Plain, PlainSection } from "../experiment/fields.ts";
+import type { Plain, PlainSection } from "../../scheduler/fields/fields.ts";
 import { parseExperiment } from "../experiment/parse.ts";
 import type { Experiment, ServiceSpec } from "../experiment/types.ts";
 import { distributionOf } from "../kernel/distributions.ts";

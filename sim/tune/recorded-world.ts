@@ -102,7 +102,7 @@ function fastest(
     if (!fleet.manner(id).responds) continue;
     const course = fleet.course({ node: id, txHash: hash, callIndex, ordinal: 0, call }, seed, atUs);
     if (course.end !== "answered" || course.rejectedBecause !== undefined) continue;
-    const doneUs = course.thereUs + course.runUs + course.endBackUs + course.verificationUs;
+    const doneUs = course.there.idleUs + course.runUs + course.endBack.idleUs + course.verificationUs;
     if (doneUs < best.doneUs) best = { doneUs, runUs: course.runUs };
   }
   return best;

@@ -47,7 +47,7 @@ export class BareWorld extends World {
   }
 
   protected won(job: number): void {
-    if (this.measured.counts(this.jobs.number[job] as number)) this.measured.over();
+    this.measured.over(this.jobs.number[job] as number);
     this.jobs.close(job);
   }
 

@@ -234,8 +234,7 @@ export class ChainWorld extends World {
   }
 
   #over(job: number): boolean {
-    const counted = this.measured.counts(this.jobs.number[job] as number);
-    if (counted) this.measured.over();
+    const counted = this.measured.over(this.jobs.number[job] as number);
     // Not at once: commands of the step under way may still be about it.
     this.#toPass.push(job);
     return counted;

@@ -14,6 +14,8 @@ export class Measurements {
   readonly #histogram: Histogram;
   /** Counted jobs that need nothing more. */
   ended = 0;
+  /** Those before and after them included. */
+  endedInAll = 0;
   decided = 0;
   onTime = 0;
   responseSumUs = 0;
@@ -51,7 +53,7 @@ export class Measurements {
 
   /** Every counted job has come to its end. */
   get complete(): boolean {
-    return this.ended >= this.end - this.#warmup;
+    return this.ended >= this.jobs;
   }
 
   response(us: number): void {
@@ -61,9 +63,17 @@ export class Measurements {
     this.#histogram.recordValue(us < HIGHEST_US ? us : HIGHEST_US);
   }
 
-  /** A counted job needs nothing more. */
-  over(): void {
-    this.ended++;
+  /** How many jobs are counted. */
+  get jobs(): number {
+    return this.end - this.#warmup;
+  }
+
+  /** A job needs nothing more. Whether it is counted. */
+  over(number: number): boolean {
+    this.endedInAll++;
+    const counted = this.counts(number);
+    if (counted) this.ended++;
+    return counted;
   }
 
   result(
@@ -71,7 +81,7 @@ export class Measurements {
   ): ReplicationResult {
     const { decided, onTime, responseSumUs, workUs, copies, speculative, cancelled, lost, rejectedProofs } = this;
     const { feesGwei, blocksLate, sealed, refunded, refused, reorged } = this;
-    const ofJobs = { jobs: this.end - this.#warmup, decided, onTime, responseSumUs, feesGwei };
+    const ofJobs = { jobs: this.jobs, decided, onTime, responseSumUs, feesGwei };
     const ofCopies = { workUs, copies, speculative, cancelled, lost, rejectedProofs };
     const ofBlocks = { blocksLate, sealed, refunded, refused, reorged, blockSeries: this.blocks?.result() ?? null };
     const responseHistogram = encodeIntoCompressedBase64(this.#histogram);

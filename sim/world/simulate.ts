@@ -6,7 +6,7 @@ import { streamFor } from "../kernel/streams.ts";
 import { BareWorld } from "./bare-world.ts";
 import { ChainWorld } from "./chain-world.ts";
 import { modelledNodes } from "./fleet.ts";
-import type { RunLimits } from "./simulation-limit.ts";
+import type { HowFar, RunLimits } from "./simulation-limit.ts";
 
 export interface SimulateOptions {
   /** Races of so many of the first counted jobs are kept in full. */
@@ -15,6 +15,8 @@ export interface SimulateOptions {
   readonly readFile?: (path: string) => string;
   /** After which a run is given up, in place of the usual limits. */
   readonly limits?: RunLimits;
+  /** Told every few hundredths of a second how far the run is. What it throws ends the run. */
+  readonly onLook?: (far: HowFar) => void;
 }
 
 /** One reader for all replications, since what was parsed of a file is remembered by its reader. */
@@ -41,6 +43,7 @@ export function simulate(experiment: Experiment, replication: number, options: S
     streamFor: stream,
     samples: options.samples,
     limits: options.limits ?? USUAL_LIMITS,
+    onLook: options.onLook ?? (() => {}),
   };
   const engineSeed = Math.floor(stream("engine").unit() * 2 ** 31);
   const { blocks } = experiment;

@@ -33,7 +33,7 @@ import {
 } from "./payloads.ts";
 import { RaceSamples } from "./race-samples.ts";
 import { SharingNodes } from "./sharing-nodes.ts";
-import { Patience, type RunLimits } from "./simulation-limit.ts";
+import { type HowFar, Patience, type RunLimits } from "./simulation-limit.ts";
 import { Verifiers } from "./verifiers.ts";
 import { type Struck, Weather } from "./weather.ts";
 
@@ -44,6 +44,8 @@ export interface WorldParts extends DurationParts {
   readonly streamFor: (purpose: string) => Stream;
   /** After which a run is given up. */
   readonly limits: RunLimits;
+  /** Told now and then how far the run is. */
+  readonly onLook: (far: HowFar) => void;
 }
 
 /**
@@ -84,7 +86,7 @@ export abstract class World implements Commands, Struck {
   protected readonly watched: boolean;
 
   constructor(parts: WorldParts) {
-    const { experiment, arrivals, samples, limits, streamFor } = parts;
+    const { experiment, arrivals, samples, limits, onLook, streamFor } = parts;
     const { fleet, network: spec, verification, mode } = experiment;
     const { heap, copies } = this;
     this.experiment = experiment;
@@ -108,7 +110,7 @@ export abstract class World implements Commands, Struck {
     else if (spec.oneWayMs > 0) this.#network = new SteadyNetwork({ spec, heap });
     this.#verifiers = new Verifiers(verification, heap);
     this.#samples = new RaceSamples(samples, copies);
-    this.#patience = new Patience(limits);
+    this.#patience = new Patience(limits, onLook);
   }
 
   /** The job enters the engine. */
@@ -140,8 +142,9 @@ export abstract class World implements Commands, Struck {
   }
 
   #lookForProgress(): void {
-    const { nowUs: us, events, measured } = this;
-    this.#patience.look({ us, events, ended: measured.ended, arrived: Math.min(this.#arrived, measured.end) });
+    const { nowUs: simulatedUs, events, measured } = this;
+    const { ended, endedInAll, jobs: of } = measured;
+    this.#patience.look({ simulatedUs, events, ended, of, endedInAll }, Math.min(this.#arrived, measured.end));
   }
 
   result(replication: number, elapsedMs: number): ReplicationResult {
@@ -278,10 +281,10 @@ export abstract class World implements Commands, Struck {
     copies.node[copy] = node;
     copies.launchedUs[copy] = nowUs;
     copies.startedUs[copy] = nowUs;
-    copies.leaseUs[copy] = view.leaseUs;
     copies.speculative[copy] = view.speculative ? 1 : 0;
     copies.serviceUs[copy] = this.#durations.of(job, ordinal, node) + this.#proofUs;
     copies.state[copy] = TRAVELLING;
+    if (this.#letters !== undefined) copies.leaseUs[copy] = view.leaseUs;
     if (this.#conduct !== undefined) this.#behave(this.#conduct, copy, node);
     if (this.measured.counts(jobs.number[job] as number)) {
       this.measured.copies++;
@@ -361,12 +364,12 @@ export abstract class World implements Commands, Struck {
   }
 
   cancel(view: CopyView, reason: CancelReason): void {
-    const { measured, copies } = this;
-    const counts = measured.counts(this.jobs.number[this.jobOf(view)] as number);
-    if (counts && reason === "node-left") measured.lost++;
-    const copy = copies.find(view.id);
+    // Of a node that left the world may have nothing any more, but the copy is lost all the same.
+    if (reason === "node-left") this.lost(view);
+    const copy = this.copies.find(view.id);
     if (copy < 0) return;
-    if (counts && reason !== "node-left") measured.cancelled++;
+    const number = this.jobs.number[this.copies.job[copy] as number] as number;
+    if (reason !== "node-left" && this.measured.counts(number)) this.measured.cancelled++;
     this.#send(STOPS, copy);
   }
 
@@ -468,6 +471,7 @@ export abstract class World implements Commands, Struck {
   committed(): void {}
   reverted(_height: number): void {}
   notify(_transaction: unknown): void {}
+  suspect(): void {}
   evidence(): void {}
   challengeEnded(_outcome: unknown): void {}
   alarm(): void {}

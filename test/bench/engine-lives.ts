@@ -40,6 +40,7 @@ export class HandleSink implements Commands {
   committed(): void {}
   reverted(): void {}
   notify(): void {}
+  suspect(): void {}
   evidence(): void {}
   challengeEnded(): void {}
   alarm(): void {}

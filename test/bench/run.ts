@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
+import { placementFigures } from "./placement.bench.ts";
 import { nitroFigures } from "./nitro.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
 import { simMemoryFigures } from "./sim-memory.bench.ts";
@@ -12,6 +13,7 @@ import { zkmlFigures } from "./zkml.bench.ts";
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
 const figures = [
   ...engineFigures(),
+  ...placementFigures(),
   ...(await journalFigures()),
   ...(await snapshotFigures()),
   ...nitroFigures(),

@@ -86,7 +86,11 @@ describe(
     const metricsOf = ({ result }: PointRecord) => result.metrics;
     const nameOf = ({ experiment: { policy, arrivals } }: PointRecord): string => {
       const words =
-        policy.kind === "hedge" ? "hedge at 1.5 s, up to 2" : policy.kind === "fixed" && policy.copies === 1 ? "1 copy" : "2 copies at once";
+        policy.kind === "hedge"
+          ? "hedge at 1.5 s, up to 2"
+          : policy.kind === "fixed" && policy.copies === 1
+            ? "1 copy"
+            : "2 copies at once";
       return `${words}, ${(arrivals as { ratePerS: number }).ratePerS} jobs/s`;
     };
 

@@ -9,7 +9,7 @@ import { cleanUp, liveThroughChallenges, makeDirectory, schedulerKey } from "../
 const root = fileURLToPath(new URL("../../", import.meta.url));
 afterAll(cleanUp);
 
-test("the example validator finds every block valid, and a foreign key out", { timeout: 60_000 }, async () => {
+test("the example validator finds every block valid, and a foreign key out", { timeout: 120_000 }, async () => {
   const { directory } = await makeDirectory(liveThroughChallenges);
   await mkdir(join(root, "out"), { recursive: true });
   const place = await mkdtemp(join(root, "out", "docs-"));

@@ -160,6 +160,9 @@ test("one transaction with a call in each mode: sealed, challenged, settled, and
   const report = await verifyReceipts(directory, { key: pipe.schedulerKey });
   expect(report.findings).toEqual([]);
   expect(report.counts).toMatchObject({ challenges: 2, "proofs of enclave emulators, which protect nothing": 1 });
+  // Whoever shows what was proved shows where the key comes from.
+  const setups = Object.keys(report.counts).filter((name) => name.includes("zero-knowledge"));
+  expect(setups).toEqual([expect.stringMatching(/^zero-knowledge proofs under keys of this setup: test setup: /)]);
   expect(report.counts["attestation documents"]).toBeGreaterThanOrEqual(3);
   expect(blobBytes).toBe(await bytesOfDocuments(directory));
   const outcomes = (await entries<EvidenceEntry>(directory, "evidence")).flatMap((e) =>

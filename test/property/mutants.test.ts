@@ -5,8 +5,9 @@ import type { PromiseName } from "../../sim/checkers/checker.ts";
 import { type MachineMaker, replayed } from "../../sim/checkers/replay.ts";
 import { hostileScenarios, scenarios } from "../support/arbitraries.ts";
 import { engineMaker } from "../../sim/swarm/engine-machine.ts";
-import { play } from "../../sim/swarm/harness.ts";
-import { IDLERS, type Mutant, MUTANTS, mutantMaker, PRICE_MINDED } from "../support/mutants.ts";
+import { play, SMALL_RUN } from "../../sim/swarm/harness.ts";
+import { IDLERS, MUTANTS, PRICE_MINDED } from "../support/mutants.ts";
+import { type Mutant, mutantMaker } from "../support/tampering.ts";
 import { ignoresGasPrices, sealsEverything } from "../support/properties.ts";
 import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
 
@@ -42,6 +43,14 @@ describe("an engine that", () => {
     const caught = hostile.some((scenario) => {
       const maker = mutantMaker(engineConfig(scenario), mutant);
       return sealsEverything(scenario, maker, "any").some((complaint) => complaint.includes("(expired)"));
+    });
+    expect(caught).toBe(true);
+  });
+
+  it("has a verifier that answers true is caught (P2)", () => {
+    const caught = SCENARIOS.slice(0, 100).some((scenario) => {
+      const { violations } = play(scenario, engineMaker(engineConfig(scenario)), { ...SMALL_RUN, credulous: true });
+      return violations.some(({ promise, message }) => promise === "P2" && message.includes("does not hold"));
     });
     expect(caught).toBe(true);
   });

@@ -8,7 +8,8 @@ import { planOf } from "../../sim/swarm/plan.ts";
 import { runSwarm } from "../../sim/swarm/pool.ts";
 import { brokenPromises, playWhole } from "../../sim/swarm/run.ts";
 import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
-import { IDLERS, type Mutant, MUTANTS, mutantMaker, RARE } from "../support/mutants.ts";
+import { IDLERS, MUTANTS, RARE } from "../support/mutants.ts";
+import { type Mutant, mutantMaker } from "../support/tampering.ts";
 
 /** Seeds of an ordinary run of the tests; `pipe sim swarm --seeds 1..10000` is for long ones. */
 const SEEDS = 200;

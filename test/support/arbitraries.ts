@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { PeerSpec } from "../../policies/peers/specs.ts";
-import type { PolicySpec } from "../../policies/policy.ts";
+import type { BudgetSpec } from "../../policies/index.ts";
+import type { LeafSpec, PolicySpec } from "../../policies/policy.ts";
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
 import {
   type Action,
@@ -76,7 +77,7 @@ export const peerPolicies: fc.Arbitrary<PeerSpec> = fc.oneof(
   }),
 );
 
-const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
+const policies: fc.Arbitrary<LeafSpec> = fc.oneof(
   fc.record({ kind: fc.constant("fixed" as const), copies: fc.integer({ min: 1, max: 4 }) }),
   fc.record({
     kind: fc.constant("hedge" as const),
@@ -84,6 +85,37 @@ const policies: fc.Arbitrary<PolicySpec> = fc.oneof(
     maxCopies: fc.integer({ min: 1, max: 4 }),
   }),
   peerPolicies,
+  fc.record({
+    kind: fc.constant("deadline" as const),
+    target: fc.constantFrom(0.9, 0.5, 0.999),
+    maxCopies: fc.integer({ min: 1, max: 4 }),
+  }),
+);
+
+const buckets = fc.record({
+  burstMs: fc.constantFrom(0, 1_000, 8_000, 60_000),
+  ratio: fc.constantFrom(0, 0.1, 0.5, 1),
+});
+
+const budgets: fc.Arbitrary<Exclude<BudgetSpec, string>> = fc.record(
+  {
+    burstMs: buckets.map(({ burstMs }) => burstMs),
+    ratio: fc.constantFrom(0, 0.1, 0.5, 1),
+    perClass: buckets,
+    perSender: buckets,
+  },
+  { requiredKeys: ["burstMs", "ratio"] },
+);
+
+/** What an operator changes to while races are under way: another policy, and sometimes another budget with it. */
+const changes: fc.Arbitrary<PolicySpec> = fc.oneof(
+  policies,
+  fc.record({
+    kind: fc.constant("rules" as const),
+    name: fc.constant("changed"),
+    rules: policies.map((policy) => [{ name: "any", when: {}, policy }]),
+    budget: fc.oneof(fc.constant("unlimited" as const), budgets),
+  }),
 );
 
 const calls: fc.Arbitrary<CallDraw> = fc.record({
@@ -156,7 +188,8 @@ const rare: fc.Arbitrary<Action> = fc.oneof(
   fc.record({ do: fc.constant("leave" as const), node: fc.nat(5) }),
   fc.record({ do: fc.constant("bond" as const), node: fc.nat(5), bondGwei: fc.constantFrom(0, 3_000, 200_000) }),
   fc.record({ do: fc.constant("report" as const), node: fc.nat(5) }),
-  fc.record({ do: fc.constant("policy" as const), policy: policies }),
+  fc.record({ do: fc.constant("policy" as const), policy: changes }),
+  fc.record({ do: fc.constant("slowdown" as const), factor: fc.constantFrom(3, 10), ms: fc.constantFrom(500, 4_000) }),
   fc.record({
     do: fc.constant("crash" as const),
     lose: fc.constantFrom(0, 0.5, 1),
@@ -192,7 +225,7 @@ const nodes: fc.Arbitrary<NodeDraw> = fc.record({
   region: fc.nat(2),
   slots: fc.integer({ min: 1, max: 3 }),
   queueLimit: fc.nat(3),
-  priceGwei: fc.integer({ min: 1, max: 60 }),
+  priceGwei: fc.integer({ min: 0, max: 60 }),
   models: fc.constantFrom(1, 2),
   tee: fc.boolean(),
   bondGwei: fc.constantFrom(0, 20_000, 200_000),
@@ -209,11 +242,15 @@ const settings = {
   depositGwei: fc.constant(SMALL_SURROUNDINGS.depositGwei),
   seed: fc.nat(2 ** 31 - 1),
   policy: policies,
-  placement: fc.constantFrom("least-loaded" as const, "random" as const),
-  budget: fc.option(
-    fc.record({ burstMs: fc.constantFrom(0, 1_000, 8_000, 60_000), ratio: fc.constantFrom(0, 0.1, 0.5, 1) }),
-    { nil: undefined },
+  placement: fc.constantFrom<Scenario["placement"][]>(
+    "least-loaded",
+    "random",
+    "power-of-d",
+    "c3",
+    "prequal",
+    "price-aware",
   ),
+  budget: fc.option(budgets, { nil: undefined }),
   redundancyFloor: fc.integer({ min: 1, max: 3 }),
   maxCopies: fc.integer({ min: 2, max: 8 }),
   acceptTimeoutMs: fc.constantFrom(100, 1_000),

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { PlainSection } from "../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../scheduler/fields/fields.ts";
 
 /** `undefined` for a key that is left out. */
 type Drawn = { readonly [key: string]: unknown };
@@ -110,8 +110,21 @@ export const smallExperiments: fc.Arbitrary<PlainSection> = nodes
         { kind: "single-d", budget: 0.1 },
         { kind: "single-r", budget: 0.1, deadlineMs: 800 },
       ),
-      placement: fc.constantFrom({ kind: "random" }, { kind: "least-loaded" }),
-      budget: maybe(fc.constant({ ratio: 0.3, burstMs: 20_000 })),
+      placement: fc.constantFrom(
+        { kind: "random" },
+        { kind: "least-loaded" },
+        { kind: "power-of-d" },
+        { kind: "c3", explore: 0 },
+        { kind: "prequal", hotQuantile: 0.5 },
+        { kind: "price-aware", weight: 0.2 },
+      ),
+      budget: maybe(
+        fc.constantFrom(
+          { ratio: 0.3, burstMs: 20_000 },
+          { ratio: 0.3, burstMs: 20_000, perClass: { ratio: 0.1, burstMs: 5_000 }, perSender: "none" },
+          { ratio: 1, burstMs: 20_000, perSender: { ratio: 0, burstMs: 1_000 } },
+        ),
+      ),
     }),
   )
   // Through JSON, which leaves out what is undefined.

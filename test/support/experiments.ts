@@ -1,4 +1,4 @@
-import type { PlainSection } from "../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../scheduler/fields/fields.ts";
 import { parseExperiment } from "../../sim/experiment/parse.ts";
 import type { BlocksSpec, Experiment } from "../../sim/experiment/types.ts";
 

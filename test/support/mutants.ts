@@ -1,109 +1,9 @@
 import type { ConflictRule } from "../../scheduler/shared/vocabulary.ts";
-import type { EngineConfig } from "../../scheduler/engine/config.ts";
-import type {
-  CallResult,
-  Commands,
-  CopyView,
-  Movement,
-  OrderEntry,
-  TransactionView,
-} from "../../scheduler/engine/commands.ts";
+import type { CallResult, CopyView, Movement, OrderEntry, TransactionView } from "../../scheduler/engine/commands.ts";
 import type { EngineEvent } from "../../scheduler/engine/events.ts";
-import { type Command, Recorder } from "../../scheduler/engine/recorder.ts";
-import { unreachable } from "../../scheduler/shared/assert.ts";
-import type { PromiseName } from "../../sim/checkers/checker.ts";
-import type { Machine, MachineMaker } from "../../sim/checkers/replay.ts";
-import { engineMaker } from "../../sim/swarm/engine-machine.ts";
-
-/**
- * Planted errors, each a way in which a scheduler could break a promise. They sit around the engine, between it and the
- * world: what it is told and what it says is changed, its own code is not.
- */
-export interface Mutant {
-  readonly name: string;
-  /** The promises any of whose checkers may be the one to notice. */
-  readonly breaks: readonly PromiseName[];
-  readonly plant: () => Tampering;
-  /** What the complaint must say, where the promise alone does not tell the reason. */
-  readonly shows?: RegExp;
-  /** The engine is made with this, while the checkers go by what was agreed. */
-  readonly configure?: (config: EngineConfig) => EngineConfig;
-}
-
-export interface Tampering {
-  /** What the engine is told instead; `undefined` for nothing at all. */
-  readonly hear?: (event: EngineEvent) => EngineEvent | undefined;
-  /** What is said instead; `tell` lets the engine step once more in secret and answers with its commands. */
-  readonly say?: (commands: readonly Command[], event: EngineEvent, tell: Tell) => readonly Command[];
-}
-
-export type Tell = (event: EngineEvent) => readonly Command[];
-
-export function mutantMaker(config: EngineConfig, mutant: Mutant): MachineMaker {
-  const maker = engineMaker(mutant.configure?.(config) ?? config);
-  const tampering = mutant.plant();
-  return {
-    make: () => tampered(maker.make(), tampering),
-    restore: (snapshot) => tampered(maker.restore(snapshot), tampering),
-  };
-}
-
-function tampered(machine: Machine, { hear, say }: Tampering): Machine {
-  const recorder = new Recorder();
-  return {
-    step(nowUs, event, commands) {
-      const tell: Tell = (secret) => {
-        machine.step(nowUs, secret, recorder);
-        return recorder.take();
-      };
-      const heard = hear === undefined ? event : hear(event);
-      const said = heard === undefined ? [] : tell(heard);
-      for (const command of say?.(said, event, tell) ?? said) repeat(command, commands);
-    },
-    nextWakeUs: () => machine.nextWakeUs(),
-    snapshot: () => machine.snapshot(),
-  };
-}
-
-/** Says a recorded command to another sink. */
-function repeat(command: Command, to: Commands): void {
-  switch (command.kind) {
-    case "accepted":
-    case "preExecute":
-    case "notify":
-      return to[command.kind](command.transaction);
-    case "dispatch":
-    case "verify":
-      return to[command.kind](command.copy);
-    case "committed":
-    case "reverted":
-      return to[command.kind](command.height);
-    case "rejected":
-      return to.rejected(command.hash, command.rejection);
-    case "ordered":
-      return to.ordered(command.entry);
-    case "cancel":
-      return to.cancel(command.copy, command.reason);
-    case "decided":
-      return to.decided(command.result);
-    case "moved":
-      return to.moved(command.movement);
-    case "sealed":
-      return to.sealed(command.block);
-    case "sealRefused":
-      return to.sealRefused(command.refusal);
-    case "evidence":
-      return to.evidence(command.evidence);
-    case "challengeEnded":
-      return to.challengeEnded(command.outcome);
-    case "alarm":
-      return to.alarm(command.alarm);
-    case "lost":
-      return to.lost(command.copy, command.reason);
-    default:
-      return unreachable(command);
-  }
-}
+import type { Command } from "../../scheduler/engine/recorder.ts";
+import type { Mutant, Tampering } from "./tampering.ts";
+import { BUDGET_MUTANTS, RARE_BUDGET_MUTANTS } from "./budget-mutants.ts";
 
 type Kind = Command["kind"];
 type Of<K extends Kind> = Command & { readonly kind: K };
@@ -181,6 +81,35 @@ function anyoneAnswers(): Tampering {
       for (const command of commands) if (command.kind === "dispatch") nodes.set(command.copy.id, command.copy.node.id);
       return commands;
     },
+  };
+}
+
+/** Another proof of the same output is taken for another answer. */
+function comparesProofs(): Tampering {
+  const first = new Map<number, { outputHash: string; answerHash: string }>();
+  return {
+    say: (commands, event) => {
+      if (event.kind !== "copy-answered") return commands;
+      const { copy, node, outputHash, answerHash: secondAnswerHash } = event;
+      const known = first.get(copy);
+      if (known === undefined) first.set(copy, event);
+      if (known === undefined || known.outputHash !== outputHash || known.answerHash === secondAnswerHash)
+        return commands;
+      const evidence = { copy, node, firstAnswerHash: known.answerHash, secondAnswerHash };
+      return [...commands, { kind: "evidence", evidence }];
+    },
+  };
+}
+
+/** Whoever speaks in a node's name is believed to be the node. */
+function unsignedEvidence(): Tampering {
+  return {
+    say: (commands, _event, tell) =>
+      commands.flatMap((command) =>
+        command.kind === "suspect"
+          ? [command, ...tell({ kind: "suspicion-judged", copy: command.suspicion.copy, signed: true })]
+          : [command],
+      ),
   };
 }
 
@@ -375,6 +304,9 @@ export const MUTANTS: readonly Mutant[] = [
     configure: (config) => ({ ...config, optimistic: { ...config.optimistic, challengeBlocks: 0 } }),
   },
   { name: "takes a bond out of nothing", breaks: ["P5"], plant: movement("bonded", nothing) },
+  { name: "takes a second proof for a second answer", breaks: ["P3"], plant: comparesProofs },
+  { name: "convicts a node of what it did not sign", breaks: ["P3"], plant: unsignedEvidence },
+  { name: "lets go who signed two answers", breaks: ["P3"], plant: once("evidence", nothing) },
   { name: "dispatches the same nonce twice", breaks: ["P3"], plant: sameNonce },
   { name: "blames the transaction for its node", breaks: ["P4"], plant: failureEndsTransaction },
   {
@@ -392,12 +324,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "leaks escrow", breaks: ["P5"], plant: movement("refunded", nothing) },
   { name: "escrows nothing", breaks: ["P5"], plant: movement("escrowed", nothing) },
   { name: "keeps the fee after a reorg", breaks: ["P5"], plant: movement("unpaid", nothing) },
-  {
-    name: "has no budget",
-    breaks: ["P6"],
-    plant: () => ({}),
-    configure: (config) => ({ ...config, budget: "unlimited" }),
-  },
+  ...BUDGET_MUTANTS,
   { name: "does not answer a seal request", breaks: ["P7"], plant: once("sealed", nothing) },
   {
     name: "seals when nobody asked",
@@ -450,8 +377,9 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "keeps the slow lane secret", breaks: ["P14"], plant: secretSlowLane },
 ];
 
-/** Errors that take a lie, two challengers and time: only long runs come that far. */
+/** Errors that take a lie, two challengers, much work, or time: only long runs come that far. */
 export const RARE: readonly Mutant[] = [
+  ...RARE_BUDGET_MUTANTS,
   { name: "keeps what was forfeited", breaks: ["P5"], plant: movement("compensated", nothing) },
   { name: "lets a liar keep its bond", breaks: ["P5"], plant: movement("forfeited", nothing) },
 ];

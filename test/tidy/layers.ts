@@ -31,12 +31,13 @@ const BEHAVIOUR = "scheduler/node/behaviour";
 /** The direction of imports. A file belongs to the longest part that contains it. */
 export const LAYERS: readonly Layer[] = [
   { part: "scheduler/shared", uses: [], usesTypes: [], packages: "pure" },
-  { part: "policies", uses: ["scheduler/shared"], usesTypes: [], packages: "pure" },
+  { part: "scheduler/fields", uses: [], usesTypes: ["scheduler/files"], packages: "pure" },
+  { part: "policies", uses: ["scheduler/shared", "scheduler/fields"], usesTypes: [], packages: "pure" },
   { part: "mempool", uses: ["scheduler/shared"], usesTypes: ["policies", COMMANDS], packages: "pure" },
   { part: "mempool/evm", uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
   { part: COMMANDS, uses: ["scheduler/shared"], usesTypes: ["mempool", "policies"], packages: "pure" },
   { part: "scheduler/engine", uses: CORE, usesTypes: [], packages: "pure" },
-  { part: "scheduler/files", uses: [], usesTypes: [], packages: "quiet" },
+  { part: "scheduler/files", uses: [...EDGE, "scheduler/fields"], usesTypes: [], packages: "quiet" },
   { part: "scheduler/proofs", uses: CORE, usesTypes: [TRANSPORT], packages: "quiet" },
   {
     part: "scheduler/registry",
@@ -49,14 +50,14 @@ export const LAYERS: readonly Layer[] = [
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {
     part: "scheduler/live",
-    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "scheduler/registry", "mempool/evm"],
+    uses: [...EDGE, TRANSPORT, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/files", "mempool/evm"],
     usesTypes: [],
     packages: "live",
   },
-  { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/files"], usesTypes: [], packages: "quiet" },
+  { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/fields", "scheduler/files"], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
-    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/live", TRANSPORT],
+    uses: [...EDGE, "scheduler/node", BEHAVIOUR, "scheduler/registry", "scheduler/files", "scheduler/live", TRANSPORT],
     usesTypes: [],
     packages: "live",
   },
@@ -65,6 +66,8 @@ export const LAYERS: readonly Layer[] = [
     uses: [
       ...EDGE,
       "scheduler",
+      "scheduler/fields",
+      "scheduler/files",
       "scheduler/node",
       BEHAVIOUR,
       "scheduler/registry",

@@ -12,6 +12,9 @@ export interface Groth16Key extends PreparedKey, ModelKey {
   readonly system: "groth16-bn254";
 }
 
+/** After this many the compiler has seen to a pairing. */
+const WARM_UPS = 3;
+
 /**
  * Groth16 (Jens Groth, "On the Size of Pairing-based Non-interactive Arguments", Eurocrypt 2016) over BN254, whose pairing
  * Ethereum checks on chain (EIP-197). About 20 ms for a proof.
@@ -22,6 +25,13 @@ export const groth16: ProofSystem<Groth16Key> = {
   prepare(verificationKey) {
     const key = readModelKey(verificationKey);
     return "fault" in key ? key : { system: "groth16-bn254", ...key };
+  },
+
+  warmUp({ equation }) {
+    const { G1, G2 } = bn254;
+    const points = { a: G1.Point.BASE, b: G2.Point.BASE, c: G1.Point.BASE };
+    const publicInputs = equation.bases.slice(1).map(() => 1n);
+    for (let time = 0; time < WARM_UPS; time += 1) holds(equation, publicInputs, points);
   },
 
   verify({ key, proof, ...claim }) {

@@ -60,6 +60,8 @@ export interface ProofSystem<Key extends PreparedKey = PreparedKey> {
   readonly name: string;
   /** Checks a verification key (parsed JSON) and precomputes what depends on it alone: once per model and thread. */
   prepare(verificationKey: unknown): Key | KeyFault;
+  /** Runs through what a check runs through, with nothing to find: the first real one then takes no longer than the others. */
+  warmUp(key: Key): void;
   /** Public inputs are made from the claim, never taken from the prover. Does not throw, whatever the proof is. */
   verify(check: ZkCheck<Key>): ZkVerdict;
 }

@@ -32,9 +32,12 @@ serveStages({
   dear: async (trust) => {
     const { StageRunner } = await import("../../../scheduler/proofs/stage-runner.ts");
     const runner = new StageRunner(trust);
-    return (stage) => {
-      if (stage.kind === "zk") FAULTS[stage.proof.slice(0, 2)]?.();
-      return runner.run(stage);
+    return {
+      prepare: (rules) => runner.prepare(rules),
+      run: (stage) => {
+        if (stage.kind === "zk") FAULTS[stage.proof.slice(0, 2)]?.();
+        return runner.run(stage);
+      },
     };
   },
 });

@@ -84,6 +84,18 @@ describe("the table", () => {
     expect(terminal.lines[0]).toBe(`block   20/40  ${"█".repeat(16)}${"░".repeat(16)}`);
   });
 
+  it("keeps a line that is said above the pictures that follow", () => {
+    const terminal = new Terminal(80, 24);
+    const screen = screenOn(terminal, "xterm");
+    screen.show(pictureOf(1));
+    const height = terminal.lines.length;
+    screen.say("policy two is in force");
+    for (let block = 2; block <= 5; block++) screen.show(pictureOf(block));
+    expect(terminal.lines).toHaveLength(height + 1);
+    expect(terminal.lines[0]).toBe("policy two is in force");
+    expect(terminal.lines[1]).toContain("5/40");
+  });
+
   it("says how many nodes it has no room for", () => {
     const terminal = new Terminal(80, 24);
     screenOn(terminal, "xterm").show(pictureOf(20, 32));

@@ -3,12 +3,15 @@ import type { DemoOptions } from "../../../scheduler/cli/demo-options.ts";
 import { formatSummary, type SummedStatistics, summarise } from "../../../scheduler/cli/demo-summary.ts";
 import { DemoTally } from "../../../scheduler/cli/demo-tally.ts";
 import type { PipeEvent } from "../../../scheduler/index.ts";
+import { createEmulatorRoot } from "../../../scheduler/node/enclave-emulator.ts";
+import { embeddedRegistry } from "../../../scheduler/registry/default-registry.ts";
 
 const options: DemoOptions = {
   blocks: 40,
   nodes: 8,
   seed: 1,
   policy: { kind: "hedge", delayMs: 1500, maxCopies: 3 },
+  policyFile: undefined,
   latency: "modelled",
   faults: "some",
   ratePerS: 12,
@@ -20,7 +23,9 @@ const options: DemoOptions = {
 const statistics: SummedStatistics = {
   counters: { workUs: 4_000_000, speculativeWorkUs: 1_000_000, proofsRejected: 2 },
   sizes: { pending: 1 },
+  policy: { name: "hedge:1500:3", version: "00", origin: undefined },
   ledger: {
+    circulatingGwei: 0,
     depositedGwei: 24_000_000,
     escrowedGwei: 1_440_000,
     paidGwei: 821_000,
@@ -34,6 +39,7 @@ const statistics: SummedStatistics = {
   },
 };
 
+const registry = embeddedRegistry([], createEmulatorRoot({ nowMs: 0 }));
 const latency = () => ({ count: 9, p50Ms: 12.5, p99Ms: 2_345.9, maxMs: 2_345 });
 
 /** Of the events' members those that the tally reads. */
@@ -54,6 +60,7 @@ function summaryOf(events: readonly object[], changes: Partial<SummedStatistics>
     statistics: { ...statistics, ...changes },
     latency,
     sealDelaysMs: [0.25, 3, 0.123_456, 1],
+    registry,
   });
 }
 
@@ -110,6 +117,11 @@ const RACE = [
 ] as const;
 
 describe("the summary", () => {
+  it("says of zero-knowledge proofs that their keys are of a test setup", () => {
+    const result = { ...job, node: "b", mode: "zkml", openedUs: 0, decidedUs: 1, supporters: [], rivals: [] };
+    expect(formatSummary(summaryOf([{ kind: "decided", result }]))).toContain("test setup: one party");
+  });
+
   it("counts what a block producer asks for", () => {
     expect(summaryOf(RACE)).toMatchObject({
       blocks: 2,
@@ -130,7 +142,7 @@ describe("the summary", () => {
       sealDelayMs: { p50: 0.25, p99: 3, max: 3 },
       copies: { launched: 5, speculative: 2, speculativeWins: 1, stragglersCancelled: 1, lost: { "lease-expired": 1 } },
       proofs: { accepted: 1, rejected: 2, rejectedBecause: { "bad-signature": 1 } },
-      modes: { tee: { wins: 1, p50Ms: 12.5, p99Ms: 12.5 } },
+      modes: { tee: { wins: 1, p50Ms: 12.5, p99Ms: 12.5, caveat: "emulated enclaves, which protect nothing" } },
       agreement: { calls: 1, outvoted: 1 },
       challenges: {
         ended: 3,
@@ -165,6 +177,7 @@ describe("the summary", () => {
   blocks added by inference   p50 0, p99 2
   job latency                 p50 12.5 ms, p99 2,345 ms, max 2,345 ms
     tee                       1 won, p50 12.5 ms, p99 12.5 ms
+                              emulated enclaves, which protect nothing
   admission to seal           p50 12.5 ms, p99 2,345 ms
   verification                p50 12.5 ms, p99 2,345 ms
   copies launched             5, of these 2 speculative

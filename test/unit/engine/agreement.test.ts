@@ -112,13 +112,13 @@ describe("a race that compares answers", () => {
     expect(third).toMatchObject({ speculative: false });
   });
 
-  it("keeps accepted answers over a restart, and takes a second one for evidence", () => {
+  it("keeps accepted answers over a restart, and looks into another answer by the same node", () => {
     const on = bench();
     const [first, second] = on.race({}, { conflict: AGREE, maxFeeGwei: 20 }) as [CopyView, CopyView];
     says(on, first, "x");
     on.engine = Engine.restore(on.engine.config, JSON.parse(JSON.stringify(on.engine.snapshot())));
     on.tell({ kind: "restarted" });
-    expect(said(on.answer(first, "another"), "evidence")).toHaveLength(1);
+    expect(said(on.answer(first, "another", "other output"), "suspect")).toHaveLength(1);
     expect(said(says(on, second, "x"), "decided")).toHaveLength(1);
   });
 

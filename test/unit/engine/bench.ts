@@ -140,8 +140,8 @@ export class Bench {
     return this.tell({ kind: "copy-accepted", copy, node: id });
   }
 
-  answer({ id: copy, node: { id } }: CopyView, says = `answer of ${id}`): Command[] {
-    return this.tell({ kind: "copy-answered", copy, node: id, outputHash: "o", answerHash: says });
+  answer({ id: copy, node: { id } }: CopyView, proof = `answer of ${id}`, outputHash = "o"): Command[] {
+    return this.tell({ kind: "copy-answered", copy, node: id, outputHash, answerHash: proof });
   }
 
   fail({ id: copy, node: { id } }: CopyView): Command[] {

@@ -63,11 +63,12 @@ describe("a node that errs", () => {
     expect(alarms(bench.judge(copy, false, "verifier-crashed"))).toEqual([]);
   });
 
-  it("rests at once for two answers to one assignment", () => {
+  it("rests at once when it signed two answers to one assignment", () => {
     const bench = new Bench({ races: { redundancyFloor: 0 } });
     const [copy] = bench.race() as [CopyView];
     bench.answer(copy, "one");
-    expect(alarms(bench.answer(copy, "other"))).toMatchObject([
+    expect(alarms(bench.answer(copy, "other", "another output"))).toEqual([]);
+    expect(alarms(bench.tell({ kind: "suspicion-judged", copy: copy.id, signed: true }))).toMatchObject([
       { kind: "node-quarantined", node: copy.node.id, reason: "equivocation" },
     ]);
   });

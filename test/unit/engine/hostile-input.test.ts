@@ -201,20 +201,3 @@ test("P11: more models at once than are kept are left out, openly", () => {
   const restored = Engine.restore(bench.engine.config, JSON.parse(JSON.stringify(bench.engine.snapshot())));
   expect(restored.snapshot()).toEqual(bench.engine.snapshot());
 });
-
-test("a node that signs many answers to one assignment is evidence once, also after a restart", () => {
-  const bench = new Bench({ policy: { kind: "fixed", copies: 1 } });
-  bench.tell({ kind: "node-joined", node: node("n") });
-  bench.tell({ kind: "deposited", account: "alice", amountGwei: 10 });
-  bench.submit({ calls: [CALL], escrowGwei: 10 });
-  bench.tell({ kind: "calls-discovered", tx: 0, round: 1, calls: [CALL] });
-  const answer = (answerHash: string): EngineEvent => {
-    return { kind: "copy-answered", copy: 0, node: "n", outputHash: "o", answerHash };
-  };
-  const said = ["a", "b", "c", "d"].flatMap((answerHash) => bench.tell(answer(answerHash)));
-  expect(said.filter(({ kind }) => kind === "evidence")).toHaveLength(1);
-  const restored = Engine.restore(bench.engine.config, JSON.parse(JSON.stringify(bench.engine.snapshot())));
-  const recorder = new Recorder();
-  restored.step(bench.nowUs, answer("e"), recorder);
-  expect(recorder.take()).toEqual([]);
-});

@@ -3,7 +3,8 @@ import { fateOf, type Temperament } from "../../../scheduler/node/behaviour/fate
 import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
 import { SMALL_CLASSIFIER } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import type { CallTerms } from "../../../scheduler/shared/vocabulary.ts";
-import { acceptancesOf, profiledFleet } from "../../../sim/recorded/profiled.ts";
+import { acceptancesOf } from "../../../sim/recorded/machine-waits.ts";
+import { profiledFleet } from "../../../sim/recorded/profiled.ts";
 import { likenessOf, replicate } from "../../../sim/recorded/replications.ts";
 import type { Recording } from "../../../sim/recorded/recording.ts";
 import { QUIET, recordingOf, REPORTS } from "./synthetic.ts";
@@ -70,9 +71,9 @@ describe("nodes as their profiles say", () => {
       acceptedUs: each.launchedUs + (slow[index]?.us ?? 0),
     }));
     const changing = profiledFleet({ ...recording, copies }, temperaments, REPORTS);
-    const thereUs = (nowUs: number) => changing.course({ ...copy, node: "node-0", call }, 1, nowUs).thereUs;
-    expect(thereUs(recording.startedUs)).toBe(600);
-    expect(thereUs(recording.endedUs)).toBe(60_000);
+    const thereUs = (nowUs: number) => changing.course({ ...copy, node: "node-0", call }, 1, nowUs).there.idleUs;
+    expect(thereUs(recording.startedUs)).toBe(900);
+    expect(thereUs(recording.endedUs)).toBe(90_000);
   });
 
   it("are alike when they are played against themselves, by chance alone", async () => {

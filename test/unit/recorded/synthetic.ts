@@ -2,7 +2,7 @@ import { DEFAULT_CONFIG } from "../../../scheduler/engine/config.ts";
 import type { EngineEvent } from "../../../scheduler/engine/events.ts";
 import type { CallTerms, NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
 import { streamFor } from "../../../sim/kernel/streams.ts";
-import type { FleetBehaviour } from "../../../sim/recorded/course.ts";
+import type { FleetBehaviour, Wait } from "../../../sim/recorded/course.ts";
 import { Observer } from "../../../sim/recorded/observer.ts";
 import type { Outcome } from "../../../sim/recorded/outcome.ts";
 import type { Given, PreExecutionRecord, Recording } from "../../../sim/recorded/recording.ts";
@@ -107,7 +107,9 @@ export function unplayed(synthetic: Synthetic): Recording {
     preExecutions,
     copies: [],
     nodes: new Map(),
+    changeReports: [],
     verifications: [],
+    sampled: new Map(),
     actual: undefined as unknown as Outcome,
   };
 }
@@ -144,6 +146,10 @@ export function expectedUs(index: number, tokens: number): number {
   return (1 + index / 10) * (30_000 + 4_000 * tokens);
 }
 
+function always(us: number): Wait {
+  return { idleUs: us, computingUs: us };
+}
+
 /** Nodes that take (30 ms + 4 ms per token) × lognormal noise; the n-th is n tenths slower than the first. */
 export function fleetOf({ nodes, dead, failing, lying, deaf }: Synthetic): FleetBehaviour {
   const indexOf = (node: string): number => Number(node.slice("node-".length));
@@ -161,11 +167,13 @@ export function fleetOf({ nodes, dead, failing, lying, deaf }: Synthetic): Fleet
       const failed = stream.unit() < failing;
       const noise = Math.exp(0.3 * stream.normal());
       return {
-        thereUs: 1_000 + 500 * stream.unit(),
-        acceptedBackUs: 500,
+        there: always(1_500 + 500 * stream.unit()),
+        behind: always(100),
         runUs: failed ? 20_000 : expectedUs(index, call.tokensOut) * noise,
         end: failed ? "failed" : "answered",
-        endBackUs: 1_000 * stream.unit(),
+        endBack: always(1_000 * stream.unit()),
+        computes: false,
+        outputs: ["right"],
         verificationUs: 2_000 + 1_000 * stream.unit(),
         rejectedBecause: index === 0 && stream.unit() < lying ? "bad-signature" : undefined,
       };

@@ -32,7 +32,7 @@ export async function lieWith(
   const directory = await temporaryDirectory();
   const kept = { copies: producer.kept.copies, answers: answersOf(producer.kept.answers) };
   const records = await openRecords(directory, kept);
-  for (const item of change(producer.history)) note(records, item, kept);
+  for (const item of change(producer.history)) note(records, item);
   await records.close();
   return directory;
 }

@@ -13,7 +13,7 @@ import { ChallengeSampler } from "../../../scheduler/live/challenge-sampler.ts";
 import { Records } from "../../../scheduler/live/records.ts";
 import { epochSeeds } from "../../../scheduler/live/secret.ts";
 import type { Answer } from "../../../scheduler/proofs/answer.ts";
-import { answerHash, encodeAnswer } from "../../../scheduler/proofs/answer.ts";
+import { answerHash } from "../../../scheduler/proofs/answer.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { deriveSeed, signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
 import { signStatement } from "../../../scheduler/proofs/statement.ts";
@@ -71,7 +71,8 @@ export class Keeper implements Kept {
       signer: { key: keyOf(node.id).publicKeyHex },
       nonce,
       answerHash: "",
-      disputed: false,
+      outputHash: "",
+      contradictions: 0,
     });
   }
 
@@ -185,7 +186,7 @@ export class Producer {
 
   #note(item: Command | NodeTerms): void {
     this.history.push(item);
-    const block = note(this.#records, item, this.kept);
+    const block = note(this.#records, item);
     if (block !== undefined) this.blocks.push(block);
   }
 
@@ -213,6 +214,8 @@ export class Producer {
       case "sealed":
         if (this.history.filter((item) => item === command).length === 1) this.#sampler.sealed(command.block);
         return [];
+      case "suspect":
+        return [{ kind: "suspicion-judged", copy: command.suspicion.copy, signed: true }];
       case "verify":
         return [{ kind: "verdict", copy: command.copy.id, accepted: true, reason: "" }];
       default:
@@ -222,15 +225,12 @@ export class Producer {
 }
 
 /** Tells the records one thing, as the live shell does. */
-export function note(records: Records, item: Command | NodeTerms, kept: Kept): BlockRecord | undefined {
+export function note(records: Records, item: Command | NodeTerms): BlockRecord | undefined {
   if (!("kind" in item)) {
     records.registered(item, 0);
     return undefined;
   }
-  const hash = item.kind === "evidence" ? item.evidence.secondAnswerHash : "";
-  const answer = kept.answers.get(hash);
-  const blobs = answer === undefined ? [] : [{ hash, bytes: encodeAnswer(answer) }];
-  return records.consume(item, { atUs: TOLD_US, blobs });
+  return records.consume(item, { atUs: TOLD_US });
 }
 
 /** When everything was told, for the lines that say it: late enough for every registration and answer. */
@@ -247,7 +247,10 @@ export function openRecords(
     input: () => undefined,
     document: () => undefined,
     signerOf: (_txHash: string, _callIndex: number, copy: number) => kept.copies.get(copy)?.signer,
-    copy: (id: number) => kept.copies.get(id),
+    suspicion: (copy: number) => {
+      const held = kept.copies.get(copy);
+      return held === undefined ? undefined : { copy, held, secondAnswerHash: "" };
+    },
   };
   const seeds = epochSeeds(SECRET);
   const given = { directory, chainId: CHAIN, key: schedulerKey, custody, seeds, challenges };

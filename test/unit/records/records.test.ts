@@ -28,7 +28,7 @@ describe("records", () => {
     const again = await temporaryDirectory();
     const records = await openRecords(again, producer.kept);
     for (const item of producer.history) {
-      note(records, item, producer.kept);
+      note(records, item);
       await records.flush();
     }
     await records.close();
@@ -45,7 +45,7 @@ describe("records", () => {
     for (let cut = 0; cut <= history.length; cut += 7) {
       const position = await positionAfter(directory, producer, cut);
       const records = await openRecords(directory, kept, JSON.parse(JSON.stringify(position)));
-      for (const item of history.slice(cut)) note(records, item, producer.kept);
+      for (const item of history.slice(cut)) note(records, item);
       await records.close();
       expect(await readAll(directory, FILES), `cut at ${cut}`).toEqual(expected);
     }
@@ -96,9 +96,9 @@ describe("records", () => {
 /** Writes the whole history into the directory again; the position is that after the first `count` items. */
 async function positionAfter(directory: string, producer: Producer, count: number): Promise<RecordsPosition> {
   const records = await openRecords(directory, producer.kept);
-  for (const item of producer.history.slice(0, count)) note(records, item, producer.kept);
+  for (const item of producer.history.slice(0, count)) note(records, item);
   const position = records.position();
-  for (const item of producer.history.slice(count)) note(records, item, producer.kept);
+  for (const item of producer.history.slice(count)) note(records, item);
   await records.close();
   return position;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,10 @@ import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { loadRegistry, RegistryError } from "../../../scheduler/registry/registry-file.ts";
 import { readRegistryText } from "../../../scheduler/registry/registry-text.ts";
 
+const KEY_TEXT = readFileSync(
+  new URL("../../../scheduler/node/zkml/models/risk-tiny.verification-key.json", import.meta.url),
+  "utf8",
+);
 const MODEL_BYTES = Buffer.from("the model's file");
 const PCR = { pcr0: "ab".repeat(48), pcr1: "cd".repeat(48), pcr2: "ef".repeat(48) };
 const KEY = "11".repeat(32);
@@ -45,7 +50,9 @@ let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "pipe-registry-"));
   await writeFile(join(folder, "risk.onnx"), MODEL_BYTES);
-  await writeFile(join(folder, "risk.vk.json"), '{"protocol":"groth16"}');
+  await writeFile(join(folder, "risk.vk.json"), KEY_TEXT);
+  const key = JSON.parse(KEY_TEXT);
+  await writeFile(join(folder, "open.vk.json"), JSON.stringify({ ...key, vk_delta_2: key.vk_gamma_2 }));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -74,8 +81,8 @@ describe("a registry file", () => {
       tee: { measurements: [PCR], maxAgeMs: 3_600_000 },
       zkml: {
         system: "groth16-bn254",
-        verificationKey: '{"protocol":"groth16"}',
-        keyHash: sha256Hex(Buffer.from('{"protocol":"groth16"}')),
+        verificationKey: KEY_TEXT,
+        keyHash: sha256Hex(Buffer.from(KEY_TEXT)),
       },
     });
     expect(registry.modelRules("chat")).toEqual({ digest: chat.digest, output: "bytes" });
@@ -103,7 +110,7 @@ describe("a registry file", () => {
 
   it("is another registry when anything is changed that decides something", async () => {
     const { digest } = await load(whole);
-    await writeFile(join(folder, "other.vk.json"), "{}");
+    await writeFile(join(folder, "other.vk.json"), KEY_TEXT.replace("test setup", "another test setup"));
     const changed = [
       { ...whole, admission: "open" },
       { ...whole, offersPerNode: 9 },
@@ -176,6 +183,16 @@ describe("a registry file", () => {
       "a verification key that is no JSON",
       { ...whole, models: { risk: { ...risk, zkml: { ...risk.zkml, verificationKey: "risk.onnx" } } } },
       /zkml\.verificationKey: names a file that is no JSON/,
+    ],
+    [
+      "a verification key with which anybody could forge proofs",
+      { ...whole, models: { risk: { ...risk, zkml: { ...risk.zkml, verificationKey: "open.vk.json" } } } },
+      /zkml\.verificationKey: names a file that is no key of groth16-bn254: vk_delta_2 equals vk_gamma_2/,
+    ],
+    [
+      "an unknown proof system",
+      { ...whole, models: { risk: { ...risk, zkml: { ...risk.zkml, system: "plonk" } } } },
+      /zkml\.system: must be a proof system that is known \(groth16-bn254\); it is plonk/,
     ],
   ];
   it.each(cases)("with %s is refused, with where and why", async (_, content, message) => {

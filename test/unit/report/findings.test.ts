@@ -73,7 +73,7 @@ describe("what a report says", () => {
       { ...dear, rate: 2.5, onTime: 0.5, half: 0.01 },
     );
     expect(text).toBe(
-      "Which one answers most jobs in time depends on the load (jobs/s): 2 copies at once at 1, 1 copy at 2.5.",
+      "Which policy answers most jobs in time depends on the load (jobs/s): 2 copies at once at 1, 1 copy at 2.5.",
     );
     expect(list).toContain(
       "1 copy is as close as these intervals can tell, 96.0 % [94.0, 98.0], for 2 s of machine-time per job.",

@@ -7,7 +7,8 @@ import { PERFECT_NETWORK } from "../../../sim/swarm/network.ts";
 import { planOf } from "../../../sim/swarm/plan.ts";
 import { runSeed } from "../../../sim/swarm/run.ts";
 import { engineConfig, type Scenario } from "../../../sim/swarm/scenario.ts";
-import { MUTANTS, mutantMaker } from "../../support/mutants.ts";
+import { MUTANTS } from "../../support/mutants.ts";
+import { mutantMaker } from "../../support/tampering.ts";
 
 const OPTIONS: PlayOptions = { keepTrace: false, checkReplay: false, probes: 0 };
 

@@ -45,7 +45,8 @@ const SMALL = ["--quick", "--jobs", "150", "--replications", "3", "--policies", 
 const AGAINST = ["--against", "hedge"];
 
 describe("pipe sim tournament", { timeout: PATIENCE }, () => {
-  const tournament = (...args: readonly string[]) => pipe(["sim", "tournament", ...SMALL, ...(args.includes("--against") ? [] : AGAINST), ...args]);
+  const tournament = (...args: readonly string[]) =>
+    pipe(["sim", "tournament", ...SMALL, ...(args.includes("--against") ? [] : AGAINST), ...args]);
 
   it("measures every contender everywhere, keeps the results, and does not measure them again", async () => {
     const args = ["--workloads", "unqueued,lognormal,azure-chat", "--loads", "0.3,0.8", "--out", "kept", "--json"];

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../../scheduler/fields/fields.ts";
 import { CopyTable } from "../../../sim/world/copy-table.ts";
 import { JobTable } from "../../../sim/world/job-table.ts";
 import { simulate } from "../../../sim/world/simulate.ts";
@@ -35,7 +35,7 @@ it("nothing is left of what is over, whatever became of it: memory does not grow
   }
 });
 
-it("a copy whose Cancel is lost stays on its node until its lease ends, and no longer", () => {
+it("a copy whose Cancel is lost stays on its node until its lease ends, and no longer", { timeout: 60_000 }, () => {
   // Dead nodes never answer; every other Cancel is lost.
   const world = new OpenWorld({
     ...SMALL,
@@ -124,4 +124,19 @@ it("a load that cannot be served says so, before engine and heap are full", { ti
   const copies = new CopyTable();
   for (let id = 0; id < 2 ** 21; id++) copies.take(id);
   expect(() => copies.take(2 ** 21)).toThrow(/more than 2097152 copies under way at one time/);
+});
+
+it("a run lets others see how far it is, and ends when they will not wait", () => {
+  const experiment = experimentOf({ ...SMALL, jobs: 200_000, warmup: 1_000, fleet: { nodes: 10 } });
+  const seen: { ended: number; endedInAll: number }[] = [];
+  const onLook = ({ ended, endedInAll, of }: { ended: number; endedInAll: number; of: number }): void => {
+    expect(of).toBe(200_000);
+    seen.push({ ended, endedInAll });
+    if (seen.length === 2) throw new SimulationLimit("enough");
+  };
+  expect(() => simulate(experiment, 0, { samples: 0, onLook })).toThrow("enough");
+  const [first, second] = seen;
+  expect(first?.ended).toBeGreaterThan(0);
+  expect(first?.endedInAll).toBe((first?.ended ?? 0) + 1_000);
+  expect(second?.ended).toBeGreaterThan(first?.ended ?? 0);
 });

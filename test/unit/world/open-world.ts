@@ -1,4 +1,4 @@
-import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../../scheduler/fields/fields.ts";
 import { arrivalsOf, distributionOf } from "../../../sim/kernel/distributions.ts";
 import { streamFor } from "../../../sim/kernel/streams.ts";
 import { BareWorld } from "../../../sim/world/bare-world.ts";
@@ -29,6 +29,7 @@ export class OpenWorld extends BareWorld {
         streamFor: stream,
         samples: 0,
         limits: { patience: 1e6, events: Number.MAX_SAFE_INTEGER },
+        onLook: () => {},
       },
       1,
     );

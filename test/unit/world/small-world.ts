@@ -1,4 +1,4 @@
-import type { PlainSection } from "../../../sim/experiment/fields.ts";
+import type { PlainSection } from "../../../scheduler/fields/fields.ts";
 import type { ReplicationResult } from "../../../sim/experiment/types.ts";
 import { expect } from "vitest";
 import { simulate } from "../../../sim/world/simulate.ts";

@@ -102,10 +102,10 @@ describe("spark", () => {
 describe("mantri", () => {
   const running = (...agesS: readonly number[]): { copies: readonly CopyPicture[] } => ({
     copies: agesS.map((age) => ({
-      node: { id: "node" },
-      launchedUs: 100 * S - age * S,
+      node: { id: "node", slots: 1 },
       startedUs: 100 * S - age * S,
       ahead: 0,
+      launchedUs: 100 * S - age * S,
       answeredUs: NEVER,
       speculative: false,
       live: true,
@@ -270,10 +270,10 @@ describe("single-d", () => {
 
 describe("what the peers read from a race", () => {
   const copy = (launchedUs: number, endedUs: number, held = false): CopyPicture => ({
-    node: { id: "node" },
-    launchedUs,
+    node: { id: "node", slots: 1 },
     startedUs: launchedUs,
     ahead: 0,
+    launchedUs,
     endedUs,
     held,
     answeredUs: NEVER,

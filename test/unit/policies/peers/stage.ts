@@ -157,9 +157,10 @@ export class Stage {
   }
 
   #launch(speculative: boolean): void {
-    const running = { live: true, held: false, endedUs: NEVER, answeredUs: NEVER, outcome: undefined };
-    const place = { node: { id: `node-${this.#copies.length}` }, startedUs: this.nowUs, ahead: 0 };
-    this.#copies.push({ ...running, ...place, launchedUs: this.nowUs, speculative });
+    const ends = { held: false, endedUs: NEVER, answeredUs: NEVER, outcome: undefined };
+    const node = { id: `node-${this.#copies.length}`, slots: 1 };
+    const { nowUs: launchedUs } = this;
+    this.#copies.push({ ...ends, live: true, node, launchedUs, startedUs: launchedUs, ahead: 0, speculative });
     this.memory?.launched({ speculative }, this.nowUs);
   }
 

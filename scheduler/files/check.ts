@@ -1,10 +1,19 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Path } from "../../scheduler/files/yaml.ts";
-import type { Field, Fields, Kind, ListField, NumberField, Plain, PlainSection, SectionsField } from "./fields.ts";
-import { allowed, isSection } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./limits.ts";
-import { nearest } from "./nearest.ts";
+import type {
+  Field,
+  Fields,
+  Kind,
+  ListField,
+  NumberField,
+  Plain,
+  PlainSection,
+  SectionsField,
+} from "../fields/fields.ts";
+import { allowed, isSection } from "../fields/fields.ts";
+import { FIELD_LIMITS } from "../fields/limits.ts";
+import { nearest } from "../fields/nearest.ts";
+import type { Path } from "./yaml.ts";
 
 /** Something wrong with a file, for the one who wrote it. */
 export interface Trouble {
@@ -48,8 +57,8 @@ export function check(field: Field, value: Plain, place: Place): Plain | undefin
       return isSection(value) ? checkKind(field.kinds, value, place) : wrong(field, value, place);
     case "again":
       if (value === field.word && field.word !== undefined) return value;
-      if (place.depth >= EXPERIMENT_LIMITS.depth) {
-        return trouble(place, `is nested more than ${EXPERIMENT_LIMITS.depth} deep`);
+      if (place.depth >= FIELD_LIMITS.depth) {
+        return trouble(place, `is nested more than ${FIELD_LIMITS.depth} deep`);
       }
       return check(field.field(), value, { ...place, depth: place.depth + 1 });
     default:
@@ -77,7 +86,9 @@ function fill(field: Field, place: Place): Plain | undefined {
   if (field.absent === undefined) return trouble(place, `is missing; it is ${allowed(field)}: ${field.means}`);
   if ("value" in field.absent) return field.absent.value;
   // A section whose own keys can all be left out; what else is derived, the parser knows.
-  return field.type === "section" ? checkFields(field.fields, {}, place) : undefined;
+  if (field.type !== "section" || Object.values(field.fields).some(({ absent }) => absent === undefined))
+    return undefined;
+  return checkFields(field.fields, {}, place);
 }
 
 function checkKind(kinds: Readonly<Record<string, Kind>>, section: PlainSection, place: Place): Plain | undefined {
@@ -126,7 +137,7 @@ function checkList(field: ListField, value: Plain, place: Place): Plain | undefi
   if (!Array.isArray(value) || value.length < field.minItems || value.length > field.maxItems) {
     return wrong(field, value as Plain, place);
   }
-  const items = value.map((item: Plain, index) => checkNumber(field.of, item, inside(place, index)));
+  const items = value.map((item: Plain, index) => check(field.of, item, inside(place, index)));
   return items.every((item) => item !== undefined) ? items : undefined;
 }
 

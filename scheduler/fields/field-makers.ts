@@ -1,7 +1,5 @@
 import type { Absent, Fields, NumberField, Plain, SectionField } from "./fields.ts";
-import { EXPERIMENT_LIMITS } from "./limits.ts";
-
-const LIMITS = EXPERIMENT_LIMITS;
+import { FIELD_LIMITS as LIMITS } from "./limits.ts";
 
 type NumberOptions = Omit<NumberField, "type" | "whole" | "means">;
 

@@ -1,6 +1,6 @@
-import type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
+import type { Plain, PlainSection } from "../files/yaml.ts";
 
-/** What a key of an experiment file may hold, as data: the parser, its messages and the table in the docs read the same. */
+/** What a key of a file may hold, as data: the parser, its messages and the table in the docs read the same. */
 export type Field =
   | NumberField
   | WordField
@@ -49,7 +49,7 @@ export interface NameField extends Common {
 
 export interface ListField extends Common {
   readonly type: "list";
-  readonly of: NumberField;
+  readonly of: NumberField | NameField | WordField;
   readonly minItems: number;
   readonly maxItems: number;
 }
@@ -94,7 +94,7 @@ export interface AgainField extends Common {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-export type { Plain, PlainSection } from "../../scheduler/files/yaml.ts";
+export type { Plain, PlainSection } from "../files/yaml.ts";
 
 export function isSection(value: Plain | undefined): value is PlainSection {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -112,7 +112,7 @@ export function allowed(field: Field): string {
     case "name":
       return `text of 1 to ${field.maxLength} characters`;
     case "list":
-      return `a list of ${field.minItems} to ${field.maxItems} numbers, each ${range(field.of)}`;
+      return `a list of ${field.minItems} to ${field.maxItems} ${items(field.of)}`;
     case "section":
       return withWord("a section", field.word);
     case "sections":
@@ -124,6 +124,11 @@ export function allowed(field: Field): string {
     default:
       return field satisfies never;
   }
+}
+
+function items(of: ListField["of"]): string {
+  if (of.type === "number") return `numbers, each ${range(of)}`;
+  return of.type === "name" ? `texts of 1 to ${of.maxLength} characters` : `of ${of.words.map(quoted).join(", ")}`;
 }
 
 function range({ above, atLeast, atMost }: NumberField): string {
