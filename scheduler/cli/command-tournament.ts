@@ -32,9 +32,9 @@ const flags = {
     Flag.withMetavar("POLICY"),
     Flag.withDescription("the policy that all others are held against, at its documented setting"),
   ),
-  jobs: many("jobs").pipe(Flag.withDescription("counted jobs of a replication; 2000 if not given, 600 with --quick")),
+  jobs: many("jobs").pipe(Flag.withDescription("counted jobs of a replication; 2000 if not given, 400 with --quick")),
   replications: many("replications").pipe(
-    Flag.withDescription("independent repetitions; 20 if not given, 8 with --quick"),
+    Flag.withDescription("independent repetitions; 20 if not given, 6 with --quick"),
   ),
   seed: Flag.Int("seed").pipe(
     Flag.withDefault(1),
@@ -61,7 +61,7 @@ export const tournament = Command.make(
   "tournament",
   flags,
   Effect.fn(function* (given) {
-    const size = given.quick ? { jobs: 600, replications: 8 } : { jobs: 2_000, replications: 20 };
+    const size = given.quick ? { jobs: 400, replications: 6 } : { jobs: 2_000, replications: 20 };
     const options = {
       ...given,
       traces: Option.getOrUndefined(given.traces),

@@ -161,10 +161,10 @@ function aboutOf(request: TuneRequest, world: TuneWorld, result: TuneResult, cau
 function policyFileText({ winner, finalists, target }: TuneResult, of: string): string {
   const best = finalists.find(({ roles }) => roles.includes("winner"));
   const effect = best?.effect == null ? [] : [`Against the present policy: ${effectText(best)}.`];
-  const head = [
-    `Found by ${PROGRAM} for ${basename(resolve(of))}: the least work with ${figure(100 * target)} % in time.`,
-    ...effect,
-  ];
+  const goal = `${figure(100 * target)} % in time`;
+  const reached = (best?.onTime?.mean ?? 0) >= target;
+  const found = reached ? `the least work for ${goal}` : `the most in time, since nothing reached ${goal}`;
+  const head = [`Found by ${PROGRAM} for ${basename(resolve(of))}: ${found}.`, ...effect];
   const said = { name: `tuned for ${basename(resolve(of))}`, rules: [{ name: "all calls", policy: winner }] };
   return `${head.map((line) => `# ${line}\n`).join("")}${stringify(said, { lineWidth: 0 })}`;
 }

@@ -24,7 +24,7 @@ export function experimentWorld(experiment: Experiment, target: number, crew: Cr
     size: `${experiment.jobs} jobs`,
     measure: async (policy, replication, seed) => {
       const changed = { ...experiment, policy: policy as LeafSpec, seed };
-      const result = await crew.measure(limitedTask(changed, replication));
+      const result = await crew.measure(limitedTask(changed, replication, EVENTS_PER_JOB));
       return result === "endless" ? result : trialOf(result, experiment);
     },
     bound: async (replication, seed) => {
@@ -50,10 +50,13 @@ function trialOf(result: ReplicationResult, { deadlineMs }: Experiment): Trial {
 
 /**
  * One replication with limits, so that a search goes on where a fleet never recovers: a run that needs many times the usual
- * number of events will not.
+ * number of events per job will not.
  */
-export function limitedTask(experiment: Experiment, replication: number): Task {
-  const perJob = experiment.blocks === "none" ? 400 : 2_000;
-  const limits = { patience: 100_000, events: perJob * (experiment.jobs + experiment.warmup) };
-  return { experiment, replication, samples: 0, limits };
+export function limitedTask(experiment: Experiment, replication: number, eventsPerJob: number): Task {
+  const events = Math.max(LEAST_EVENTS, eventsPerJob * (experiment.jobs + experiment.warmup));
+  return { experiment, replication, samples: 0, limits: { patience: Math.ceil(events / 5), events } };
 }
+
+const LEAST_EVENTS = 5_000;
+/** Of whatever experiment somebody brings: jobs may be rare beside its blocks and faults. */
+const EVENTS_PER_JOB = 400;
