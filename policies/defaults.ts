@@ -7,9 +7,9 @@ import type { LeafSpec } from "./policy.ts";
 export const DEFAULTS: { readonly [K in LeafSpec["kind"]]: LeafSpec & { readonly kind: K } } = {
   // Ours: the least that is a race.
   fixed: { kind: "fixed", copies: 2 },
-  // Ours: what the engine does when nobody says otherwise.
+  // Ours: for models that usually answer within four seconds.
   hedge: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
-  // Ours: one job in a hundred may miss its block. Three copies are as many as a plan looks ahead.
+  // Ours, and what the engine does when nobody says otherwise: one job in a hundred may miss its block. Three copies are as many as a plan looks ahead.
   deadline: { kind: "deadline", target: 0.99, maxCopies: 3, withinBlocks: "none" },
   // The proposal requires attempts and leaves the rest open; these are the numbers of its examples (A6, "Hedging Policy",
   // "Throttling Retry Attempts and Hedged RPCs"). A server that refuses without a pushback time asks for no more.

@@ -1,3 +1,4 @@
+import { DEFAULTS } from "../../policies/defaults.ts";
 import type { PlacementSpec } from "../../policies/placement.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import type { BudgetSpec } from "../../policies/work-budget.ts";
@@ -88,7 +89,7 @@ export const BARE_RACES: RaceConfig = {
 
 export const DEFAULT_CONFIG: EngineConfig = {
   seed: 1,
-  policy: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
+  policy: DEFAULTS.deadline,
   placement: { kind: "least-loaded" },
   // Twenty leases of the longest kind at a time, and about sixty of models that take ten seconds.
   budget: { ratio: 0.5, burstMs: 600_000 },

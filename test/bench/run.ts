@@ -4,6 +4,7 @@ import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { placementFigures } from "./placement.bench.ts";
 import { nitroFigures } from "./nitro.bench.ts";
+import { policyFigures } from "./policy.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
 import { simMemoryFigures } from "./sim-memory.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
@@ -22,6 +23,7 @@ const figures = [
   ...(await verificationFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
+  ...policyFigures(),
   ...simMemoryFigures(),
 ];
 if (process.argv.includes("--json")) console.log(JSON.stringify(figures));
