@@ -3,7 +3,7 @@ import { NEVER } from "../scheduler/shared/vocabulary.ts";
 
 /** Logarithmic buckets: 1 ms to about 17 minutes, each 8 % wider than the one before. */
 const FIRST_US = 1_000;
-const USUAL: KaplanMeierOptions = { growth: 1.08, buckets: 180, halveAfter: 4_096 };
+const USUAL: KaplanMeierOptions = { growth: 1.08, buckets: 180, halveAfter: 4_096, actuarial: false };
 /** The survival curve is computed again after this many observations at the latest. */
 const REFRESH_AFTER = 32;
 
@@ -13,6 +13,11 @@ export interface KaplanMeierOptions {
   readonly buckets: number;
   /** After this many observations all counts are halved, so that the past fades. */
   readonly halveAfter: number;
+  /**
+   * Copies that were censored in a bucket count as running through half of it, as in life tables (Cutler and Ederer 1958), and
+   * not as running to its end. Where many are censored, the other way makes durations look long.
+   */
+  readonly actuarial: boolean;
 }
 
 /** What has been learned of durations. `survival` and `quantileUs` are cheap: they read a curve that is refreshed now and then. */
@@ -45,9 +50,14 @@ export const NOTHING_KNOWN: ServiceTimes = {
  */
 export class KaplanMeier implements ServiceTimes {
   readonly #logGrowth: number;
+  /** Upper edges of the buckets, the same array for all estimators with these buckets. */
+  readonly #edgesUs: Float64Array;
+  /** ∫ S from a bucket's upper edge to the last observation, by bucket, on the curve of `smoothSurvival`. */
+  #beyondUs: Float64Array | undefined;
   readonly #growth: number;
   readonly #buckets: number;
   readonly #halveAfter: number;
+  readonly #atRiskShare: number;
   readonly #ended: Float64Array;
   readonly #censored: Float64Array;
   readonly #curve: Float64Array;
@@ -60,9 +70,11 @@ export class KaplanMeier implements ServiceTimes {
   /** The last bucket with an observation when the curve was computed: beyond it nothing is known. */
   #lastBucket = 0;
 
-  constructor({ growth, buckets, halveAfter }: KaplanMeierOptions = USUAL) {
+  constructor({ growth, buckets, halveAfter, actuarial }: KaplanMeierOptions = USUAL) {
+    this.#atRiskShare = actuarial ? 0.5 : 0;
     this.#growth = growth;
     this.#logGrowth = Math.log(growth);
+    this.#edgesUs = edgesOf(growth, buckets);
     this.#buckets = buckets;
     this.#halveAfter = halveAfter;
     this.#ended = new Float64Array(buckets);
@@ -113,16 +125,19 @@ export class KaplanMeier implements ServiceTimes {
   /** t with P(T ≤ t) = p on the curve of `smoothSurvival`. */
   smoothQuantileUs(p: number): number | undefined {
     if (!this.#known || !(p > 0 && p < 1)) return undefined;
-    let before = 1;
-    for (let index = 0; index < this.#buckets; index++) {
-      const after = this.#curve[index] as number;
-      if (1 - after >= p) {
-        const fromUs = index === 0 ? 0 : this.#upperEdgeUs(index - 1);
-        return fromUs + ((before - (1 - p)) / (before - after)) * (this.#upperEdgeUs(index) - fromUs);
-      }
-      before = after;
+    const curve = this.#curve;
+    if (1 - (curve[this.#buckets - 1] as number) < p) return undefined;
+    // The curve falls, so the first bucket that is low enough is found by halving.
+    let [low, high] = [0, this.#buckets - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (1 - (curve[middle] as number) >= p) high = middle;
+      else low = middle + 1;
     }
-    return undefined;
+    const before = low === 0 ? 1 : (curve[low - 1] as number);
+    const fromUs = low === 0 ? 0 : this.#upperEdgeUs(low - 1);
+    const after = curve[low] as number;
+    return fromUs + ((before - (1 - p)) / (before - after)) * (this.#upperEdgeUs(low) - fromUs);
   }
 
   quantileUs(p: number): number | undefined {
@@ -157,17 +172,22 @@ export class KaplanMeier implements ServiceTimes {
   meanBeyondUs(tUs: number): number {
     const survives = this.smoothSurvival(tUs);
     if (survives <= 0) return tUs;
-    let area = 0;
-    let fromUs = tUs;
-    let before = survives;
-    for (let index = this.#bucketOf(tUs); index <= this.#lastBucket; index++) {
-      const after = this.#curve[index] as number;
-      const toUs = this.#upperEdgeUs(index);
-      area += ((before + after) / 2) * (toUs - fromUs);
-      fromUs = toUs;
-      before = after;
+    const index = this.#bucketOf(tUs);
+    if (index > this.#lastBucket) return tUs;
+    const inBucketUs = ((survives + (this.#curve[index] as number)) / 2) * (this.#upperEdgeUs(index) - tUs);
+    const beyondUs = (this.#beyondUs ?? this.#sumBeyond())[index] as number;
+    return tUs + (Math.max(0, inBucketUs) + beyondUs) / survives;
+  }
+
+  #sumBeyond(): Float64Array {
+    const beyondUs = new Float64Array(this.#buckets);
+    for (let index = this.#lastBucket - 1; index >= 0; index--) {
+      const between = ((this.#curve[index] as number) + (this.#curve[index + 1] as number)) / 2;
+      const widthUs = this.#upperEdgeUs(index + 1) - this.#upperEdgeUs(index);
+      beyondUs[index] = (beyondUs[index + 1] as number) + between * widthUs;
     }
-    return tUs + area / survives;
+    this.#beyondUs = beyondUs;
+    return beyondUs;
   }
 
   /** Adds what another one has counted over the same buckets. */
@@ -205,14 +225,16 @@ export class KaplanMeier implements ServiceTimes {
   #refresh(): void {
     this.#sinceRefresh = 0;
     this.#quantiles.clear();
+    this.#beyondUs = undefined;
     let atRisk = this.#weight;
     let survives = 1;
     let anyEnded = false;
     for (let index = 0; index < this.#buckets; index++) {
       const ended = this.#ended[index] as number;
       if (ended > 0 || (this.#censored[index] as number) > 0) this.#lastBucket = index;
-      if (ended > 0 && atRisk > 0) {
-        survives *= Math.max(0, 1 - ended / atRisk);
+      const throughout = atRisk - this.#atRiskShare * (this.#censored[index] as number);
+      if (ended > 0 && throughout > 0) {
+        survives *= Math.max(0, 1 - ended / throughout);
         anyEnded = true;
       }
       this.#curve[index] = survives;
@@ -227,7 +249,7 @@ export class KaplanMeier implements ServiceTimes {
   }
 
   #upperEdgeUs(index: number): number {
-    return FIRST_US * this.#growth ** index;
+    return this.#edgesUs[index] as number;
   }
 
   snapshot(): KaplanMeierSnapshot {
@@ -250,6 +272,7 @@ export class KaplanMeier implements ServiceTimes {
     this.#sinceHalving = snapshot.sinceHalving;
     this.#sinceRefresh = snapshot.sinceRefresh;
     this.#known = snapshot.curve.length > 0;
+    this.#beyondUs = undefined;
     this.#curve.set(snapshot.curve);
   }
 }
@@ -262,6 +285,17 @@ export interface KaplanMeierSnapshot {
   readonly sinceRefresh: number;
   readonly weight: number;
   readonly lastBucket: number;
+}
+
+const EDGES = new Map<string, Float64Array>();
+
+function edgesOf(growth: number, buckets: number): Float64Array {
+  const key = `${growth} ${buckets}`;
+  const known = EDGES.get(key);
+  if (known !== undefined) return known;
+  const edgesUs = Float64Array.from({ length: buckets }, (_, index) => FIRST_US * growth ** index);
+  EDGES.set(key, edgesUs);
+  return edgesUs;
 }
 
 function sparse(counts: Float64Array): [number, number][] {

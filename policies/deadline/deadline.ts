@@ -1,15 +1,8 @@
 import { NEVER } from "../../scheduler/shared/vocabulary.ts";
 import type { PlainData } from "../memory.ts";
-import {
-  type CopyPicture,
-  type Decision,
-  type Policy,
-  type RacePicture,
-  racing,
-  type Surroundings,
-} from "../policy.ts";
+import { type CopyPicture, type Policy, type RacePicture, racing } from "../policy.ts";
 import { explainDeadline } from "./explain.ts";
-import type { Plan, Prospect } from "./frontier.ts";
+import type { Frontier, Prospect } from "./frontier.ts";
 import type { FrozenLaw } from "./law.ts";
 import { DeadlineMemory, turnsOf } from "./memory.ts";
 import type { DeadlineSpec } from "./spec.ts";
@@ -48,16 +41,13 @@ export function deadline(spec: DeadlineSpec): Policy {
       const { idle, busy } = race.room;
       const next = nextLaunch(race, nowUs, busy, most);
       if (next.atUs > nowUs) decision.lookAtUs = next.lookUs;
-      else if (idle > 0) launchOne(race, surroundings, decision, most);
-      else decision.lookAtUs = retryUs(race, nowUs);
+      else if (idle > 0) {
+        decision.launch = 1;
+        // One at a time: whether a second one pays at the same moment is asked again in a microsecond.
+        if (racing(race) < most) decision.lookAtUs = Math.max(next.thenUs, nowUs + 1);
+      } else decision.lookAtUs = retryUs(race, nowUs);
     },
   };
-}
-
-/** One at a time: whether a second one pays at the same moment is asked again in a microsecond. */
-function launchOne(race: RacePicture, surroundings: Surroundings, decision: Decision, most: number): void {
-  decision.launch = 1;
-  if (racing(race) < most) decision.lookAtUs = surroundings.nowUs + 1;
 }
 
 function retryUs({ openedUs, targetUs }: RacePicture, nowUs: number): number {
@@ -69,6 +59,8 @@ export interface NextLaunch {
   readonly atUs: number;
   /** When to ask again: were the nodes less busy then, the copy would be due earlier. */
   readonly lookUs: number;
+  /** When the one after it is due. */
+  readonly thenUs: number;
 }
 
 /** When another copy is due while so many slots are busy. */
@@ -81,29 +73,30 @@ export function nextLaunch(race: RacePicture, nowUs: number, busy: number, most:
   if (memory === undefined || law === undefined || learning === undefined) {
     if (racing(race) > 1) return NO_LAUNCH;
     const atUs = Math.round(first.launchedUs + COLD_SHARE * (targetUs - first.launchedUs));
-    return { atUs, lookUs: atUs };
+    return { atUs, lookUs: atUs, thenUs: NEVER };
   }
   const expectedUs = learning.expectedUs(race.call);
   const late = LATE_SHARE * (targetUs - race.openedUs);
   /** From then on the plans count; what is due in a moment is due now, or else each look would put it off a little. */
-  const next = (plans: readonly Plan[], fromUs: number, place: number): NextLaunch => {
-    const due = (crowding: number) => {
-      const launch = planAt({ plans, crowding }, memory.price).launches[place];
+  const next = (frontier: Frontier, fromUs: number, place: number): NextLaunch => {
+    const dueUs = (launch: number | undefined) => {
       if (launch === undefined) return NEVER;
       const atUs = Math.round(fromUs + launch * expectedUs);
       return atUs - nowUs <= late && fromUs === nowUs ? nowUs : atUs;
     };
     const crowding = memory.crowdingAt(busy);
-    const atUs = due(crowding);
-    if (atUs <= nowUs || crowding === 0) return { atUs, lookUs: atUs };
-    const earliestUs = due(memory.crowdingAt(busy / 2));
-    return { atUs, lookUs: earliestUs > nowUs ? earliestUs : Math.min(atUs, retryUs(race, nowUs)) };
+    const { launches } = planAt({ frontier, crowding }, memory.price);
+    const [atUs, thenUs] = [dueUs(launches[place]), dueUs(launches[place + 1])];
+    if (atUs <= nowUs || crowding === 0) return { atUs, lookUs: atUs, thenUs };
+    const calmer = planAt({ frontier, crowding: memory.crowdingAt(busy / 2) }, memory.price);
+    const earliestUs = dueUs(calmer.launches[place]);
+    return { atUs, lookUs: earliestUs > nowUs ? earliestUs : Math.min(atUs, retryUs(race, nowUs)), thenUs };
   };
   // As planned: the first copy runs, and those launched since were launched by the same plan.
   if (race.lost === 0 && race.missing === 1 && copies.length <= 2) {
-    const plans = memory.plansFor(race, learning);
-    if (plans === undefined) return NO_LAUNCH;
-    const planned = next(plans, first.launchedUs, copies.length - 1);
+    const frontier = memory.plansFor(race, learning);
+    if (frontier === undefined) return NO_LAUNCH;
+    const planned = next(frontier, first.launchedUs, copies.length - 1);
     // If no node was free, or too many were busy, what was right at that time need not be right any more.
     if (
       planned.atUs > nowUs
@@ -115,7 +108,7 @@ export function nextLaunch(race: RacePicture, nowUs: number, busy: number, most:
   return next(plansFromHere(race, law, memory, { nowUs, expectedUs, most }), nowUs, 0);
 }
 
-const NO_LAUNCH: NextLaunch = { atUs: NEVER, lookUs: NEVER };
+const NO_LAUNCH: NextLaunch = { atUs: NEVER, lookUs: NEVER, thenUs: NEVER };
 
 /** For a race in which something went otherwise than planned: from what is running now. */
 function plansFromHere(
@@ -123,7 +116,7 @@ function plansFromHere(
   law: FrozenLaw,
   memory: DeadlineMemory,
   { nowUs, expectedUs, most }: { readonly nowUs: number; readonly expectedUs: number; readonly most: number },
-): readonly Plan[] {
+): Frontier {
   const learning = race.learning as NonNullable<RacePicture["learning"]>;
   const prospect = (copy: CopyPicture): Prospect => ({
     pace: learning.paces.pace(copy.node.id),

@@ -10,9 +10,9 @@ export function explainDeadline(spec: DeadlineSpec, race: RacePicture, nowUs: nu
   const target = `${100 * spec.target} % of the calls are to be answered in time`;
   if (targetUs === NEVER)
     return { words: [`${target}, but this one has no deadline: one copy is enough.`], numbers: {} };
-  const plans =
+  const frontier =
     memory instanceof DeadlineMemory && learning?.known === true ? memory.plansFor(race, learning) : undefined;
-  if (plans === undefined || !(memory instanceof DeadlineMemory) || learning === undefined) {
+  if (frontier === undefined || !(memory instanceof DeadlineMemory) || learning === undefined) {
     const words = [
       `${target}.`,
       "Nothing is learned of durations yet, so a second copy is launched at 40 % of the time there is.",
@@ -21,8 +21,8 @@ export function explainDeadline(spec: DeadlineSpec, race: RacePicture, nowUs: nu
   }
   const { price, law, utilisation } = memory;
   const crowding = memory.crowdingAt(room.busy);
-  const plan = planAt({ plans, crowding }, price);
-  const [alone] = plans;
+  const plan = planAt({ frontier, crowding }, price);
+  const [alone] = frontier.plans;
   const expectedMs = learning.expectedUs(call) / 1_000;
   const launches = plan.launches.map((launch) => `${seconds(launch * expectedMs)} after the first`);
   const words = [

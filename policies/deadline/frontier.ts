@@ -28,20 +28,21 @@ export interface Plan {
   readonly work: number;
 }
 
+/** What there is to choose from. */
+export interface Frontier {
+  /** By work; the one without further copies among them, unless further copies save work. */
+  readonly plans: readonly Plan[];
+  /** Those of them that are best at some price: the corners of the lower convex hull. */
+  readonly corners: readonly Plan[];
+}
+
 /**
  * All plans worth having for a job: none has both less work and a lower probability to be late than another. With S(t) the
  * probability that the job is not done at t, the work of n(t) copies is ∫ n(t) S(t) dt, and a result that comes a millisecond
  * after the deadline is worth as much as none: only S(deadline) counts. Launch times are chosen from a grid; copies are
  * independent given what they have in common (`FrozenLaw.survivalGiven`), over which is integrated.
- *
- * Sorted by work, the one without further copies among them.
  */
-export function frontierOf(
-  law: FrozenLaw,
-  copies: readonly Prospect[],
-  horizon: number,
-  most: number,
-): readonly Plan[] {
+export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): Frontier {
   const step = horizon / STEPS;
   const singles = new Sums(most >= 1 ? STEPS : 0);
   const pairs = new Sums(most >= 2 ? PAIRS : 0);
@@ -184,7 +185,7 @@ function add(
   }
 }
 
-function worthHaving(plans: Plan[]): readonly Plan[] {
+function worthHaving(plans: Plan[]): Frontier {
   plans.sort((a, b) => a.work - b.work || a.late - b.late);
   const kept: Plan[] = [];
   let best = Number.POSITIVE_INFINITY;
@@ -193,5 +194,19 @@ function worthHaving(plans: Plan[]): readonly Plan[] {
     best = plan.late;
     kept.push(plan);
   }
-  return kept;
+  return { plans: kept, corners: cornersOf(kept) };
+}
+
+/** Andrew's monotone chain: what lies above the line between its neighbours is best at no price. */
+function cornersOf(plans: readonly Plan[]): readonly Plan[] {
+  const corners: Plan[] = [];
+  for (const plan of plans) {
+    while (corners.length >= 2 && !turns(corners.at(-2) as Plan, corners.at(-1) as Plan, plan)) corners.pop();
+    corners.push(plan);
+  }
+  return corners;
+}
+
+function turns(a: Plan, b: Plan, c: Plan): boolean {
+  return (b.work - a.work) * (c.late - a.late) - (b.late - a.late) * (c.work - a.work) > 0;
 }

@@ -2,7 +2,7 @@ import type { Learning } from "../learning/learning.ts";
 import type { CopyEnd, PlainData, PolicyMemory } from "../memory.ts";
 import { NEVER } from "../../scheduler/shared/vocabulary.ts";
 import type { CopyPicture, RacePicture } from "../policy.ts";
-import { frontierOf, type Plan, type Prospect } from "./frontier.ts";
+import { type Frontier, frontierOf, type Prospect } from "./frontier.ts";
 import { FrozenLaw } from "./law.ts";
 import { Crowding } from "./crowding.ts";
 import { COLD_PRICE, type Price, priceFor } from "./price.ts";
@@ -16,7 +16,7 @@ const FIRST_EPOCH = 16;
 const HORIZON_STEP = 0.005;
 const PACE_STEP = 0.05;
 const WAIT_STEP = 0.025;
-const ALIVE_STEPS = 50;
+const ALIVE_STEPS = 400;
 /** A job whose deadline is further off than this many expected durations is not planned any closer. */
 const FAR = 24;
 const NEAR = 0.01;
@@ -44,7 +44,7 @@ export class DeadlineMemory implements PolicyMemory {
   #utilisation = 0;
   #slots = 1;
   #loadUs = 0;
-  readonly #plans = new Map<number, readonly Plan[]>();
+  readonly #plans = new Map<number, Frontier>();
 
   constructor(target: number, most: number, snapshot?: PlainData) {
     this.#target = target;
@@ -98,7 +98,7 @@ export class DeadlineMemory implements PolicyMemory {
     for (const key of this.#recent) displaced += displacedOf(law, prospectOf(key)) / this.#recent.length;
     this.#crowding = new Crowding({ utilisation: this.#utilisation, slots: this.#slots, displaced });
     const recent = this.#recent.map((key) => ({
-      plans: this.#frontier(law, key),
+      frontier: this.#frontier(law, key),
       crowding: this.#crowding.at(key[5]),
     }));
     this.#price = priceFor(recent, this.#target);
@@ -110,7 +110,7 @@ export class DeadlineMemory implements PolicyMemory {
   }
 
   /** What there is to choose from for a race in which one copy runs, as it was when that was launched. */
-  plansFor(race: RacePicture, learning: Learning): readonly Plan[] | undefined {
+  plansFor(race: RacePicture, learning: Learning): Frontier | undefined {
     const law = this.#law;
     const first = race.copies[0];
     if (law === undefined || first === undefined) return undefined;
@@ -119,7 +119,7 @@ export class DeadlineMemory implements PolicyMemory {
   }
 
   /** What there is to choose from with these copies under way, and so long, in expected durations, until the deadline. */
-  plansFrom(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): readonly Plan[] {
+  plansFrom(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): Frontier {
     const [only] = copies;
     if (only === undefined || copies.length > 1 || most < this.#most) return frontierOf(law, copies, horizon, most);
     // Asked again and again while a job waits for a free node: near enough is good enough.
@@ -128,9 +128,9 @@ export class DeadlineMemory implements PolicyMemory {
     return this.#frontier(law, key);
   }
 
-  #frontier(law: FrozenLaw, key: Key): readonly Plan[] {
+  #frontier(law: FrozenLaw, key: Key): Frontier {
     const [horizon, pace, alive, wait, age] = key;
-    const number = (((horizon * 256 + (pace + 128)) * 64 + alive) * 512 + wait) * 512 + age;
+    const number = (((horizon * 256 + (pace + 128)) * 512 + alive) * 512 + wait) * 512 + age;
     let plans = this.#plans.get(number);
     if (plans === undefined) {
       const { copy, horizon: span } = prospectOf(key);

@@ -1,4 +1,4 @@
-import type { Plan } from "./frontier.ts";
+import type { Frontier, Plan } from "./frontier.ts";
 
 /** What one more job in time is worth at the most, in machine-time of jobs: beyond it a target is taken for out of reach. */
 const MOST = 1_000;
@@ -21,15 +21,15 @@ export const COLD_PRICE: Price = { below: 0, above: 0, share: 0 };
 
 /** A job as the price sees it. */
 export interface Choice {
-  readonly plans: readonly Plan[];
+  readonly frontier: Frontier;
   readonly crowding: number;
 }
 
 /** The plan that is best at this worth. */
-export function bestPlan(frontier: readonly Plan[], worth: number, crowding: number): Plan {
-  let best = frontier[0] as Plan;
+export function bestPlan({ corners }: Frontier, worth: number, crowding: number): Plan {
+  let best = corners[0] as Plan;
   let least = Number.POSITIVE_INFINITY;
-  for (const plan of frontier) {
+  for (const plan of corners) {
     const cost = worth * plan.late + (1 + worth * crowding) * plan.work;
     if (cost < least) {
       least = cost;
@@ -46,9 +46,10 @@ export function bestPlan(frontier: readonly Plan[], worth: number, crowding: num
  */
 export function priceFor(recent: readonly Choice[], target: number): Price {
   const allowed = 1 - target;
+  const unlike = counted(recent);
   const lateAt = (worth: number) => {
     let late = 0;
-    for (const { plans, crowding } of recent) late += bestPlan(plans, worth, crowding).late;
+    for (const { frontier, crowding, jobs } of unlike) late += jobs * bestPlan(frontier, worth, crowding).late;
     return late / recent.length;
   };
   let [below, above] = [LEAST, MOST];
@@ -63,15 +64,31 @@ export function priceFor(recent: readonly Choice[], target: number): Price {
   return { below, above, share: missed === met ? 0 : (missed - allowed) / (missed - met) };
 }
 
+/** Jobs that have the same to choose from are one, counted. */
+function counted(recent: readonly Choice[]): readonly (Choice & { readonly jobs: number })[] {
+  const byFrontier = new Map<Frontier, Map<number, number>>();
+  for (const { frontier, crowding } of recent) {
+    let jobs = byFrontier.get(frontier);
+    if (jobs === undefined) {
+      jobs = new Map();
+      byFrontier.set(frontier, jobs);
+    }
+    jobs.set(crowding, (jobs.get(crowding) ?? 0) + 1);
+  }
+  return [...byFrontier].flatMap(([frontier, byCrowding]) =>
+    [...byCrowding].map(([crowding, jobs]) => ({ frontier, crowding, jobs })),
+  );
+}
+
 /** The plan of a job at a price; where the two worths differ, the one on the frontier whose probability lies between. */
-export function planAt({ plans, crowding }: Choice, { below, above, share }: Price): Plan {
-  const met = bestPlan(plans, above, crowding);
+export function planAt({ frontier, crowding }: Choice, { below, above, share }: Price): Plan {
+  const met = bestPlan(frontier, above, crowding);
   if (share >= 1 || below === above) return met;
-  const missed = bestPlan(plans, below, crowding);
+  const missed = bestPlan(frontier, below, crowding);
   if (missed === met) return met;
   const late = missed.late + share * (met.late - missed.late);
   let from = missed;
-  for (const plan of plans) {
+  for (const plan of frontier.plans) {
     if (plan.late > late) from = plan;
     else return between(from, plan, late);
   }

@@ -6,7 +6,9 @@ const GRID = [0, 0.2, 0.4, 0.6, 0.8, 0.95] as const;
 /** Belief before the first pair: what goes against independence has to be shown. */
 const PRIOR = [Math.log(2), 0, 0, 0, 0, 0] as const;
 /** Pairs after which what they said has faded to 1/e. */
-const MEMORY = 2_048;
+const MEMORY = 1_024;
+/** So few of the pairs are looked at. */
+const ONE_IN = 4;
 /** One pair says no more than this against any φ: the marginal law is itself only learned. */
 const LEAST = 1e-3;
 
@@ -20,6 +22,7 @@ const LEAST = 1e-3;
 export class Correlation {
   readonly #logLikelihood: number[] = [...PRIOR];
   #phi = 0;
+  #passed = 0;
 
   get phi(): number {
     return this.#phi;
@@ -27,6 +30,9 @@ export class Correlation {
 
   /** Probabilities, by the marginal law, that a copy is over by the moment: of the winner's answer, and of the loser's cut. */
   pair(winner: number, loser: number): void {
+    // There are as many pairs as hedged jobs, and φ changes slowly.
+    if (++this.#passed < ONE_IN) return;
+    this.#passed = 0;
     const z = normalQuantile(within(winner));
     const cut = normalQuantile(within(loser));
     let total = 0;
@@ -49,13 +55,14 @@ export class Correlation {
   }
 
   snapshot(): PlainData {
-    return [...this.#logLikelihood, this.#phi];
+    return [...this.#logLikelihood, this.#phi, this.#passed];
   }
 
   restore(snapshot: PlainData): void {
     const values = snapshot as readonly number[];
     for (let index = 0; index < GRID.length; index++) this.#logLikelihood[index] = values[index] as number;
     this.#phi = values[GRID.length] as number;
+    this.#passed = values[GRID.length + 1] as number;
   }
 }
 

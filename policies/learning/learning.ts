@@ -8,7 +8,7 @@ import { NodePaces } from "./node-paces.ts";
 /** What a ratio of 1 is in the law's own unit: a second, so that the buckets reach from a thousandth to far beyond. */
 export const UNIT = 1_000_000;
 /** From 0.001 to about 1,300 times the expected duration, in steps of 4 %; the past fades slowly, since `Drift` sees changes. */
-const LAW = { growth: 1.04, buckets: 360, halveAfter: 32_768 };
+const LAW = { growth: 1.04, buckets: 360, halveAfter: 32_768, actuarial: true };
 /** Until so many copies have ended, nothing is said. */
 const ENOUGH = 24;
 
