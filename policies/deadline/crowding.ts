@@ -27,12 +27,17 @@ export class Crowding {
     if (given.slots <= UNLIMITED && given.slots > 0) this.#costs = costsOf(this);
   }
 
-  /** P(late), summed over everybody else, per unit of work: one mean run of one copy. */
-  at(busy: number): number {
+  /** Numbers, from 0, of the states that have a cost of their own. */
+  stateOf(busy: number): number {
     const costs = this.#costs;
     if (costs === undefined) return 0;
     const last = costs.length - 1;
-    return costs[Math.max(0, Math.min(last, Math.round((busy / this.slots) * last)))] as number;
+    return Math.max(0, Math.min(last, Math.round((busy / this.slots) * last)));
+  }
+
+  /** P(late), summed over everybody else, per unit of work: one mean run of one copy. */
+  at(busy: number): number {
+    return this.#costs?.[this.stateOf(busy)] ?? 0;
   }
 }
 

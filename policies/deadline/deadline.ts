@@ -6,7 +6,6 @@ import type { Frontier, Prospect } from "./frontier.ts";
 import type { FrozenLaw } from "./law.ts";
 import { DeadlineMemory, turnsOf } from "./memory.ts";
 import type { DeadlineSpec } from "./spec.ts";
-import { planAt } from "./price.ts";
 
 /** As long as nothing is known of durations, a second copy is launched at this share of the time to the deadline. */
 const COLD_SHARE = 0.4;
@@ -84,11 +83,10 @@ export function nextLaunch(race: RacePicture, nowUs: number, busy: number, most:
       const atUs = Math.round(fromUs + launch * expectedUs);
       return atUs - nowUs <= late && fromUs === nowUs ? nowUs : atUs;
     };
-    const crowding = memory.crowdingAt(busy);
-    const { launches } = planAt({ frontier, crowding }, memory.price);
+    const { launches } = memory.planOf(frontier, busy);
     const [atUs, thenUs] = [dueUs(launches[place]), dueUs(launches[place + 1])];
-    if (atUs <= nowUs || crowding === 0) return { atUs, lookUs: atUs, thenUs };
-    const calmer = planAt({ frontier, crowding: memory.crowdingAt(busy / 2) }, memory.price);
+    if (atUs <= nowUs || memory.crowdingAt(busy) === 0) return { atUs, lookUs: atUs, thenUs };
+    const calmer = memory.planOf(frontier, busy / 2);
     const earliestUs = dueUs(calmer.launches[place]);
     return { atUs, lookUs: earliestUs > nowUs ? earliestUs : Math.min(atUs, retryUs(race, nowUs)), thenUs };
   };

@@ -1,11 +1,11 @@
 import type { FrozenLaw } from "./law.ts";
 
 /** Steps into which the time to the deadline is cut, and further ones in which work is still counted. */
-const STEPS = 32;
-const TAIL = 48;
+const STEPS = 24;
+const TAIL = 36;
 const ALL = STEPS + TAIL;
 /** Pairs of launch times are tried on a grid this much coarser. */
-const STRIDE = 4;
+const STRIDE = 6;
 
 /** A copy under way, in units of the job's expected duration. */
 export interface Prospect {

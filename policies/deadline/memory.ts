@@ -2,13 +2,13 @@ import type { Learning } from "../learning/learning.ts";
 import type { CopyEnd, PlainData, PolicyMemory } from "../memory.ts";
 import { NEVER } from "../../scheduler/shared/vocabulary.ts";
 import type { CopyPicture, RacePicture } from "../policy.ts";
-import { type Frontier, frontierOf, type Prospect } from "./frontier.ts";
+import { type Frontier, frontierOf, type Plan, type Prospect } from "./frontier.ts";
 import { FrozenLaw } from "./law.ts";
 import { Crowding } from "./crowding.ts";
-import { COLD_PRICE, type Price, priceFor } from "./price.ts";
+import { COLD_PRICE, planAt, type Price, priceFor } from "./price.ts";
 
 /** Recent jobs by which the price is set. */
-const RECENT = 128;
+const RECENT = 64;
 /** What has been learned is taken over after so many observations, fewer while little is known. */
 const EPOCH = 1_024;
 const FIRST_EPOCH = 16;
@@ -44,6 +44,8 @@ export class DeadlineMemory implements PolicyMemory {
   #utilisation = 0;
   #slots = 1;
   #loadUs = 0;
+  /** The plans that were chosen since the last epoch, by what there was to choose from and how busy the nodes were. */
+  readonly #chosen = new Map<Frontier, Plan[]>();
   readonly #plans = new Map<number, Frontier>();
 
   constructor(target: number, most: number, snapshot?: PlainData) {
@@ -93,6 +95,7 @@ export class DeadlineMemory implements PolicyMemory {
     const law = FrozenLaw.of(learning);
     this.#law = law;
     this.#plans.clear();
+    this.#chosen.clear();
     if (this.#recent.length === 0) return;
     let displaced = 0;
     for (const key of this.#recent) displaced += displacedOf(law, prospectOf(key)) / this.#recent.length;
@@ -102,6 +105,19 @@ export class DeadlineMemory implements PolicyMemory {
       crowding: this.#crowding.at(key[5]),
     }));
     this.#price = priceFor(recent, this.#target);
+  }
+
+  /** The plan of a job that has these to choose from, while so many slots are busy. */
+  planOf(frontier: Frontier, busy: number): Plan {
+    let byState = this.#chosen.get(frontier);
+    if (byState === undefined) {
+      if (this.#chosen.size >= MAX_PLANS) this.#chosen.clear();
+      byState = [];
+      this.#chosen.set(frontier, byState);
+    }
+    const state = this.#crowding.stateOf(busy);
+    byState[state] ??= planAt({ frontier, crowding: this.#crowding.at(busy) }, this.#price);
+    return byState[state];
   }
 
   /** What a unit of work costs everybody else now. */
