@@ -2,6 +2,7 @@ import { BareEngine } from "../../scheduler/engine/bare-engine.ts";
 import type { CopyView } from "../../scheduler/engine/commands.ts";
 import { BARE_RACES, DEFAULT_RACES } from "../../scheduler/engine/config.ts";
 import { after, type CallTerms, NEVER } from "../../scheduler/shared/vocabulary.ts";
+import { tokensAsked } from "./job-table.ts";
 import { World, type WorldParts } from "./world.ts";
 
 /** Races alone: what is compared with queueing theory. A job is over when its race is decided. */
@@ -37,7 +38,7 @@ export class BareWorld extends World {
     this.engineEvents++;
     const owner = { id: job, hash: "", seq: this.#seq++, sender: "", nonce: 0 };
     const tokens = this.jobs.tokens[job] as number;
-    const call = tokens < 0 ? this.#call : { ...this.#call, tokensOut: tokens };
+    const call = tokens < 0 ? this.#call : { ...this.#call, tokensOut: tokensAsked(tokens) };
     const targetUs = after(this.nowUs, this.#targetUs);
     this.engine.step(this.nowUs, { kind: "job-opened", owner, call, targetUs }, this);
   }

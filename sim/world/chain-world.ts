@@ -8,6 +8,7 @@ import type { BlocksSpec } from "../experiment/types.ts";
 import { BlockClock } from "./block-clock.ts";
 import { ENGINE_SLOTS } from "./copy-table.ts";
 import { highestPriceGwei } from "./fleet.ts";
+import { tokensAsked } from "./job-table.ts";
 import { PRIORITY, SEALS } from "./payloads.ts";
 import { World, type WorldParts } from "./world.ts";
 
@@ -156,7 +157,7 @@ export class ChainWorld extends World {
       digest: hash,
       inputHash: hash,
       tokensIn: 0,
-      tokensOut: Math.max(0, this.jobs.tokens[job] as number),
+      tokensOut: tokensAsked(this.jobs.tokens[job] as number),
       maxFeeGwei: this.#maxFeeGwei,
       conflict: { kind: "first-valid" },
       validityBlocks: this.#blocks.ttlBlocks,

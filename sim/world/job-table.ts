@@ -62,6 +62,13 @@ export class JobTable {
   }
 }
 
+/** What a user asks for whose answer will have so many tokens: nobody knows that number before, and round ones are usual. */
+export function tokensAsked(tokens: number): number {
+  return tokens <= 0 ? 0 : Math.max(LEAST_ASKED, 2 ** Math.ceil(Math.log2(tokens)));
+}
+
+const LEAST_ASKED = 16;
+
 type Numbers = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
 /** A longer array with the same contents. */
