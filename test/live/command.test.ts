@@ -107,7 +107,7 @@ describe("pipe demo", () => {
     [["--blocks", "9"], "--blocks 9 is out of range: give 10 to 1200."],
     [["--policy", "fixed"], '--policy: "fixed" is no policy.'],
     [["--policy", "fixed:2", "--policy-file", "p.yaml"], "give --policy or --policy-file, not both."],
-    [["--policy-file", "no-such.yaml"], "--policy-file:\nno-such.yaml: the file: cannot be read (ENOENT)."],
+    [["--policy-file", "no-such.yaml"], "--policy-file:\nno-such.yaml: the file: cannot be read (ENOENT)"],
     [["--trace", "nowhere.csv"], "The trace nowhere.csv cannot be read (ENOENT)."],
     [["--out", MAIN], "cannot be used (ENOTDIR)"],
     [["--blcks", "10"], "Unrecognized flag: --blcks"],
