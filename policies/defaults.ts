@@ -10,7 +10,7 @@ export const DEFAULTS: { readonly [K in LeafSpec["kind"]]: LeafSpec & { readonly
   // Ours: what the engine does when nobody says otherwise.
   hedge: { kind: "hedge", delayMs: 4_000, maxCopies: 3 },
   // Ours: one job in a hundred may miss its block. Three copies are as many as a plan looks ahead.
-  deadline: { kind: "deadline", target: 0.99, maxCopies: 3 },
+  deadline: { kind: "deadline", target: 0.99, maxCopies: 3, withinBlocks: "none" },
   // The proposal requires attempts and leaves the rest open; these are the numbers of its examples (A6, "Hedging Policy",
   // "Throttling Retry Attempts and Hedged RPCs"). A server that refuses without a pushback time asks for no more.
   "grpc-hedging": {

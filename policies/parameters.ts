@@ -34,6 +34,8 @@ export interface PolicyKind {
 const MAX_MS = 86_400_000;
 /** The engine launches no more copies of one race. */
 const MAX_COPIES = 16;
+/** No transaction lives longer. */
+const MAX_BLOCKS = 10_000;
 /** What an HDR histogram with three digits counts in ten thousand buckets. */
 const MAX_TRACKABLE_MS = 3_600_000;
 
@@ -69,6 +71,11 @@ export const POLICY_KINDS: { readonly [K in LeafSpec["kind"]]: PolicyKind } = {
     parameters: {
       target: number("share of jobs in time", { above: 0, atMost: 0.99999 }),
       maxCopies: integer("copies racing at a time, at the most", { atLeast: 1, atMost: MAX_COPIES }),
+      withinBlocks: integer("block by which a call is to be sealed, from the open one; `none`: the last of its life", {
+        atLeast: 1,
+        atMost: MAX_BLOCKS,
+        word: "none",
+      }),
     },
   },
   "grpc-hedging": {

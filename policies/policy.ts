@@ -123,6 +123,8 @@ export interface Policy {
   decide(race: RacePicture, surroundings: Surroundings, decision: Decision): void;
   /** Whether it plans by what is learned of sizes, nodes and correlation. */
   readonly learns?: boolean;
+  /** The block by which it wants calls sealed, 1 being the open one; missing where their last one will do. */
+  readonly withinBlocks?: number;
   /** What it makes of a race as it stands, for who asks; decides nothing. Missing where the parameters say it all. */
   explain?(race: RacePicture, surroundings: Surroundings): Explanation;
   /** A fresh memory, or the one of a snapshot: one for each (model, mode). Missing for a policy that remembers nothing. */

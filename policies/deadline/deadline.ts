@@ -35,6 +35,7 @@ export function deadline(spec: DeadlineSpec): Policy {
   return {
     spec,
     learns: true,
+    ...(spec.withinBlocks === "none" ? {} : { withinBlocks: spec.withinBlocks }),
     explain: (race, { nowUs }) => explainDeadline(spec, race, nowUs),
     remember: (snapshot?: PlainData) => new DeadlineMemory(spec.target, Math.min(2, most), snapshot),
     decide(race, surroundings, decision) {

@@ -5,4 +5,6 @@ export interface DeadlineSpec {
   readonly target: number;
   /** Copies racing at a time, at the most. */
   readonly maxCopies: number;
+  /** The block by which a call is to be sealed, 1 being the one that is open when its race opens; `none` for its last one. */
+  readonly withinBlocks: number | "none";
 }

@@ -105,7 +105,16 @@ export class BareEngine {
     const { owner, call, targetUs } = event;
     const served = this.#fleet.class(call.model, call.mode);
     assert(served !== undefined, "a job for a model that no node ever offered");
-    const open = { tx: owner, callIndex: 0, call, capGwei: NEVER, served, deadlineUs: NEVER, targetUs };
+    const open = {
+      tx: owner,
+      callIndex: 0,
+      call,
+      capGwei: NEVER,
+      served,
+      deadlineUs: NEVER,
+      targetUs,
+      firstBlockUs: NEVER,
+    };
     this.#races.open(open, nowUs, out);
   }
 

@@ -2,7 +2,7 @@ import type { PlacementSpec } from "../../policies/placement.ts";
 import { type Placement, placementOf, type PlainData, type Policy, policyOf } from "../../policies/index.ts";
 import type { LeafSpec, PolicySpec } from "../../policies/policy.ts";
 import { ruleFor } from "../../policies/rules.ts";
-import type { CallTerms } from "../shared/vocabulary.ts";
+import { type CallTerms, NEVER } from "../shared/vocabulary.ts";
 import type { Fleet, FleetClass } from "./fleet.ts";
 
 /**
@@ -92,4 +92,22 @@ export type PolicyShelfSnapshot = ReturnType<PolicyShelf["snapshot"]>;
 
 function leavesOf(spec: PolicySpec): readonly LeafSpec[] {
   return spec.kind === "rules" ? spec.rules.map(({ policy }) => policy) : [spec];
+}
+
+/** When an answer has to be in. */
+export interface Targets {
+  /** For the last block that may carry it; `NEVER` when any time will do. */
+  readonly targetUs: number;
+  /** For the block that is open; `NEVER` where there are no blocks. */
+  readonly firstBlockUs: number;
+}
+
+/** For the block by which the policy wants it sealed. */
+export function targetUnder(
+  { withinBlocks }: Policy,
+  { targetUs, firstBlockUs }: Targets,
+  blockIntervalUs: number,
+): number {
+  if (withinBlocks === undefined || firstBlockUs === NEVER) return targetUs;
+  return Math.min(targetUs, firstBlockUs + (withinBlocks - 1) * blockIntervalUs);
 }

@@ -26,7 +26,7 @@ import { JobQueue } from "./job-queue.ts";
 import { Launcher } from "./launcher.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import { paceOf, Planner } from "./planner.ts";
-import { PolicyShelf } from "./policy-shelf.ts";
+import { PolicyShelf, type Targets, targetUnder } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { budgetUnder } from "../../policies/rules.ts";
 import { plainRace, resultOf, reviveRace } from "./race-records.ts";
@@ -59,6 +59,7 @@ export class Races {
   readonly #books: CopyBooks;
   readonly #suspicions: Suspicions;
   readonly #challengeBlocks: number;
+  readonly #blockIntervalUs: number;
   /** The rest of the engine; the bare engine has none. */
   listener: RaceListener | undefined;
   constructor(parts: {
@@ -95,6 +96,7 @@ export class Races {
       started: (race, nowUs, out) => this.#consider(race, nowUs, out),
       arm: (race) => this.#arm(race),
     });
+    this.#blockIntervalUs = parts.blockIntervalUs;
     this.#challengeBlocks = parts.optimistic.challengeBlocks;
   }
 
@@ -125,7 +127,7 @@ export class Races {
   }
 
   #make(
-    { tx, callIndex, call, capGwei, served, deadlineUs, targetUs }: Opening,
+    { tx, callIndex, call, capGwei, served, deadlineUs, ...opening }: Opening,
     purpose: Race["purpose"],
     excluded: readonly string[],
     label: string | undefined,
@@ -142,7 +144,7 @@ export class Races {
       capGwei,
       served,
       deadlineUs,
-      targetUs,
+      targetUs: targetUnder(policy, opening, this.#blockIntervalUs),
       purpose,
       excluded,
       label,
@@ -488,7 +490,7 @@ export class Races {
   }
 }
 
-type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs" | "targetUs">;
+type Opening = Pick<Race, "tx" | "callIndex" | "call" | "capGwei" | "served" | "deadlineUs"> & Targets;
 type AnswerEvent = Extract<EngineEvent, { readonly kind: "copy-answered" }>;
 
 const NOBODY: readonly string[] = [];

@@ -174,7 +174,16 @@ export class Settlement {
     // A class is kept while there are races in it, not while there are results of it.
     if (served === undefined) return this.#giveUp(challenge, nowUs, out);
     const excluded = [slot.operator, ...answers.map(({ operator }) => operator)];
-    const fields = { tx, callIndex, call, capGwei: NEVER, served, deadlineUs: NEVER, targetUs: NEVER };
+    const fields = {
+      tx,
+      callIndex,
+      call,
+      capGwei: NEVER,
+      served,
+      deadlineUs: NEVER,
+      targetUs: NEVER,
+      firstBlockUs: NEVER,
+    };
     const race = this.#races.challenge(fields, { excluded, label: slot.label }, nowUs, out);
     challenge.race = race.id;
     slot.challenge = race.id;

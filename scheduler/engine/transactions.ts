@@ -197,7 +197,9 @@ export class Transactions implements RaceListener, BlockListener {
 
   #openRaces(tx: PendingTransaction, nowUs: number, out: Commands): void {
     const deadlineUs = this.#blocks.sealTimeUs(tx.expiryHeight);
-    const targetUs = deadlineUs === NEVER ? NEVER : deadlineUs - this.#verificationUs;
+    const answeredBy = (sealUs: number) => (sealUs === NEVER ? NEVER : sealUs - this.#verificationUs);
+    const targetUs = answeredBy(deadlineUs);
+    const firstBlockUs = answeredBy(this.#blocks.sealTimeUs(this.#blocks.height));
     for (let callIndex = 0; callIndex < tx.calls.length; callIndex++) {
       const slot = tx.calls[callIndex] as CallSlot;
       if (slot.result !== undefined || slot.race !== NONE) continue;
@@ -205,7 +207,8 @@ export class Transactions implements RaceListener, BlockListener {
       const served = this.#races.fleet.class(call.model, call.mode);
       if (served === undefined) return this.#leave(tx, "pre-execution-failed", nowUs, out);
       const { capGwei } = slot;
-      slot.race = this.#races.open({ tx, callIndex, call, capGwei, served, deadlineUs, targetUs }, nowUs, out).id;
+      const opening = { tx, callIndex, call, capGwei, served, deadlineUs, targetUs, firstBlockUs };
+      slot.race = this.#races.open(opening, nowUs, out).id;
     }
   }
 

@@ -72,19 +72,26 @@ export function readPolicyText(text: string, origin: string): ReadPolicy {
   const place: Place = { path: [], directory: "", troubles: [], depth: 0 };
   const checked = checkFields(POLICY_FILE_FIELDS, value, place);
   // The table of the format describes this type.
-  const spec = { kind: "rules", ...checked } as unknown as RulesSpec;
+  const { budget } = checked;
+  const said = isSection(budget) ? { ...checked, budget: withoutNone(budget) } : checked;
+  const spec = { kind: "rules", ...said } as unknown as RulesSpec;
   if (place.troubles.length === 0) checkRules(spec, inside(place, "rules"));
   if (place.troubles.length > 0) {
     return refused(
       place.troubles.map(({ path, message }) => ({ ...positionOf(placeOf(path)), path: path.join("."), message })),
     );
   }
-  return { ok: true, spec: named(spec, checked, origin) };
+  return { ok: true, spec: named(spec, said, origin) };
 }
 
 function named(spec: RulesSpec, checked: PlainSection, origin: string): RulesSpec {
   const { kind, name, ...rest } = spec;
   return { kind, name, version: versionOf({ kind, ...checked } as unknown as PolicySpec), origin, ...rest };
+}
+
+/** Buckets that there are not to be. */
+function withoutNone(section: PlainSection): PlainSection {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== "none"));
 }
 
 /** What one rule by itself does not show. */

@@ -160,8 +160,13 @@ function story(dice: Dice, nodes: number): Action[] {
 function policy(dice: Dice): LeafSpec {
   if (dice.chance(0.3)) return { kind: "fixed", copies: dice.between(1, 3) };
   if (dice.chance(0.5)) return peer(dice);
-  if (dice.chance(0.5)) return { kind: "deadline", target: dice.pick(0.9, 0.5, 0.999), maxCopies: dice.between(1, 4) };
+  if (dice.chance(0.5)) return deadline(dice);
   return { kind: "hedge", delayMs: dice.pick(200, 60, 700, 2_000), maxCopies: dice.between(1, 4) };
+}
+
+function deadline(dice: Dice): LeafSpec {
+  const withinBlocks = dice.pick<number | "none">("none", 1, 4);
+  return { kind: "deadline", target: dice.pick(0.9, 0.5, 0.999), maxCopies: dice.between(1, 4), withinBlocks };
 }
 
 /** The rules of other systems, with times and counts at which they have something to do. */

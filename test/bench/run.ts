@@ -8,6 +8,7 @@ import { simKernelFigures } from "./sim-kernel.bench.ts";
 import { simMemoryFigures } from "./sim-memory.bench.ts";
 import { simWorldFigures } from "./sim-world.bench.ts";
 import { snapshotFigures } from "./snapshot.bench.ts";
+import { verificationFigures } from "./verification.bench.ts";
 import { zkmlFigures } from "./zkml.bench.ts";
 
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
@@ -18,6 +19,7 @@ const figures = [
   ...(await snapshotFigures()),
   ...nitroFigures(),
   ...(await zkmlFigures()),
+  ...(await verificationFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
   ...simMemoryFigures(),

@@ -89,6 +89,7 @@ const policies: fc.Arbitrary<LeafSpec> = fc.oneof(
     kind: fc.constant("deadline" as const),
     target: fc.constantFrom(0.9, 0.5, 0.999),
     maxCopies: fc.integer({ min: 1, max: 4 }),
+    withinBlocks: fc.constantFrom("none" as const, 1, 4),
   }),
 );
 

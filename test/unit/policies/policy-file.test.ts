@@ -120,7 +120,7 @@ describe("what is wrong with a policy file", () => {
 
   it("is told with its place, what was found, and what would be right", () => {
     expect(inFile("delayMs: 1500", "delayMs: soon")).toEqual([
-      'p.yaml:11:28: rules.1.policy.delayMs: must be a number from 0.001 to 86400000; it is "soon"',
+      'p.yaml:11:28: rules.1.policy.delayMs: must be a number from 1 to 86400000; it is "soon"',
     ]);
     expect(inFile("models:", "model:")).toEqual([
       'p.yaml:7:13: rules.0.when.model: is not known ("model"); did you mean models? Known here: models, modes, senders, minFeeGwei, maxFeeGwei',

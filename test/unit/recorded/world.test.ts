@@ -215,3 +215,41 @@ describe("what cannot be played", () => {
     expect(() => profiledFleet(silent, new Map(), REPORTS)).toThrow("node-0 joined the run, but its profile");
   });
 });
+
+describe("what several nodes have to say", () => {
+  const changed = (change: (text: string) => string): Recording => {
+    const recording = unplayed(QUIET);
+    const preExecutions = new Map(
+      JSON.parse(change(JSON.stringify([...recording.preExecutions]))) as Recording["preExecutions"],
+    );
+    return { ...recording, given: JSON.parse(change(JSON.stringify(recording.given))), preExecutions };
+  };
+  const onTimeOf = (recording: Recording): number => {
+    const { transactions } = playRecording(recording, { policy: "recorded", seed: 1, fleet: fleetOf(QUIET) });
+    return transactions.onTime / transactions.withCalls;
+  };
+
+  it("is the same, so that calls which ask for agreement are decided", () => {
+    const agreeing = changed((text) =>
+      text
+        .replaceAll('{"kind":"first-valid"}', '{"kind":"agree","k":2}')
+        .replaceAll('"maxFeeGwei":20', '"maxFeeGwei":40')
+        .replaceAll(/"escrowGwei":(\d+)/g, (_, gwei: string) => `"escrowGwei":${2 * Number(gwei)}`),
+    );
+    expect(onTimeOf(agreeing)).toBeGreaterThan(0.9);
+  });
+
+  it("is bonded in mode optimistic as it was in the real run", () => {
+    const optimistic = changed((text) => text.replaceAll('"vanilla"', '"optimistic"'));
+    const unbonded = onTimeOf(optimistic);
+    const bonds = Array.from({ length: QUIET.nodes }, (_, index) => ({
+      atUs: optimistic.startedUs,
+      event: { kind: "bond-changed" as const, node: `node-${index}`, bondGwei: 1_000_000 },
+    }));
+    expect(unbonded).toBe(0);
+    expect(onTimeOf({ ...optimistic, given: [...bonds, ...optimistic.given] })).toBeGreaterThan(0.9);
+    const observer = new Observer(optimistic.config);
+    for (const { atUs, event } of bonds) observer.step(atUs, [event]);
+    expect(observer.recording().given).toEqual(bonds);
+  });
+});
