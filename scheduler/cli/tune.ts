@@ -1,7 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { performance } from "node:perf_hooks";
-import { stringify } from "yaml";
 import type { LeafSpec, PolicySpec } from "../../policies/policy.ts";
 import { formatPolicy } from "../../policies/short-form.ts";
 import { Crew, CrewStopped } from "../../sim/experiment/crew.ts";
@@ -9,7 +8,7 @@ import { parseExperimentFile } from "../../sim/experiment/parse.ts";
 import { ReplicationFailed } from "../../sim/experiment/pool.ts";
 import type { Experiment } from "../../sim/experiment/types.ts";
 import { fittedFleet } from "../../sim/recorded/fitted.ts";
-import { likenessOf, replicate } from "../../sim/recorded/replications.ts";
+import { type Likeness, likenessOf, replicate } from "../../sim/recorded/replications.ts";
 import { readPageParts } from "../../sim/report/page-parts.ts";
 import { estimateText, figure } from "../../sim/report/wording.ts";
 import { KINDS } from "../../sim/tune/candidates.ts";
@@ -18,6 +17,7 @@ import { renderTuning, TUNE_PROGRAMS, type TuneAbout } from "../../sim/tune/page
 import { recordedWorld } from "../../sim/tune/recorded-world.ts";
 import { type Finalist, NothingFound, type Span, tune, type TuneResult } from "../../sim/tune/tune.ts";
 import type { TuneWorld } from "../../sim/tune/world.ts";
+import { policyText } from "../files/policy-text.ts";
 import { PROGRAM } from "../live/program.ts";
 import { NODE_LIMITS } from "../node/limits.ts";
 import { orRefuse } from "./recorded-work.ts";
@@ -113,9 +113,19 @@ async function recorded(
     seed,
     goOn: () => goOn().then(() => true),
   });
-  const { distance, byChance } = likenessOf(recording.actual, own);
-  const caution = `The nodes are fitted to the run. Under its own policy, job latencies are ${figure(distance)} from the real ones (Kolmogorov–Smirnov), where chance alone gives ${figure(byChance?.p50)} and once in twenty times ${figure(byChance?.p95)}. Where the distance is far above that, no figure here is worth anything.`;
+  const caution = cautionOf(likenessOf(recording.actual, own));
   return { world: recordedWorld(recording, fleet, { target, goOn }), caution };
+}
+
+/** How like the run its own policy's replications are, for whoever is to believe the rest. */
+function cautionOf({ distance, byChance, onTime: { real, expected } }: Likeness): string {
+  const shares = [real, ...(expected ?? [])].map((share) => `${figure(Number((100 * share).toFixed(1)))} %`);
+  return [
+    "The nodes are fitted to the run. Under its own policy, job latencies are",
+    `${figure(Number(distance.toFixed(3)))} from the real ones (Kolmogorov–Smirnov), where chance alone gives ${figure(Number(byChance?.p50.toFixed(3)))} and once in twenty times ${figure(Number(byChance?.p95.toFixed(3)))};`,
+    `${shares[0]} were really in time, where ${shares.slice(1).join(" to ")} were to be expected.`,
+    "Where these are far apart, no figure here is worth anything.",
+  ].join(" ");
 }
 
 function experimentOf(file: string): Experiment {
@@ -165,8 +175,8 @@ function policyFileText({ winner, finalists, target }: TuneResult, of: string): 
   const reached = (best?.onTime?.mean ?? 0) >= target;
   const found = reached ? `the least work for ${goal}` : `the most in time, since nothing reached ${goal}`;
   const head = [`Found by ${PROGRAM} for ${basename(resolve(of))}: ${found}.`, ...effect];
-  const said = { name: `tuned for ${basename(resolve(of))}`, rules: [{ name: "all calls", policy: winner }] };
-  return `${head.map((line) => `# ${line}\n`).join("")}${stringify(said, { lineWidth: 0 })}`;
+  const rules = [{ name: "all calls", when: {}, policy: winner }];
+  return policyText({ kind: "rules", name: `tuned for ${basename(resolve(of))}`, rules }, head);
 }
 
 function effectText({ effect }: Finalist): string {

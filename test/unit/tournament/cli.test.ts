@@ -142,6 +142,7 @@ policy: { kind: fixed, copies: 2 }
     expect(file.rules.map(({ policy }) => policy)).toEqual([result.winner]);
     expect(problemOf(result.winner)).toBeUndefined();
     expect(text).toContain("Against the present policy");
+    expect((await pipe(["policy", "check", "tuned.yaml"])).code).toBe(0);
     const winner = result.finalists.find(({ roles }) => roles.includes("winner"));
     const present = result.finalists.find(({ roles }) => roles.includes("present"));
     expect(present?.policy).toEqual({ kind: "fixed", copies: 2 });
