@@ -16,6 +16,8 @@ const FIRST_EPOCH = 16;
 const HORIZON_STEP = 0.005;
 const PACE_STEP = 0.05;
 const WAIT_STEP = 0.025;
+/** Of waits and ages; a key's number has room for no more. */
+const MOST_STEPS = 511;
 const ALIVE_STEPS = 400;
 /** A job whose deadline is further off than this many expected durations is not planned any closer. */
 const FAR = 24;
@@ -140,7 +142,7 @@ export class DeadlineMemory implements PolicyMemory {
     if (only === undefined || copies.length > 1 || most < this.#most) return frontierOf(law, copies, horizon, most);
     // Asked again and again while a job waits for a free node: near enough is good enough.
     const [span, pace, alive, wait, age] = stepsOf(only, horizon, 0);
-    const key = [coarse(span, 8), pace, alive, coarse(wait, 4), coarse(age, 4), 0] as const;
+    const key = [coarse(span, 8), pace, alive, coarseStep(wait), coarseStep(age), 0] as const;
     return this.#frontier(law, key);
   }
 
@@ -228,14 +230,19 @@ function stepsOf({ pace, alive, wait, age }: Prospect, horizon: number, busy: nu
     Math.round(Math.log(Math.min(FAR, Math.max(NEAR, horizon))) / HORIZON_STEP) + 1_024,
     Math.max(-127, Math.min(127, Math.round(Math.log(pace) / PACE_STEP))),
     Math.round(ALIVE_STEPS * alive),
-    Math.min(511, Math.round(wait / WAIT_STEP)),
-    Math.min(511, Math.round(age / WAIT_STEP)),
+    Math.min(MOST_STEPS, Math.round(wait / WAIT_STEP)),
+    Math.min(MOST_STEPS, Math.round(age / WAIT_STEP)),
     busy,
   ];
 }
 
 function coarse(steps: number, by: number): number {
   return by * Math.round(steps / by);
+}
+
+/** Rounded up beyond the last step it would be another key's number. */
+function coarseStep(steps: number): number {
+  return Math.min(MOST_STEPS, coarse(steps, 4));
 }
 
 function prospectOf([horizon, pace, alive, wait, age]: Key): { readonly copy: Prospect; readonly horizon: number } {

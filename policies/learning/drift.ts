@@ -13,12 +13,16 @@ const LEAST = Math.log(1.25);
 const OVER = 0.5;
 /** After so many observations a change is no episode any more: the slow mean moves there. */
 const SETTLED_AFTER = 1_024;
+/** One observation counts as no further off than by this factor, or by so many standard deviations: it may be a lie. */
+const FURTHEST = Math.log(8);
+const FURTHEST_DEVIATIONS = 3;
 
 /**
  * Whether everything has become slower or faster, and by what factor. A quick and a slow mean of ln(duration / expected) are
  * compared; as long as they differ by more than chance the difference is the *pace* of the whole class, and durations are
  * divided by it before anything else learns from them. So a whole fleet that slows down for a minute leaves no trace in what
- * is known of it, and is known of within some two dozen answers.
+ * is known of it, and is known of within some two dozen answers. A mean moves by a bounded step for each answer, whatever that
+ * says: a node that sits on three answers must not make a whole class look slow.
  */
 export class Drift {
   #quick = 0;
@@ -50,9 +54,10 @@ export class Drift {
   observe(logRatio: number): void {
     this.#observations++;
     const quickShare = Math.max(1 / QUICK, 1 / this.#observations);
-    this.#quick += quickShare * (logRatio - this.#quick);
+    const furthest = Math.max(FURTHEST, FURTHEST_DEVIATIONS * this.sigma);
+    this.#quick += quickShare * within(logRatio - this.#quick, furthest);
     const slowShare = Math.max(1 / SLOW, 1 / this.#observations);
-    const off = logRatio - this.#slow;
+    const off = within(logRatio - this.#slow, furthest);
     if (this.#episode === 0) {
       this.#slow += slowShare * off;
       this.#variance += slowShare * (off * off - this.#variance);
@@ -81,4 +86,8 @@ export class Drift {
     this.#observations = observations;
     this.#episode = episode;
   }
+}
+
+function within(off: number, furthest: number): number {
+  return Math.max(-furthest, Math.min(furthest, off));
 }

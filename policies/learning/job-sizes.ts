@@ -14,6 +14,9 @@ const REFRESH_AFTER = 32;
 const PRIOR = 4;
 /** A job is never taken for shorter than this share of the mean one, however the line is drawn. */
 const FLOOR = 0.02;
+/** Nor does it weigh more than one of this share: few jobs that look tiny must not outweigh all others. */
+const LEAST_SHARE = 0.1;
+const FURTHEST = 8;
 /** Sums kept: of 1, in, out, duration and their products, each observation divided by its expected duration squared. */
 const SUMS = 9;
 
@@ -46,8 +49,31 @@ export class JobSizes {
     return (this.#sums[6] as number) / (this.#sums[0] as number);
   }
 
-  observe({ tokensIn, tokensOut }: JobSize, durationUs: number): void {
-    const expectedUs = this.known ? this.expectedUs({ tokensIn, tokensOut }) : durationUs;
+  /**
+   * Begins anew with these: by a first line in which all weigh the same, and then by that one. As long as hardly anything is
+   * known, a job that looks short would weigh more than all others for ever.
+   */
+  begin(observed: readonly { readonly size: JobSize; readonly us: number }[]): void {
+    const sorted = observed.map(({ us }) => us).sort((a, b) => a - b);
+    const medianUs = sorted[Math.floor(sorted.length / 2)] ?? 1;
+    this.#sums.fill(0);
+    for (const { size, us } of observed) this.#add(size, us, medianUs);
+    this.#refresh();
+    const weighed = observed.map(({ size, us }) => ({ size, us, expectedUs: this.expectedUs(size) }));
+    this.#sums.fill(0);
+    for (const { size, us, expectedUs } of weighed) this.#add(size, us, Math.max(expectedUs, LEAST_SHARE * medianUs));
+    this.#refresh();
+  }
+
+  /** One job says no more than that it took eight times, or an eighth, of what was expected: it may be a lie. */
+  observe(size: JobSize, durationUs: number): void {
+    if (!this.known) return this.#add(size, durationUs, durationUs);
+    const expectedUs = this.expectedUs(size);
+    const us = Math.max(expectedUs / FURTHEST, Math.min(FURTHEST * expectedUs, durationUs));
+    this.#add(size, us, Math.max(expectedUs, LEAST_SHARE * this.#meanUs()));
+  }
+
+  #add({ tokensIn, tokensOut }: JobSize, durationUs: number, expectedUs: number): void {
     const scale = 1 / Math.max(1, expectedUs);
     const weight = scale * scale;
     const sums = this.#sums;

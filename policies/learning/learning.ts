@@ -11,6 +11,8 @@ export const UNIT = 1_000_000;
 const LAW = { growth: 1.04, buckets: 360, halveAfter: 32_768, actuarial: true };
 /** Until so many copies have ended, nothing is said. */
 const ENOUGH = 24;
+/** The law's first bucket ends here. What a node hands over together takes no time at all by the engine's clock. */
+const SHORTEST_US = 1_000;
 
 interface Waiting {
   readonly size: JobSize;
@@ -57,7 +59,8 @@ export class Learning {
   }
 
   /** A copy answered, and its proof was accepted, this long after it started. */
-  answered(size: JobSize, node: string, us: number): void {
+  answered(size: JobSize, node: string, ranUs: number): void {
+    const us = Math.max(SHORTEST_US, ranUs);
     this.version++;
     if (this.#ended < ENOUGH) {
       this.#waiting.push({ size, node, us, ended: true });
@@ -69,6 +72,7 @@ export class Learning {
   #begin(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.sizes.begin(waiting.filter(({ ended }) => ended));
     for (const { size, node, us, ended } of waiting) {
       if (ended) this.#learn(size, node, us, true);
       else this.cut(size, node, us);
@@ -77,7 +81,7 @@ export class Learning {
 
   #learn(size: JobSize, node: string, us: number, again = false): void {
     const expectedUs = this.sizes.expectedUs(size);
-    const logRatio = Math.log(Math.max(1, us) / expectedUs);
+    const logRatio = Math.log(us / expectedUs);
     this.drift.observe(logRatio - Math.log(this.paces.pace(node)));
     const { pace } = this.drift;
     this.law.ended(this.#ratio(size, node, us));

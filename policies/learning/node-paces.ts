@@ -12,6 +12,8 @@ const MAX_RECORDS = 4_096;
 const REFRESH_AFTER = 128;
 /** Without evidence, nodes are believed to differ by so little that chance explains it. */
 const LEAST_SPREAD = 1e-4;
+/** One answer counts as no further off its node's mean than by this factor, lest it say that nothing is known of anybody. */
+const FURTHEST = Math.log(8);
 
 interface NodeRecord {
   /** Fading mean of ln(duration / expected) and how many observations weigh in. */
@@ -71,7 +73,7 @@ export class NodePaces {
   ran(node: string, offset: number): void {
     const record = this.#recordOf(node);
     record.weight = Math.min(MEMORY, record.weight + 1);
-    const off = offset - record.mean;
+    const off = Math.max(-FURTHEST, Math.min(FURTHEST, offset - record.mean));
     record.mean += off / record.weight;
     if (record.weight >= 4) this.#within += (off * off - this.#within) / 512;
     if (++this.#sinceRefresh >= REFRESH_AFTER) this.#refresh();
@@ -95,13 +97,12 @@ export class NodePaces {
   }
 
   #recordOf(node: string): NodeRecord {
-    let record = this.#records.get(node);
-    if (record === undefined) {
-      // The one that has been here longest goes: nodes that are gone for good do not come to the end again.
-      if (this.#records.size >= MAX_RECORDS) this.#records.delete(this.#records.keys().next().value as string);
-      record = { mean: 0, weight: 0, answered: 0, silent: 0 };
-      this.#records.set(node, record);
-    }
+    const known = this.#records.get(node);
+    // The one of which nothing was heard for longest goes: nodes that are gone for good do not come to the end again.
+    if (known !== undefined) this.#records.delete(node);
+    else if (this.#records.size >= MAX_RECORDS) this.#records.delete(this.#records.keys().next().value as string);
+    const record = known ?? { mean: 0, weight: 0, answered: 0, silent: 0 };
+    this.#records.set(node, record);
     return record;
   }
 

@@ -57,6 +57,8 @@ export class Planner {
     if (race.fanOut === 0) race.fanOut = Math.max(race.missing, race.live + decision.launch);
     for (let wanted = decision.launch; wanted > 0; wanted--) {
       if (race.launched >= this.#config.maxCopies + race.quorum - 1 && race.lane === "fast") {
+        // What is left runs to its end: there is nothing more to look for.
+        lookUs = NEVER;
         if (race.live === 0) {
           this.#slow(race, "race-exhausted", out);
           lookUs = nowUs + this.#config.slowRetryUs;
@@ -64,7 +66,8 @@ export class Planner {
         break;
       }
       if (!this.#launchAnother(race, nowUs, out)) {
-        lookUs = Math.min(lookUs, nowUs + this.#config.retryUs);
+        // The policy's own look counted on the copy: who asks for the one after it in a microsecond would be asked for ever.
+        lookUs = nowUs + this.#config.retryUs;
         break;
       }
     }
