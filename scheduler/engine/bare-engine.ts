@@ -86,6 +86,7 @@ export class BareEngine {
         return this.#woken(nowUs, out);
       case "node-joined": {
         const joined = this.#fleet.join(event.node, out);
+        joined?.refill(nowUs);
         if (joined !== undefined) this.#races.roomOn(joined, nowUs, out);
         return;
       }

@@ -190,6 +190,7 @@ export class Engine {
   #fleetChanged(event: EngineEvent & { kind: `node-${string}` }, now: number, out: Commands): void {
     if (event.kind === "node-joined") {
       const joined = this.#fleet.join(event.node, out);
+      joined?.refill(now);
       if (joined !== undefined) this.#races.roomOn(joined, now, out);
       return;
     }

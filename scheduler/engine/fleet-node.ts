@@ -79,6 +79,14 @@ export class FleetNode implements Candidate, Timed {
     this.outstanding--;
     this.load--;
   }
+  /** It registered again, maybe with more slots than before. */
+  refill(nowUs: number): void {
+    this.#starts.fill(this.slots, nowUs);
+  }
+  /** Copies on it that have not started, in order. */
+  line(): readonly Copy[] {
+    return this.#starts.line;
+  }
   /** After a restart: the copy is still on it. */
   readmit(copy: Copy): void {
     this.#starts.readmit(copy);

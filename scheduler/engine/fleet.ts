@@ -408,6 +408,8 @@ export interface FleetSnapshot {
     | "take"
     | "release"
     | "readmit"
+    | "refill"
+    | "line"
     | "fill"
   > & {
     readonly warm: readonly string[];

@@ -1,6 +1,9 @@
 import { assert } from "../shared/assert.ts";
+import type { Slab } from "../shared/slab.ts";
+import { NEVER } from "../shared/vocabulary.ts";
 import type { CallResult, Rival, Support } from "./commands.ts";
 import type { Fleet } from "./fleet.ts";
+import type { FleetNode } from "./fleet-node.ts";
 import type { PolicyShelf } from "./policy-shelf.ts";
 import { Copy, Race, type RaceOwner } from "./race.ts";
 
@@ -55,6 +58,23 @@ const NOBODY: readonly Support[] = [];
 export function supportOf(copy: Copy): Support {
   const { id, nonce, outputHash, answerHash, feeGwei, answeredUs } = copy;
   return { copy: id, node: copy.node.id, nonce, outputHash, answerHash, feeGwei, answeredUs };
+}
+
+/** Of each node on which copies wait, their handles in the order in which they will start: handles alone do not tell it. */
+export function linesOf(copies: Slab<Copy>): readonly (readonly number[])[] {
+  const nodes = new Set<FleetNode>();
+  for (const { executing, startedUs, node } of copies.values()) if (executing && startedUs === NEVER) nodes.add(node);
+  return [...nodes].map((node) => node.line().map(({ id }) => id));
+}
+
+/** Gives nodes back the copies that are on them. */
+export function readmitCopies(copies: Slab<Copy>, lines: ReturnType<typeof linesOf>): void {
+  for (const copy of copies.values()) if (copy.executing && copy.startedUs !== NEVER) copy.node.readmit(copy);
+  for (const id of lines.flat()) {
+    const copy = copies.get(id);
+    assert(copy !== undefined, "snapshot: a copy that waits is missing");
+    copy.node.readmit(copy);
+  }
 }
 
 /** A race as plain data, with its owner, class, nodes and policy by name. */

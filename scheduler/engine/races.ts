@@ -29,7 +29,7 @@ import { paceOf, Planner } from "./planner.ts";
 import { PolicyShelf, type Targets, targetUnder } from "./policy-shelf.ts";
 import { type Copy, Race, type RaceListener, type RaceOwner } from "./race.ts";
 import { budgetUnder } from "../../policies/rules.ts";
-import { plainRace, resultOf, reviveRace } from "./race-records.ts";
+import { linesOf, plainRace, readmitCopies, resultOf, reviveRace } from "./race-records.ts";
 import { Suspicions } from "./suspicions.ts";
 
 /**
@@ -448,6 +448,7 @@ export class Races {
     return {
       races: this.races.snapshot(),
       copies: this.copies.snapshot(),
+      lines: linesOf(this.copies),
       open: [...this.races.values()].map(plainRace),
       budget: this.budget.snapshot(),
       policies: this.shelf.snapshot(this.fleet),
@@ -468,8 +469,7 @@ export class Races {
       for (const copy of race.copies) if (copy.live || copy.held) this.copies.readmit(copy);
       if (race.queued) race.served.enqueue(race);
     }
-    const executing = [...this.copies.values()].filter(({ executing }) => executing);
-    for (const copy of executing.sort((a, b) => a.launchedUs - b.launchedUs || a.id - b.id)) copy.node.readmit(copy);
+    readmitCopies(this.copies, snapshot.lines);
   }
 
   #copyOf(id: number, node: string): Copy | undefined {

@@ -10,39 +10,75 @@ const CLEAR_AFTER = 32;
  */
 export class Starts {
   #running = 0;
+  /** From `#head` on; some of them are over. */
   #waiting: Copy[] = [];
   #head = 0;
+  #over = 0;
 
+  /** Whoever came before, and still waits, goes first. */
   take(copy: Copy, slots: number, nowUs: number): void {
-    if (this.#running < slots) {
+    if (this.#running < slots && this.#head === this.#waiting.length) {
       this.#running++;
       copy.startedUs = nowUs;
       return;
     }
     this.#waiting.push(copy);
+    this.fill(slots, nowUs);
   }
 
   release(copy: Copy, slots: number, nowUs: number): void {
-    // Left in the line, and passed over when its turn would come.
-    if (copy.startedUs === NEVER) return;
+    if (copy.startedUs === NEVER) {
+      // Left in the line, and passed over when its turn would come.
+      this.#over++;
+      this.#clear(copy);
+      return;
+    }
     this.#running--;
+    this.fill(slots, nowUs);
+  }
+
+  /** Whoever has a slot starts: also after a registration with more of them. */
+  fill(slots: number, nowUs: number): void {
     while (this.#running < slots) {
       const next = this.#waiting[this.#head];
       if (next === undefined) break;
       this.#head++;
-      if (!next.executing) continue;
+      if (!waits(next)) {
+        this.#over--;
+        continue;
+      }
       next.startedUs = nowUs;
       this.#running++;
     }
-    if (this.#head >= CLEAR_AFTER && 2 * this.#head >= this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#clear(undefined);
   }
 
-  /** Copies come back in the order in which they were launched. */
+  /** Nothing of what is over is kept for long, however long the copies run for which the others wait. */
+  #clear(ending: Copy | undefined): void {
+    const gone = this.#head + this.#over;
+    if (gone < CLEAR_AFTER || 2 * gone < this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter((copy, place) => place >= this.#head && waits(copy) && copy !== ending);
+    this.#head = 0;
+    this.#over = 0;
+  }
+
+  /** Copies held on to, over or not. */
+  get kept(): number {
+    return this.#waiting.length;
+  }
+
+  /** Those that wait, in order. */
+  get line(): readonly Copy[] {
+    return this.#waiting.filter((copy, place) => place >= this.#head && waits(copy));
+  }
+
+  /** After a restart; those that wait come back in their order. */
   readmit(copy: Copy): void {
     if (copy.startedUs === NEVER) this.#waiting.push(copy);
     else this.#running++;
   }
+}
+
+function waits({ executing, startedUs }: Copy): boolean {
+  return executing && startedUs === NEVER;
 }

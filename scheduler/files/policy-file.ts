@@ -49,7 +49,10 @@ export async function readPolicyFile(
 ): Promise<{ readonly said: string; readonly read: RulesSpec | PolicyFileError }> {
   try {
     // Before it fills the memory.
-    const { size } = await stat(path);
+    const found = await stat(path);
+    // A pipe has no end as long as nobody writes, and a device none at all.
+    if (!found.isFile() && !found.isDirectory()) throw new Error("is no file");
+    const { size } = found;
     if (size > MAX_POLICY_FILE_BYTES) throw new Error(`is longer than ${MAX_POLICY_FILE_BYTES} bytes`);
     const said = await readFile(path, "utf8");
     const read = readPolicyText(said, path);
@@ -77,8 +80,13 @@ export function readPolicyText(text: string, origin: string): ReadPolicy {
   const spec = { kind: "rules", ...said } as unknown as RulesSpec;
   if (place.troubles.length === 0) checkRules(spec, inside(place, "rules"));
   if (place.troubles.length > 0) {
+    // Only those that are told are looked up in the text: each takes a look at all keys of its section.
     return refused(
-      place.troubles.map(({ path, message }) => ({ ...positionOf(placeOf(path)), path: path.join("."), message })),
+      place.troubles.map(({ path, message }, index) => ({
+        ...positionOf(index < MAX_PROBLEMS ? placeOf(path) : undefined),
+        path: path.join("."),
+        message,
+      })),
     );
   }
   return { ok: true, spec: named(spec, said, origin) };

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { requirePolicy } from "../../../policies/policy.ts";
 import { ruleFor } from "../../../policies/rules.ts";
-import { problemText, readPolicyText } from "../../../scheduler/files/policy-file.ts";
+import { problemText, readPolicyFile, readPolicyText } from "../../../scheduler/files/policy-file.ts";
 import { policyText } from "../../../scheduler/files/policy-text.ts";
 import { identityOf, versionOf } from "../../../scheduler/files/policy-version.ts";
 import type { CallTerms, Mode } from "../../../scheduler/shared/vocabulary.ts";
@@ -164,5 +164,14 @@ describe("what is wrong with a policy file", () => {
       "p.yaml: the file: must be a section of keys such as `name: standard` and `rules:`",
     ]);
     expect(problemsOf("a: 1\n".repeat(300_000))).toEqual(["p.yaml: the file: the file is longer than 1000000 bytes"]);
+  });
+});
+
+describe("what stands where a policy file was", () => {
+  // Read to its end, a device fills the memory, and a pipe keeps the watch from ever ending.
+  it.each(["/dev/zero", "/dev/null", "/"])("is refused at once when it is no file: %s", async (path) => {
+    const { said, read } = await readPolicyFile(path);
+    expect(read).toBeInstanceOf(Error);
+    expect(said).toMatch(/is no file|cannot be read/);
   });
 });
