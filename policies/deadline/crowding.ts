@@ -2,6 +2,7 @@
 const MOST_SLOTS = 256;
 /** From here on a fleet has hardly any slots to spare: the figures stand still instead of running away. */
 const MOST_UTILISATION = 0.97;
+const WAITING = 1.5;
 /** More slots than this stand for a fleet without queues. */
 const UNLIMITED = 10_000;
 
@@ -11,7 +12,9 @@ const UNLIMITED = 10_000;
  *
  * In Erlang's loss system a job that is let in while n of c slots are busy displaces B(c, a) / B(n, a) later ones on average,
  * with B Erlang's blocking probability and a the offered load (Krishnan, "Markov decision algorithms for dynamic routing", IEEE
- * Communications Magazine 28(10), 1990). Ours wait instead of being lost, and who waits displaces others in turn: 1/(1 − ρ).
+ * Communications Magazine 28(10), 1990). Ours wait instead of being lost, and who waits displaces others in turn: the mean wait grows as
+ * 1/(1 − ρ), its slope as 1/(1 − ρ)². The exponent between the two is the one under which nothing was lost at a load of 0.9
+ * in the simulator, and little at 0.5.
  */
 export class Crowding {
   readonly utilisation: number;
@@ -51,6 +54,6 @@ function costsOf({ utilisation, slots, displaced }: Crowding): Float64Array {
     const before = offered * (blocking[n - 1] as number);
     blocking[n] = before / (n + before);
   }
-  const all = (blocking[scaled] as number) * (displaced / (1 - load));
+  const all = (blocking[scaled] as number) * (displaced / (1 - load) ** WAITING);
   return blocking.map((one) => all / one);
 }
