@@ -87,7 +87,7 @@ function tradeoff(): Markup {
     title: "",
     means:
       "Scatter plots of the share of jobs in time against work over that of a single copy, one per load. The figures are in the tables.",
-    caption: html`Share of jobs in time against work, as a multiple of a single copy’s. Filled: at its best setting; hollow: as documented. Bars are 95 % intervals over replications. The line joins policies of which none reaches as much for less work; the clairvoyant, who knows all durations beforehand and queues for none, is no policy and bounds them all.`,
+    caption: html`Share of jobs in time against work, as a multiple of a single copy’s; each load has scales of its own. Filled: at its best setting; hollow: as documented. Bars are 95 % intervals over replications. The line joins policies of which none reaches as much for less work; the clairvoyant, who knows all durations beforehand and queues for none, is no policy and bounds them all.`,
   });
 }
 

@@ -17,15 +17,15 @@ export function ledeOf({ cells, dominated, subject }: TournamentReport): Markup 
 }
 
 /** The dominated cells, each with whom it is dominated by and by how much. */
-export function dominationsOf({ cells, dominated, subject }: TournamentReport): Markup {
+export function dominationsOf({ cells, dominated, subject, target }: TournamentReport): Markup {
   if (dominated.length === 0) return html`<p id="dominated">None.</p>`;
   const items = dominated.map((one) => {
     const cell = cells.find(({ workload, load }) => workload === one.workload && load === one.load) as Cell;
-    const by = one.by.map(({ contender }, index) => {
-      const row = tunedRow(cell, contender) as Row;
-      return html`${index === 0 ? "" : "; "}<strong>${row.policy === null ? contender : policyName(row.policy)}</strong>${differenceOf(row, subject)}`;
-    });
-    return html`<li><span class="where">${placeText(one)}</span> <span>${by}</span></li>\n`;
+    const rows = one.by.map(({ contender }) => tunedRow(cell, contender) as Row);
+    // What is told in full is the one that the tournament's goal puts first; the others are in the tables.
+    const [first, ...others] = byGoal(rows, target) as [Row, ...Row[]];
+    const rest = others.length === 0 ? "" : `, and also ${others.map(({ contender }) => contender).join(", ")}`;
+    return html`<li><span class="where">${placeText(one)}</span> <span>by <strong>${nameOf(first)}</strong>${differenceOf(first, subject)}${rest}</span></li>\n`;
   });
   return html`<ol class="findings" id="dominated">${items}</ol>`;
 }
@@ -73,9 +73,17 @@ function bestPeer(cell: Cell, subject: string, target: number): Row | undefined 
   const rows = peersOf([cell], subject)
     .flatMap((peer) => tunedRow(cell, peer) ?? [])
     .filter(({ endless }) => !endless);
+  return byGoal(rows, target)[0];
+}
+
+function byGoal(rows: readonly Row[], target: number): readonly Row[] {
   const value = (interval: Interval | null): number => interval?.mean ?? Number.NaN;
   const averages = rows.map((row) => ({ row, onTime: value(row.onTime), work: value(row.workMs) }));
-  return averages.toSorted((a, b) => compareByGoal(a, b, target))[0]?.row;
+  return averages.toSorted((a, b) => compareByGoal(a, b, target)).map(({ row }) => row);
+}
+
+function nameOf({ contender, policy }: Row): string {
+  return policy === null ? contender : policyName(policy);
 }
 
 function ratio(row: Row | undefined): string {

@@ -34,7 +34,7 @@ const SEARCHED: { readonly [K in LeafSpec["kind"]]: Settings } = {
   // What it promises itself and what comes of it differ by what it has not learned, so that a little more or less may be best.
   deadline: ({ target }) =>
     [1 - 2 * (1 - target), target, 1 - (1 - target) / 2].flatMap((own) =>
-      own > 0 ? [2, 3].map((maxCopies) => ({ ...DEFAULTS.deadline, target: rounded(own), maxCopies })) : [],
+      own > 0 ? [2, 4].map((maxCopies) => ({ ...DEFAULTS.deadline, target: rounded(own), maxCopies })) : [],
     ),
   // Its bucket only empties by failures, so that a larger one makes no difference where nothing fails.
   "grpc-hedging": (scale, thoroughness) =>

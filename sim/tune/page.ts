@@ -86,8 +86,13 @@ function ledeOf({ finalists, target, winner }: TuneResult): Markup {
   if (best?.onTime == null || best.work === null) {
     return html`<strong>${policyName(winner)}</strong> came out best of the search, but did not come to an end when it was measured again.`;
   }
-  const reaches = best.onTime.ci95[0] >= target ? "surely" : best.onTime.mean >= target ? "probably" : "not quite";
-  const first = html`<strong>${policyName(winner)}</strong> answers ${share(best.onTime)} in time for ${work(best.work)} of machine-time per job, which ${reaches} reaches ${figure(100 * target)} %`;
+  const reaches =
+    best.onTime.ci95[0] >= target
+      ? "surely reaches"
+      : best.onTime.mean >= target
+        ? "probably reaches"
+        : "does not reach";
+  const first = html`<strong>${policyName(winner)}</strong> answers ${share(best.onTime)} in time for ${work(best.work)} of machine-time per job, which ${reaches} ${figure(100 * target)} %`;
   if (best.effect === null) {
     return present === best ? html`${first}. It is the present policy: nothing better was found.` : html`${first}.`;
   }

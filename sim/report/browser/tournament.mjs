@@ -41,25 +41,33 @@ choice(
 function paretoCharts(width) {
   const workload = data.workloads[view.workload];
   const cells = data.cells.filter((cell) => cell.workload === workload?.name);
-  const points = cells.flatMap((cell) => cell.points);
+  const columns = Math.min(cells.length, width < 520 ? 1 : width < 860 ? 2 : 3);
+  const each = Math.min(720, (width - (columns - 1) * 20) / Math.max(1, columns));
+  const charts = cells.map(({ load, points: here }) =>
+    chartOf(here, load === null ? "no queues" : `load ${load}`, { ...scalesOf(here, workload?.deadlineMs ?? 0), each }),
+  );
+  const seen = new Set(cells.flatMap((cell) => cell.points.map(({ series }) => series)));
+  return [legend(data.contenders, seen), make("div", { class: "multiples", style: `--columns: ${columns}` }, charts)];
+}
+
+/**
+ * Scales of one picture. Loads have their own, since what is much at one of them is nothing at another.
+ *
+ * @param {readonly TournamentPoint[]} points
+ * @param {number} deadlineMs
+ */
+function scalesOf(points, deadlineMs) {
   const policies = points.filter(({ series }) => series !== bound);
   const x = domainOf(
     points.map(({ workRatio }) => workRatio[0]),
     [0, Infinity],
   );
-  const seconds = figureText((workload?.deadlineMs ?? 0) / 1000);
   const axis = shareAxis(
-    `in time (within ${seconds} s), %`,
+    `in time (within ${figureText(deadlineMs / 1000)} s), %`,
     policies.map(({ onTime }) => onTime[0]),
     policies.flatMap(({ onTime }) => [onTime[1], onTime[2]]),
   );
-  const columns = Math.min(cells.length, width < 520 ? 1 : width < 860 ? 2 : 3);
-  const each = Math.min(720, (width - (columns - 1) * 20) / Math.max(1, columns));
-  const charts = cells.map(({ load, points: here }) =>
-    chartOf(here, load === null ? "no queues" : `load ${load}`, { x, axis, each }),
-  );
-  const seen = new Set(points.map(({ series }) => series));
-  return [legend(data.contenders, seen), make("div", { class: "multiples", style: `--columns: ${columns}` }, charts)];
+  return { x, axis };
 }
 
 /**
