@@ -9,11 +9,12 @@ const { Directory, PipeService, PreExecutorService, RegistryService, Settings, T
 const CHAIN = "example-chain";
 const DIRECTORY = "with-effect-data";
 
+const policy = { kind: "hedge", delayMs: 300, maxCopies: 3 } as const;
 const settings = Settings.layer({
   chainId: CHAIN,
   program: "my-producer/1.0.0",
-  engine: { ...DEFAULT_CONFIG, seed: 7 },
-  policy: { kind: "hedge", delayMs: 300, maxCopies: 3 },
+  engine: { ...DEFAULT_CONFIG, seed: 7, policy },
+  policy,
   limits: DEFAULT_LIVE_LIMITS,
   proofs: DEFAULT_PROOF_SETTINGS,
   retainAll: true,

@@ -25,7 +25,7 @@ const REPORT: TwinReport = {
   replications: 2,
   seed: 1,
   jobs: { live: 400, twin: 300 },
-  likeness: { distance: 0.0712, byChance: { p50: 0.02, p95: 0.04 } },
+  likeness: { distance: 0.0712, byChance: { p50: 0.02, p95: 0.04 }, onTime: { real: 0.95, expected: [0.9, 0.99] } },
   maxDistance: 0.05,
   maxMissing: 0.05,
   verdict: "different",
