@@ -257,7 +257,9 @@ describe("the in-process transport", () => {
     const fleet = new Listener([first, broken]);
     await fleet.transport.start();
     expect(fleet.heard.flatMap((m) => (m.kind === "joined" ? [m.terms.id] : []))).toEqual([first.id]);
-    await vi.waitFor(() => expect(fleet.crashes).toEqual([broken.id, broken.id]), { timeout: 20_000 });
+    // Once and again; how often until the other node is up depends on the machine.
+    await vi.waitFor(() => expect(fleet.crashes.length).toBeGreaterThanOrEqual(2), { timeout: 20_000 });
+    expect(new Set(fleet.crashes)).toEqual(new Set([broken.id]));
     fleet.transport.dispatch(assignmentFor(first, 1, {}));
     expect((await fleet.ended(1)).kind).toBe("answered");
     await fleet.transport.close();

@@ -72,7 +72,7 @@ describe("pipe policy check", { timeout: 60_000 }, () => {
     expect(known).toBe(
       `${wrong}:5:28: rules.0.policy.delyMs: is not known ("delyMs"); did you mean delayMs? Known here: delayMs, maxCopies`,
     );
-    expect(missing).toContain(`rules.0.policy.delayMs: is missing; it is a number from 0.001 to 86400000`);
+    expect(missing).toContain(`rules.0.policy.delayMs: is missing; it is a number from 1 to 86400000`);
     const data = await pipe("policy", "check", wrong, "--json");
     expect(data.code).toBe(2);
     expect(JSON.parse(data.stdout)).toMatchObject({ ok: false, problems: [{ line: 5, column: 28 }, {}] });
