@@ -72,7 +72,9 @@ async function sealedTransactions(): Promise<string[]> {
   return [...onChain.values()].flat();
 }
 
-test("killed at random points, it loses no accepted transaction and pays none twice", { timeout: 180_000 }, async () => {
+test("killed at random points, it loses no accepted transaction and pays none twice", {
+  timeout: 180_000,
+}, async () => {
   const accepted: string[] = [];
   const delays: string[] = [];
   for (let round = 0; round < ROUNDS; round++) {
