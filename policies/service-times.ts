@@ -256,7 +256,7 @@ export class KaplanMeier implements ServiceTimes {
     return {
       ended: sparse(this.#ended),
       censored: sparse(this.#censored),
-      curve: this.#known ? Array.from(this.#curve) : [],
+      curve: this.#known ? stepsOf(this.#curve) : [],
       sinceHalving: this.#sinceHalving,
       sinceRefresh: this.#sinceRefresh,
       weight: this.#weight,
@@ -273,14 +273,18 @@ export class KaplanMeier implements ServiceTimes {
     this.#sinceRefresh = snapshot.sinceRefresh;
     this.#known = snapshot.curve.length > 0;
     this.#beyondUs = undefined;
-    this.#curve.set(snapshot.curve);
+    for (const [step, [from, survives]] of snapshot.curve.entries()) {
+      this.#curve.fill(survives, from, snapshot.curve[step + 1]?.[0]);
+      if (step === 0) this.#curve.fill(1, 0, from);
+    }
   }
 }
 
 export interface KaplanMeierSnapshot {
   readonly ended: readonly (readonly [number, number])[];
   readonly censored: readonly (readonly [number, number])[];
-  readonly curve: readonly number[];
+  /** Where it falls, and to what; from 1. Empty when nothing is known. */
+  readonly curve: readonly (readonly [bucket: number, survives: number])[];
   readonly sinceHalving: number;
   readonly sinceRefresh: number;
   readonly weight: number;
@@ -296,6 +300,17 @@ function edgesOf(growth: number, buckets: number): Float64Array {
   const edgesUs = Float64Array.from({ length: buckets }, (_, index) => FIRST_US * growth ** index);
   EDGES.set(key, edgesUs);
   return edgesUs;
+}
+
+function stepsOf(curve: Float64Array): [number, number][] {
+  const steps: [number, number][] = [];
+  let before = 1;
+  for (let index = 0; index < curve.length; index++) {
+    const survives = curve[index] as number;
+    if (survives !== before) steps.push([index, survives]);
+    before = survives;
+  }
+  return steps;
 }
 
 function sparse(counts: Float64Array): [number, number][] {
