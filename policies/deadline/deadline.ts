@@ -72,6 +72,8 @@ export function nextLaunch(race: RacePicture, nowUs: number, busy: number, most:
   if (memory === undefined || law === undefined || learning === undefined) {
     if (racing(race) > 1) return NO_LAUNCH;
     const atUs = Math.round(first.launchedUs + COLD_SHARE * (targetUs - first.launchedUs));
+    // What it would cost the others is not known either: in a busy fleet such copies make a queue that lasts.
+    if (2 * busy > race.room.slots) return { atUs: NEVER, lookUs: retryUs(race, nowUs), thenUs: NEVER };
     return { atUs, lookUs: atUs, thenUs: NEVER };
   }
   const expectedUs = learning.expectedUs(race.call);
