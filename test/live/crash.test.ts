@@ -103,8 +103,7 @@ test("killed at random points, it loses no accepted transaction and pays none tw
     expect(sum("refunded", hash) + paid, `money of ${hash}`).toBe(escrowed);
     if (!onChain.has(hash)) expect(paid, `${hash} is in no block`).toBe(0);
   }
-  // Enough of them for all of this to mean something; the others ran out of time while a slow machine restarted.
-  expect(accepted.filter((hash) => onChain.has(hash)).length).toBeGreaterThan(accepted.length / 10);
+  expect(accepted.filter((hash) => onChain.has(hash)).length).toBeGreaterThan(accepted.length / 2);
   expect(netPayments(movements).filter((count) => count !== 0 && count !== 1)).toEqual([]);
 
   expect(await verifyReceipts(directory, { key: undefined })).toMatchObject({ exitCode: 0 });
