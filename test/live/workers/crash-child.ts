@@ -69,7 +69,13 @@ async function submitForever(target: Pipe): Promise<never> {
   for (;;) {
     const nonce = (await target.account(key.publicKeyHex))?.nextNonce ?? 0;
     const input = Buffer.from(new Float32Array(16).fill(nonce / 100).buffer).toString("base64");
-    const call = { ...MODEL, input, maxFeeGwei: 2_000, conflict: { kind: "first-valid" }, validityBlocks: 400 } as const;
+    const call = {
+      ...MODEL,
+      input,
+      maxFeeGwei: 2_000,
+      conflict: { kind: "first-valid" },
+      validityBlocks: 400,
+    } as const;
     const calls = Array.from({ length: nonce % 4 }, () => call);
     const unsigned = {
       chainId: CHAIN,
