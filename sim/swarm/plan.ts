@@ -121,7 +121,7 @@ export function planOf(seed: number): Scenario {
     verifierFaults: dice.pick(0, 0, 0.1, 0.3),
     executorFaults: dice.pick(0, 0, 0.01),
     network: network(dice),
-    snapshots: dice.pick(0.003, 0.006, 0.0015),
+    snapshots: dice.pick(0.0012, 0.0024, 0.0006),
     senders,
     depositGwei: 400_000,
     nodes,
