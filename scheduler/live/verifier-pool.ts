@@ -123,10 +123,10 @@ export class VerifierPool implements Verifier {
   }
 
   check(check: ProofCheck, done: (verdict: Verdict, waitedUs: number) => void): void {
-    const node = check.copy.node.id;
-    const parts = this.#refuse(node) ?? partsOf(check, this.#limits.maxOutputBytes);
+    const account = accountOf(check);
+    const parts = this.#refuse(account) ?? partsOf(check, this.#limits.maxOutputBytes);
     if (typeof parts === "string") return later(() => done(rejection(parts), 0));
-    this.#begin(node, judging(parts), check.isWanted, done);
+    this.#begin(account, judging(parts), check.isWanted, done);
   }
 
   expect(rules: ZkmlRules): void {
@@ -309,6 +309,14 @@ export class VerifierPool implements Verifier {
     if (reason === "valid") this.#credits.charge(job.node, -job.chargedUs);
     job.done(verdictOf(reason), job.waitedUs);
   }
+}
+
+/**
+ * Whose turns and credits a check takes: those of its node, but for a suspicion ones of its own, so that a node cannot have one
+ * dismissed by filling its queue with junk. No node id has a space in it.
+ */
+function accountOf({ copy, signatureOnly }: ProofCheck): string {
+  return signatureOnly ? `suspicions of ${copy.node.id}` : copy.node.id;
 }
 
 /** Judging that ends with the attestation. */

@@ -115,3 +115,11 @@ test("only who signed it is asked where that is the question, and no proof is lo
   const another = { ...worthless, statement: { ...parts.statement, nonce: 9 } };
   expect(await judge(verifier, { ...checkOf(another), signatureOnly: true })).toBe("bad-signature");
 });
+
+test("a node that fills its own queue cannot have a suspicion dismissed", async () => {
+  const verifier = open(verifyWorkerUrl(), { maxWaitingProofsPerNode: 4 });
+  const check = checkOf(await node.parts("vanilla"));
+  const own = Array.from({ length: 100 }, () => judge(verifier, check));
+  expect(await judge(verifier, { ...check, signatureOnly: true })).toBe("valid");
+  expect(await Promise.all(own)).toContain("verifier-node-queue-full");
+});
