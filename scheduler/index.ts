@@ -16,6 +16,7 @@ import {
   Settings,
   TransportService,
 } from "./live/layers.ts";
+import type { OpenJournal } from "./live/journal-store.ts";
 import type { LatencyName, LatencySummary } from "./live/latency.ts";
 import { assertLiveLimits, DEFAULT_LIVE_LIMITS, type LiveLimits } from "./live/limits.ts";
 import type { PipeEvent } from "./live/notices.ts";
@@ -43,6 +44,7 @@ export { type BlockProducer, type BlockProducerOptions, startBlockProducer } fro
 export { createInProcessTransport, defaultFleet } from "./live/in-process-transport.ts";
 export * as layers from "./live/layers.ts";
 export { OpenFailed, PipeFailed } from "./live/layers.ts";
+export type { OpenJournal } from "./live/journal-store.ts";
 export { DEFAULT_LIVE_LIMITS, type LiveLimits } from "./live/limits.ts";
 export type { PipeEvent } from "./live/notices.ts";
 export type { SealOutcome, SubmitOutcome, SubmitProblem } from "./live/outcomes.ts";
@@ -102,6 +104,11 @@ export interface PipeOptions {
   readonly preExecutor?: PreExecutor;
   /** A pino logger, or the level from which on lines go to standard error. Without it warnings and errors do. */
   readonly logger?: Pino | LogLevel;
+  /**
+   * Keeps the journal elsewhere, too, as `openShard` of `pipe-scheduler/nats` does: then this scheduler may have to wait, as a
+   * standby, before `createPipe` resolves. Needs a directory.
+   */
+  readonly journal?: OpenJournal;
   /** Deletes parts of the journal that no restart needs. Then the whole of it cannot be replayed any more. */
   readonly pruneJournal?: boolean;
 }
@@ -221,7 +228,13 @@ function layerOf(options: PipeOptions) {
   const retainAll = options.pruneJournal !== true;
   const proofs = { ...DEFAULT_PROOF_SETTINGS, ...options.proofs };
   assertProofSettings(proofs);
-  const about = { chainId, program: PROGRAM, engine, limits, retainAll, proofs };
+  const { journal: openJournal } = options;
+  if (openJournal !== undefined && directory === undefined)
+    throw new RangeError("a journal that is kept elsewhere, too, needs a directory of this machine's");
+  const about = {
+    ...{ chainId, program: PROGRAM, engine, limits, retainAll, proofs },
+    ...(openJournal === undefined ? {} : { openJournal }),
+  };
   const settings =
     policyFile === undefined ? Settings.layer({ ...about, policy }) : Settings.following(policyFile, about);
   const transport = "nodes" in fleet ? TransportService.embedded(fleet.nodes) : TransportService.given(fleet.transport);

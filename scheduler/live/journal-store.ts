@@ -17,7 +17,14 @@ export interface JournalStore {
   append(batch: Batch): Promise<void>;
   writeSnapshot(snapshot: Snapshot): Promise<unknown>;
   close(atUs: number): Promise<void>;
+  /** Resolves when nothing can be appended any more, though nobody tried. */
+  readonly ended?: Promise<Error>;
+  /** Whether its recovered batches go on coming for as long as another scheduler leads, so that snapshots are due meanwhile. */
+  readonly follows?: boolean;
 }
+
+/** Opens a journal that is to be kept elsewhere than in local files alone. */
+export type OpenJournal = (options: FileStoreOptions) => Promise<JournalStore>;
 
 /** Keeps nothing: what is in the service is lost with it. */
 export function memoryStore(config: EngineConfig): JournalStore {

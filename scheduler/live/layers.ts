@@ -11,7 +11,7 @@ import { BlockArchive } from "./block-archive.ts";
 import { createLiveClock } from "./clock.ts";
 import { loadEmulatorRoot } from "./emulator-root.ts";
 import { createInProcessTransport } from "./in-process-transport.ts";
-import type { JournalStore } from "./journal-store.ts";
+import type { JournalStore, OpenJournal } from "./journal-store.ts";
 import { hasJournal, memoryStore, openFileStore } from "./journal-store.ts";
 import { Latencies, startLatencyLog } from "./latency.ts";
 import type { LiveLimits } from "./limits.ts";
@@ -66,6 +66,8 @@ export interface SettingsShape {
   readonly proofs: ProofSettings;
   /** Keeps the whole journal, so that it can be replayed from its beginning. */
   readonly retainAll: boolean;
+  /** Opens a journal that is kept elsewhere, too; with a directory only. Without it there are the directory's files alone. */
+  readonly openJournal?: OpenJournal;
 }
 
 /** A policy file as it was found at the start. */
@@ -138,7 +140,7 @@ export class JournalService extends Context.Service<JournalService, JournalStore
   static readonly layer = Layer.effect(
     JournalService,
     Effect.gen(function* () {
-      const { chainId, engine, program, retainAll, policyFile } = yield* Settings;
+      const { chainId, engine, program, retainAll, policyFile, openJournal = openFileStore } = yield* Settings;
       const place = yield* Directory;
       const refused = policyFile?.refused;
       const directory = place.path === undefined ? undefined : join(place.path, "journal");
@@ -146,7 +148,7 @@ export class JournalService extends Context.Service<JournalService, JournalStore
         return yield* opening("policy", () => Promise.reject(refused));
       }
       if (directory === undefined) return memoryStore(engine);
-      const open = opening("journal", () => openFileStore({ directory, program, chainId, config: engine, retainAll }));
+      const open = opening("journal", () => openJournal({ directory, program, chainId, config: engine, retainAll }));
       return yield* Effect.acquireRelease(open, (store) =>
         Effect.promise(async () => {
           const whole = place.sound;
@@ -167,15 +169,25 @@ export class StateService extends Context.Service<
   static readonly layer = Layer.effect(
     StateService,
     Effect.gen(function* () {
-      const { chainId, engine, proofs } = yield* Settings;
+      const { chainId, engine, proofs, limits } = yield* Settings;
       const { challenges } = proofs;
+      const { eventsPerSnapshot } = limits;
       const { path: directory, secret } = yield* Directory;
       const store = yield* JournalService;
       const key = schedulerKey(secret);
       const archive = new BlockArchive(directory, engine.limits.maxReorgDepth + 1);
       const state = yield* Effect.acquireRelease(
         opening("records", () =>
-          recover({ store, directory, chainId, key, archive, challenges, seeds: epochSeeds(secret) }),
+          recover({
+            store,
+            directory,
+            chainId,
+            key,
+            archive,
+            challenges,
+            seeds: epochSeeds(secret),
+            eventsPerSnapshot,
+          }),
         ),
         ({ records }) => Effect.promise(() => records.close()),
       );

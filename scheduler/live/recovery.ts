@@ -32,6 +32,8 @@ export interface RecoveryOptions {
   readonly archive: BlockArchive;
   readonly challenges: Pick<ChallengeTerms, "perMillion" | "epochBlocks">;
   readonly seeds: EpochSeeds;
+  /** A standby writes a snapshot after so many events. */
+  readonly eventsPerSnapshot: number;
 }
 
 /** What the batches so far made. */
@@ -50,13 +52,26 @@ export async function recover(options: RecoveryOptions): Promise<ServiceState> {
   const { store, archive } = options;
   const snapshot = store.recovered?.snapshot?.state as ServiceSnapshot | undefined;
   const state = await begin(options, store.config, snapshot);
+  let events = 0;
   for await (const batch of store.recovered?.batches ?? []) {
     const steps = stepAgain(state.engine, batch);
     checkSteps(batch, steps);
     for (const step of steps) writeDown(step, batch.atUs, state, archive);
+    if (store.follows !== true) continue;
+    await state.records.flush();
+    events += steps.length;
+    if (events < options.eventsPerSnapshot) continue;
+    events = 0;
+    await store.writeSnapshot({ n: batch.n, atUs: batch.atUs, state: await snapshotOf(state) });
   }
   await state.records.flush();
   return state;
+}
+
+/** A copy of it all, once the records are durable that far. */
+export async function snapshotOf({ engine, custody, records }: ServiceState): Promise<ServiceSnapshot> {
+  await records.sync();
+  return { engine: engine.snapshot(), custody: custody.snapshot(), records: records.position() };
 }
 
 /** What every step of a batch does to custody, records and archive, live as in recovery. */

@@ -28,8 +28,8 @@ import type { ProofSettings } from "./proof-settings.ts";
 import { type Quote, type QuoteQuestion, quoteOf } from "./quote.ts";
 import type { BlockRecord } from "./records.ts";
 import type { EpochSeeds } from "./records-registry.ts";
-import type { ServiceSnapshot, ServiceState } from "./recovery.ts";
-import { isRepeat, writeDown } from "./recovery.ts";
+import type { ServiceState } from "./recovery.ts";
+import { isRepeat, snapshotOf, writeDown } from "./recovery.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
 import { failureOf, ServiceFailed } from "./service-failed.ts";
@@ -159,6 +159,7 @@ export class Service {
     transport.onMessage((message) => {
       if (!this.#closing) this.#world.hear(message);
     });
+    void store.ended?.then((error) => this.#loop.abort(error));
     const known = [...state.custody.nodes.keys()];
     await this.#announceModels();
     this.#announceEpochs();
@@ -450,12 +451,7 @@ export class Service {
     const { state, store, log } = this.#parts;
     // On a slow disk the next one is due too early: to wait would stop the loop, to leave it out lengthens a restart.
     if (this.#snapshot !== undefined) return log("Warn", "a snapshot was left out: the last is being written", {});
-    await state.records.sync();
-    const snapshot: ServiceSnapshot = {
-      engine: state.engine.snapshot(),
-      custody: state.custody.snapshot(),
-      records: state.records.position(),
-    };
+    const snapshot = await snapshotOf(state);
     this.#snapshot = store
       .writeSnapshot({ n, atUs, state: snapshot })
       .catch((error: unknown) => log("Warn", "a snapshot could not be written", { error: String(error) }))

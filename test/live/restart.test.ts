@@ -147,7 +147,11 @@ async function restart(original: string, snapshot: Snapshot | undefined, batches
   const store: JournalStore = { ...memoryStore(CONFIG), recovered };
   const secret = await loadSecret(directory);
   const key = schedulerKey(secret);
-  const about = { challenges: DEFAULT_PROOF_SETTINGS.challenges, seeds: epochSeeds(secret) };
+  const about = {
+    challenges: DEFAULT_PROOF_SETTINGS.challenges,
+    seeds: epochSeeds(secret),
+    eventsPerSnapshot: DEFAULT_LIVE_LIMITS.eventsPerSnapshot,
+  };
   const archive = new BlockArchive(directory, CONFIG.limits.maxReorgDepth + 1);
   const state = await recover({ store, directory, chainId: CHAIN, key, archive, ...about });
   const files = await Promise.all(RECORD_LOGS.map((log) => readFile(join(directory, fileOf(log)), "utf8")));

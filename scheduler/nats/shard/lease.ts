@@ -1,0 +1,105 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { requireShard } from "../subjects.ts";
+import { pause } from "./shard-stream.ts";
+import type { ShardLimits } from "./shard-limits.ts";
+
+export interface LeaseOptions {
+  readonly connection: NatsConnection;
+  readonly shard: string;
+  /** Who asks, shown to operators; no two processes have the same. */
+  readonly holder: string;
+  readonly replicas: number;
+  readonly limits: ShardLimits;
+  readonly signal: AbortSignal;
+}
+
+const BUCKET = "PIPE_LEADERS";
+
+/**
+ * Who is to lead a shard: a key that vanishes when it is not renewed, taken by compare-and-set. It only decides who *tries*: what
+ * keeps two leaders apart is the stream, which takes one's writes. So a leader whose lease ran out while no server could be
+ * reached goes on when it gets it back, unless another has written meanwhile.
+ */
+export class Lease {
+  readonly #options: LeaseOptions;
+  readonly #over = new AbortController();
+  #done: Promise<void> | undefined;
+  #revision: number | undefined;
+  #held = Promise.withResolvers<void>();
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for it from now on, and keeps it once it is held. */
+  want(): void {
+    this.#done ??= this.#keep();
+  }
+
+  get isHeld(): boolean {
+    return this.#revision !== undefined;
+  }
+
+  /** Resolves when it is held. */
+  get held(): Promise<void> {
+    return this.#held.promise;
+  }
+
+  /** Gives it back, so that another need not wait until it runs out. */
+  async release(): Promise<void> {
+    this.#over.abort();
+    await this.#done;
+  }
+
+  async #keep(): Promise<void> {
+    const signal = AbortSignal.any([this.#over.signal, this.#options.signal]);
+    let bucket: KV | undefined;
+    while (!signal.aborted) {
+      try {
+        bucket ??= await this.#bucket();
+        await this.#renew(bucket);
+      } catch {
+        // Held by another, or nobody could be asked: asked again below.
+      }
+      await pause(this.#options.limits.leaseMs / 4, signal);
+    }
+    const revision = this.#revision;
+    this.#lost();
+    if (bucket === undefined || revision === undefined || this.#options.connection.isClosed()) return;
+    await bucket.delete(this.#key, { previousSeq: revision }).catch(() => undefined);
+  }
+
+  get #key(): string {
+    return requireShard(this.#options.shard);
+  }
+
+  async #renew(bucket: KV): Promise<void> {
+    const { holder } = this.#options;
+    try {
+      const before = this.#revision;
+      this.#revision =
+        before === undefined ? await bucket.create(this.#key, holder) : await bucket.update(this.#key, holder, before);
+    } catch (error) {
+      // Silence says nothing: the key runs out by itself, and until then nobody else has it.
+      if (!(error instanceof JetStreamApiError)) return;
+      // It was renewed without our hearing of it, or it ran out and may be another's by now.
+      const entry = await bucket.get(this.#key);
+      if (entry?.operation !== "PUT" || entry.string() !== holder) return this.#lost();
+      this.#revision = entry.revision;
+    }
+    this.#held.resolve();
+  }
+
+  #lost(): void {
+    if (this.#revision === undefined) return;
+    this.#revision = undefined;
+    this.#held = Promise.withResolvers();
+  }
+
+  #bucket(): Promise<KV> {
+    const { connection, replicas, limits } = this.#options;
+    return new Kvm(connection).create(BUCKET, { ttl: limits.leaseMs, history: 1, replicas });
+  }
+}

@@ -1,0 +1,39 @@
+import { assert } from "../../shared/assert.ts";
+
+/** Limits of a shard's journal and lease (P11); the reasons stand beside the defaults. */
+export interface ShardLimits {
+  /** Who has not renewed its lease for this long does not lead any more. */
+  readonly leaseMs: number;
+  /** A standby asks this often whether there is something new. */
+  readonly pollMs: number;
+  /** Longest time that one question to the stream may take until it is asked again. */
+  readonly requestMs: number;
+  /** Pause before a question is asked again. */
+  readonly retryMs: number;
+  /** Bytes that are published at once; the server's own limit holds, too. */
+  readonly maxPartBytes: number;
+  /** Bytes of batches that become durable together. */
+  readonly maxGroupBytes: number;
+  /** Messages that are read at once when there is much to catch up with. */
+  readonly readAhead: number;
+  /** Bytes that the stream holds; the oldest are dropped beyond it. */
+  readonly maxStreamBytes: number;
+}
+
+export const DEFAULT_SHARD_LIMITS: ShardLimits = {
+  // With it, and what a standby takes to notice and to claim, another leads within three seconds.
+  leaseMs: 1_500,
+  pollMs: 50,
+  requestMs: 2_000,
+  retryMs: 100,
+  // Half of what a server takes as it is usually configured, so that headers have room.
+  maxPartBytes: 512 * 1024,
+  maxGroupBytes: 4 * 1024 * 1024,
+  readAhead: 32,
+  maxStreamBytes: 4 * 1024 * 1024 * 1024,
+};
+
+export function assertShardLimits(limits: ShardLimits): void {
+  const positive = Object.values(limits).every((value) => Number.isSafeInteger(value) && value > 0);
+  assert(positive, "a shard's limits are positive integers");
+}

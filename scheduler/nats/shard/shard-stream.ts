@@ -1,0 +1,195 @@
+import {
+  DiscardPolicy,
+  type JetStreamClient,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StoredMsg,
+} from "@nats-io/jetstream";
+import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { JournalError } from "../../live/journal-error.ts";
+import { requireShard } from "../subjects.ts";
+import type { ShardLimits } from "./shard-limits.ts";
+import { HEADERS, type StreamMessage } from "./stream-lines.ts";
+
+/** Something else stands where this scheduler was about to write: another one leads. */
+export class Deposed extends Error {
+  override readonly name = "Deposed";
+  readonly code = "deposed";
+}
+
+export interface ShardStreamOptions {
+  readonly connection: NatsConnection;
+  readonly shard: string;
+  /** Servers that hold a copy each: 1, or 3 for a stream that outlives a server. */
+  readonly replicas: number;
+  readonly limits: ShardLimits;
+  /** Aborted when nothing is to be tried any more. */
+  readonly signal: AbortSignal;
+}
+
+/** What the server refuses for good, however often it is asked. */
+const FINAL_CODES: ReadonlySet<number> = new Set([
+  JetStreamApiCodes.JetStreamNotEnabledForAccount,
+  // A message larger than the stream takes; a stream of that name with another configuration; no room for it.
+  10_054,
+  10_058,
+  10_047,
+  10_023,
+]);
+
+/**
+ * A shard's journal as a JetStream stream. Every write says which message it expects to be the last one, so that of two
+ * schedulers that both believe to lead only one gets its write in (the other learns that it is deposed). A write whose
+ * answer does not come is written again under the same expectation, which finds out what became of it.
+ */
+export class ShardStream {
+  readonly #options: ShardStreamOptions;
+  readonly #client: JetStreamClient;
+  readonly #manager: JetStreamManager;
+  readonly name: string;
+  readonly #subject: string;
+
+  /** Rejects with the server's error when it has no JetStream, or the stream there is another. */
+  static async open(options: ShardStreamOptions): Promise<ShardStream> {
+    const { connection, limits } = options;
+    const client = jetstream(connection, { timeout: limits.requestMs });
+    const manager = await jetstreamManager(connection, { timeout: limits.requestMs, checkAPI: false });
+    const stream = new ShardStream(options, client, manager);
+    await stream.#again(() => stream.#create());
+    return stream;
+  }
+
+  private constructor(options: ShardStreamOptions, client: JetStreamClient, manager: JetStreamManager) {
+    this.#options = options;
+    this.#client = client;
+    this.#manager = manager;
+    this.name = `PIPE_JOURNAL_${requireShard(options.shard)}`;
+    this.#subject = `pipe.v1.${options.shard}.journal`;
+  }
+
+  /** The sequences of the first message that is still there and of the last one; 0 for the last of none. */
+  async range(): Promise<{ readonly first: number; readonly last: number }> {
+    const { state } = await this.#again(() => this.#manager.streams.info(this.name));
+    return { first: Math.max(1, state.first_seq), last: state.last_seq };
+  }
+
+  /** `undefined` when it was not written yet, or is not there any more. */
+  async message(sequence: number): Promise<StreamMessage | undefined> {
+    const stored = await this.#again(() => this.#stored(sequence));
+    if (stored === undefined) return undefined;
+    const [batch, part] = [HEADERS.batch, HEADERS.part].map((name) => Number(stored.header.get(name)));
+    return {
+      sequence,
+      batch: Number.isSafeInteger(batch) ? (batch as number) : 0,
+      part: Number.isSafeInteger(part) ? (part as number) : 0,
+      id: stored.header.get(HEADERS.id),
+      data: stored.data,
+    };
+  }
+
+  /**
+   * Writes one message after `last`. Resolves when as many servers as a majority of its replicas have it.
+   * @throws Deposed when there is another one; the signal's reason when it is aborted.
+   */
+  async append(last: number, { batch, part, id, data }: Omit<StreamMessage, "sequence">): Promise<number> {
+    const named = headers();
+    named.set(HEADERS.batch, String(batch));
+    named.set(HEADERS.part, String(part));
+    const options = {
+      msgID: id,
+      headers: named,
+      expect: { lastSequence: last },
+      timeout: this.#options.limits.requestMs,
+    };
+    const sequence = await this.#again(async () => {
+      try {
+        return (await this.#client.publish(this.#subject, data, options)).seq;
+      } catch (error) {
+        if (codeOf(error) !== JetStreamApiCodes.StreamWrongLastSequence) throw error;
+        return undefined;
+      }
+    });
+    if (sequence === last + 1) return sequence;
+    // An earlier try may have got in without our hearing of it.
+    const found = await this.message(last + 1);
+    if (found?.id === id) return last + 1;
+    throw new Deposed(`another scheduler has written to ${this.name} after message ${last}: it leads the shard now`);
+  }
+
+  async #create(): Promise<void> {
+    const { limits, replicas } = this.#options;
+    const exists = await this.#manager.streams.info(this.name).then(
+      () => true,
+      (error: unknown) => {
+        if (codeOf(error) === JetStreamApiCodes.StreamNotFound) return false;
+        throw error;
+      },
+    );
+    if (exists) return;
+    await this.#manager.streams.add({
+      name: this.name,
+      subjects: [this.#subject],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      num_replicas: replicas,
+      max_bytes: limits.maxStreamBytes,
+      // What was written stays as it was.
+      deny_delete: true,
+    });
+  }
+
+  async #stored(sequence: number): Promise<StoredMsg | undefined> {
+    try {
+      return (await this.#manager.streams.getMessage(this.name, { seq: sequence })) ?? undefined;
+    } catch (error) {
+      if (codeOf(error) === JetStreamApiCodes.NoMessageFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Asks until there is an answer: servers elect leaders, connections come back. */
+  async #again<A>(ask: () => Promise<A>): Promise<A> {
+    const { signal, limits } = this.#options;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await ask();
+      } catch (error) {
+        const code = codeOf(error);
+        if (code !== undefined && FINAL_CODES.has(code)) throw refused(this.name, error);
+        if (this.#options.connection.isClosed()) throw refused(this.name, error);
+        await pause(limits.retryMs, signal);
+      }
+    }
+  }
+}
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof JetStreamApiError ? error.code : undefined;
+}
+
+function refused(name: string, cause: unknown): JournalError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const remedy = "Check that the servers have JetStream with enough room, and that this user may use the stream.";
+  return new JournalError("write-failed", `the stream ${name} cannot be used: ${why}`, { remedy, cause });
+}
+
+/** Resolves after a while, or at once when it is aborted. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}
