@@ -1,0 +1,43 @@
+import { nodeToken, requireNode, requireShard } from "../subjects.ts";
+
+/** What a user of the broker may say and hear. */
+export interface Permissions {
+  readonly publish: readonly string[];
+  readonly publishNever: readonly string[];
+  readonly subscribe: readonly string[];
+  /** Whether it may answer where a question names a subject to answer to, this many times. */
+  readonly responses: number;
+}
+
+/** A node hears what is said to it alone, and speaks in its own name alone. Its inbox is none: others' answers go to those. */
+export function nodePermissions(node: string, shards: readonly string[]): Permissions {
+  const token = nodeToken(requireNode(node));
+  const roots = shards.map((shard) => `pipe.v1.${requireShard(shard)}`);
+  return {
+    publish: roots.flatMap((root) => [`${root}.up.${token}.*`, `${root}.hello`]),
+    publishNever: [],
+    subscribe: [...roots.flatMap((root) => [`${root}.down.${token}.*`, `${root}.announce`]), "$SRV.>"],
+    responses: 1,
+  };
+}
+
+/** A scheduler has its shards to itself, their journals and the lease; it cannot take back what was written. */
+export function schedulerPermissions(shards: readonly string[]): Permissions {
+  const roots = shards.map((shard) => `pipe.v1.${requireShard(shard)}`);
+  return {
+    publish: [...roots.map((root) => `${root}.>`), "$JS.API.>", "$KV.PIPE_LEADERS.>"],
+    publishNever: ["$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"],
+    subscribe: [...roots.flatMap((root) => [`${root}.up.*.*`, `${root}.hello`]), "_INBOX.>"],
+    responses: 0,
+  };
+}
+
+/** Who looks after the nodes asks them as micro-services, and changes nothing. */
+export function operatorPermissions(): Permissions {
+  return {
+    publish: ["$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"],
+    publishNever: [],
+    subscribe: ["_INBOX.>"],
+    responses: 0,
+  };
+}
