@@ -130,10 +130,10 @@ test(
     const acknowledged = await acknowledging;
     await second.ready.promise;
     const tookMs = Math.round(performance.now() - killedMs);
-  const ledMs = Math.round((second.ledAtMs ?? Number.NaN) - killedMs);
-  const count = `${acknowledged.length} transactions were acknowledged`;
-  console.log(`another led ${ledMs} ms after the kill and answered after ${tookMs} ms; ${count}`);
-  expect(acknowledged.length).toBeGreaterThan(0);
+    const ledMs = Math.round((second.ledAtMs ?? Number.NaN) - killedMs);
+    const count = `${acknowledged.length} transactions were acknowledged`;
+    console.log(`another led ${ledMs} ms after the kill and answered after ${tookMs} ms; ${count}`);
+    expect(acknowledged.length).toBeGreaterThan(0);
     const untilMs = performance.now() + 30_000;
     for (const hash of acknowledged) {
       for (let state: unknown; state !== "ready"; ) {
