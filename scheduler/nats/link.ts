@@ -50,11 +50,15 @@ export class Link {
   readonly #connection: NatsConnection;
   readonly #ended = Promise.withResolvers<Error | undefined>();
   readonly #confirming: NodeJS.Timeout;
+  readonly #refused = new Map<string, (message: LinkMessage) => void>();
   #connected = true;
   #closing = false;
   #sentBytes = 0;
   #confirmedBytes = 0;
   #confirmedMs = performance.now();
+  /** While the server was away, and for some time after it, nobody can be blamed for silence. */
+  #awaySinceMs: number | undefined;
+  #excusedUntilMs = 0;
   #asking = false;
   #slow = false;
   #over = false;
@@ -93,9 +97,13 @@ export class Link {
     return this.#connected && !this.#slow && !this.#closing;
   }
 
-  /** Whether the server has confirmed something lately, so that silence is not its own. */
+  /**
+   * Whether somebody who is silent is so by himself: the server has confirmed something lately, and has been back for as long as
+   * it was away. By then others, who wait twice as long before each attempt, have found it again, too.
+   */
   get isAlive(): boolean {
-    return this.#connected && performance.now() - this.#confirmedMs < ALIVE_MS;
+    const nowMs = performance.now();
+    return this.#connected && nowMs - this.#confirmedMs < ALIVE_MS && nowMs >= this.#excusedUntilMs;
   }
 
   /** The largest message that the server takes. */
@@ -118,12 +126,15 @@ export class Link {
     return true;
   }
 
-  /** Each message is handled as it comes, so that none waits in this process. */
+  /**
+   * Each message is handled as it comes, so that none waits in this process. A subscription that the server does not permit is
+   * asked for again with each new connection.
+   */
   subscribe(subject: string, receive: (message: LinkMessage) => void): void {
     this.#connection.subscribe(subject, {
       callback: (error, message) => {
-        // An error is the server's refusal of the subscription; it comes as a status, too.
-        if (error !== null) return;
+        // The refusal itself comes as a status, too.
+        if (error !== null) return void this.#refused.set(subject, receive);
         try {
           receive({ subject: message.subject, data: message.data, reply: message.reply });
         } catch (bug) {
@@ -182,6 +193,20 @@ export class Link {
     this.#options.onReady();
   }
 
+  #subscribeAgain(): void {
+    const refused = [...this.#refused];
+    this.#refused.clear();
+    for (const [subject, receive] of refused) this.subscribe(subject, receive);
+  }
+
+  #excuse(): void {
+    const nowMs = performance.now();
+    const { greetingMs, maxReconnectMs } = this.#options.limits;
+    const awayMs = nowMs - (this.#awaySinceMs ?? nowMs);
+    this.#excusedUntilMs = nowMs + Math.min(awayMs, maxReconnectMs + greetingMs);
+    this.#awaySinceMs = undefined;
+  }
+
   /** Statuses are few; following them all keeps the library from collecting them. */
   async #watch(backoff: Backoff): Promise<void> {
     for await (const status of this.#connection.status()) this.#hear(status, backoff);
@@ -193,12 +218,15 @@ export class Link {
     switch (status.type) {
       case "disconnect":
         this.#connected = false;
+        this.#awaySinceMs ??= performance.now();
         return onStatus({ kind: "disconnected", server: status.server });
       case "reconnecting":
         return onStatus({ kind: "reconnecting" });
       case "reconnect":
         backoff.reset();
         this.#connected = true;
+        this.#excuse();
+        this.#subscribeAgain();
         this.#slow = false;
         this.#confirmedBytes = this.#sentBytes;
         this.#confirm();
