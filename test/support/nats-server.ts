@@ -101,7 +101,7 @@ function isListening(port: number, child: ChildProcess): Promise<boolean> {
   return promise;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
