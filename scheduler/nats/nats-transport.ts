@@ -25,9 +25,9 @@ export interface NatsTransportOptions {
   readonly shard: string;
   /**
    * Of this shard's leaders the one with the highest epoch is the one, whatever others say: greater than that of every leader
-   * before, or the same for the same scheduler's next start.
+   * before, or the same for the same scheduler's next start. Asked for at the start when it is known only then.
    */
-  readonly epoch: number;
+  readonly epoch: number | (() => number);
   /** The key by which nodes know this scheduler. */
   readonly signingKey: SigningKey;
   /** The key under which a node is registered; only it may use the name. Unknown nodes have their names while they use them. */
@@ -57,8 +57,13 @@ const MAX_TICK_MS = 2 * TICK_MS;
  */
 export function createNatsTransport(options: NatsTransportOptions): NatsTransport {
   if (!ID_PATTERN.test(options.chainId)) throw new RangeError(`${JSON.stringify(options.chainId)} is no chain id`);
-  assert(Number.isSafeInteger(options.epoch) && options.epoch >= 0, "a leader's epoch is a safe integer, not negative");
+  if (typeof options.epoch === "number") requireEpoch(options.epoch);
   return new NatsNodes(options);
+}
+
+function requireEpoch(epoch: number): number {
+  assert(Number.isSafeInteger(epoch) && epoch >= 0, "a leader's epoch is a safe integer, not negative");
+  return epoch;
 }
 
 interface Down {
@@ -161,7 +166,7 @@ class NatsNodes implements NatsTransport {
     return new Announcer({
       chainId,
       shard,
-      epoch,
+      epoch: requireEpoch(typeof epoch === "number" ? epoch : epoch()),
       key: signingKey,
       sessionKey: publicKey,
       startedMs: Date.now(),
