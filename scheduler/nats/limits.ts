@@ -136,6 +136,3 @@ export const MAX_MESSAGE_BYTES = {
   dispatch: WIRE_LIMITS.maxInputBytes + ENVELOPE_BYTES,
   cancel: 64,
 } as const;
-
-/** Depth and number of items of one message's CBOR: a full list of offers is the largest. */
-export const CBOR_LIMITS = { maxDepth: 4, maxItems: MAX_MODELS * 8 + 64 } as const;

@@ -1,12 +1,23 @@
-import { encode } from "cborg";
 import type { Assignment, NodeMessage, Proof } from "../live/transport.ts";
-import { decodeCbor } from "../proofs/nitro/cbor.ts";
 import { isProof } from "../proofs/proof.ts";
 import { ID_PATTERN, WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { AttestationRef, FailureReason, NodeTerms, Offer } from "../shared/vocabulary.ts";
 import { MODES } from "../shared/vocabulary.ts";
-import { CBOR_LIMITS, MAX_MODELS } from "./limits.ts";
-import { bytes, hex, INVALID, type Invalid, list, oneOf, record, type Shape, text, uint } from "./shapes.ts";
+import { MAX_MODELS } from "./limits.ts";
+import {
+  bytes,
+  hex,
+  INVALID,
+  type Invalid,
+  list,
+  oneOf,
+  read,
+  record,
+  type Shape,
+  text,
+  uint,
+  write,
+} from "./shapes.ts";
 import type { DownKind, UpKind } from "./subjects.ts";
 
 /** The schemas of everything that is said, as docs/PROTOCOL.md lists them. */
@@ -93,10 +104,10 @@ const wideProof = record<WideProof>(
 );
 
 const proofShape: Shape<Proof> = {
-  write: (value) => wideProof.write(value),
-  read(value) {
-    const read = wideProof.read(value);
-    return isProof(read) ? read : INVALID;
+  write: (to, value) => wideProof.write(to, value),
+  read(from) {
+    const found = wideProof.read(from);
+    return isProof(found) ? found : INVALID;
   },
 };
 
@@ -161,20 +172,6 @@ export type DownMessage =
   | { readonly kind: "heard" }
   | { readonly kind: "dispatch"; readonly assignment: Dispatch }
   | { readonly kind: "cancel"; readonly copy: number };
-
-export function write<A>(shape: Shape<A>, value: A): Uint8Array {
-  return encode(shape.write(value));
-}
-
-/** What the bytes say, or `INVALID`. Never throws. */
-export function read<A>(shape: Shape<A>, encoded: Uint8Array): A | Invalid {
-  try {
-    return shape.read(decodeCbor(encoded, CBOR_LIMITS, "one"));
-  } catch {
-    // Whatever a decoder makes of bytes that are no message, they are none.
-    return INVALID;
-  }
-}
 
 /** By which kind of subject a node's words go. */
 const KIND_OF = {

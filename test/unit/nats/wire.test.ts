@@ -3,19 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { NodeMessage, Proof } from "../../../scheduler/live/transport.ts";
 import { MAX_MESSAGE_BYTES, natsLimits, SEAL_BYTES } from "../../../scheduler/nats/limits.ts";
-import { INVALID } from "../../../scheduler/nats/shapes.ts";
+import { INVALID, read, write } from "../../../scheduler/nats/shapes.ts";
 import { DOWN_KINDS, UP_KINDS } from "../../../scheduler/nats/subjects.ts";
 import {
   announcementShape,
   type DownMessage,
   joinShape,
-  read,
   readDown,
   readUp,
   signedShape,
   type SealedUpKind,
   upKindOf,
-  write,
   writeDown,
   writeUp,
 } from "../../../scheduler/nats/wire.ts";
