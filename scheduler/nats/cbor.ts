@@ -48,7 +48,7 @@ export class CborWriter {
     this.#head(MAP, size);
   }
 
-  /** What is CBOR already, such as a key. */
+  /** What is CBOR already, such as a key or a whole item. */
   raw(encoded: Uint8Array): void {
     this.#need(encoded.length);
     scratch.set(encoded, this.#length);

@@ -12,7 +12,7 @@ export interface Shape<A> {
   read(from: CborReader): A | Invalid;
 }
 
-/** The value as CBOR. Throws a RangeError for what no reader would take: a bug of ours. */
+/** The value as CBOR. Throws a RangeError for whatever `read` would refuse. */
 export function write<A>(shape: Shape<A>, value: A): Uint8Array {
   const writer = new CborWriter();
   shape.write(writer, value);
@@ -24,6 +24,11 @@ export function read<A>(shape: Shape<A>, encoded: Uint8Array): A | Invalid {
   const reader = new CborReader(encoded);
   const value = shape.read(reader);
   return reader.isAtEnd ? value : INVALID;
+}
+
+function demand<A>(value: A, holds: boolean): A {
+  if (holds) return value;
+  throw new RangeError("not of the shape that it should be written in");
 }
 
 /** An integer in 0..2^53−1. */
@@ -38,7 +43,7 @@ const MAX_TEXT = 64;
 /** The pattern allows ASCII only. */
 export function text(pattern: RegExp): Shape<string> {
   return {
-    write: (to, value) => to.text(value),
+    write: (to, value) => to.text(demand(value, pattern.test(value))),
     read(from) {
       const value = from.text(MAX_TEXT);
       return value !== undefined && pattern.test(value) ? value : INVALID;
@@ -48,7 +53,7 @@ export function text(pattern: RegExp): Shape<string> {
 
 export function oneOf<A extends string>(words: readonly A[]): Shape<A> {
   return {
-    write: (to, value) => to.text(value),
+    write: (to, value) => to.text(demand(value, words.includes(value))),
     read(from) {
       const value = from.text(MAX_TEXT);
       return words.find((word) => word === value) ?? INVALID;
@@ -58,18 +63,24 @@ export function oneOf<A extends string>(words: readonly A[]): Shape<A> {
 
 /** Bytes, at most so many. */
 export function bytes(most: number): Shape<Uint8Array> {
-  return { write: (to, value) => to.bytes(value), read: (from) => from.bytes(most) ?? INVALID };
+  return {
+    write: (to, value) => to.bytes(demand(value, value.length <= most)),
+    read: (from) => from.bytes(most) ?? INVALID,
+  };
 }
 
 /** Between so many bytes; hexadecimal in memory, lower case. */
 export function hex(least: number, most = least): Shape<string> {
-  return { write: (to, value) => to.hex(value), read: (from) => from.hex(least, most) ?? INVALID };
+  return {
+    write: (to, value) => to.hex(demand(value, value.length >= 2 * least && value.length <= 2 * most)),
+    read: (from) => from.hex(least, most) ?? INVALID,
+  };
 }
 
 export function list<A>(element: Shape<A>, most: number): Shape<readonly A[]> {
   return {
     write(to, values) {
-      to.array(values.length);
+      to.array(demand(values.length, values.length <= most));
       for (const value of values) element.write(to, value);
     },
     read(from) {

@@ -10,7 +10,7 @@ import type { Assignment, NodeMessage } from "../../scheduler/live/transport.ts"
 import { createSession, createSessionReceiver } from "../../scheduler/nats/handshake.ts";
 import { createNatsTransport } from "../../scheduler/nats/index.ts";
 import { Session } from "../../scheduler/nats/session.ts";
-import { readDown, readUp, writeDown, writeUp } from "../../scheduler/nats/wire.ts";
+import { type DownMessage, readDown, readUp, writeDown, writeFrame, writeUp } from "../../scheduler/nats/wire.ts";
 import { sha256Hex } from "../../scheduler/proofs/digest.ts";
 import { signingKeyFromSeed, verifySignature } from "../../scheduler/proofs/keys.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -35,6 +35,7 @@ export async function natsFigures(): Promise<Figure[]> {
     { name: "nats: a dispatch written, sealed, opened and read, 256 B", value: dispatched, unit: "µs" },
     { name: "nats: of that sealed and opened", value: sealUs(INPUT_BYTES), unit: "µs" },
     { name: "nats: against an Ed25519 signature made and checked", value: dispatched / signed, unit: "×" },
+    { name: "nats: a dispatch among 16 in one frame, 256 B", value: dispatchUs(INPUT_BYTES, 16), unit: "µs" },
     { name: "nats: a dispatch of 64 KiB, likewise", value: dispatchUs(64 * 1024), unit: "µs" },
     { name: "nats: an answer written, sealed, opened and read, 64 B", value: answerUs(), unit: "µs" },
     { name: "nats: keys of a session agreed on, both ends", value: await joinMs(), unit: "ms" },
@@ -80,28 +81,40 @@ function across(from: Session, to: Session, subject: string, plain: Uint8Array):
   return opened;
 }
 
-function sealUs(bytes: number): number {
-  const [node, scheduler] = session();
-  const plain = writeDown({ kind: "dispatch", assignment: assignment(1, "n", new Uint8Array(bytes), "00".repeat(32)) });
-  return microseconds(2_000, () => across(scheduler, node, "pipe.v1.bench.down.n.dispatch", plain));
+const DOWN = "pipe.v1.bench.down.n.sealed";
+const UP = "pipe.v1.bench.up.n.sealed";
+
+function frameOf(item: Uint8Array | undefined, count = 1): Uint8Array {
+  if (item === undefined) throw new Error("it has no form");
+  return writeFrame(Array.from({ length: count }, () => item));
 }
 
-function dispatchUs(bytes: number): number {
+function dispatchOf(bytes: number): DownMessage {
+  return { kind: "dispatch", assignment: assignment(1, "n", new Uint8Array(bytes), "00".repeat(32)) };
+}
+
+function sealUs(bytes: number): number {
   const [node, scheduler] = session();
-  const given = assignment(1, "n", new Uint8Array(bytes), "00".repeat(32));
-  return microseconds(2_000, () => {
-    const plain = writeDown({ kind: "dispatch", assignment: given });
-    return readDown("dispatch", across(scheduler, node, "pipe.v1.bench.down.n.dispatch", plain));
-  });
+  const plain = frameOf(writeDown(dispatchOf(bytes)));
+  return microseconds(2_000, () => across(scheduler, node, DOWN, plain));
+}
+
+/** Of one message among `together` in a frame. */
+function dispatchUs(bytes: number, together = 1): number {
+  const [node, scheduler] = session();
+  const message = dispatchOf(bytes);
+  const frame = () => {
+    const items = Array.from({ length: together }, () => writeDown(message) ?? new Uint8Array(0));
+    return readDown(across(scheduler, node, DOWN, writeFrame(items)));
+  };
+  return microseconds(1_000, frame) / together;
 }
 
 function answerUs(): number {
   const [node, scheduler] = session();
   const proof = { kind: "vanilla", signature: "ab".repeat(64) } as const;
   const said: NodeMessage = { kind: "answered", node: "n", copy: 1, output: new Uint8Array(OUTPUT_BYTES), proof };
-  return microseconds(2_000, () =>
-    readUp("answer", "n", across(node, scheduler, "pipe.v1.bench.up.n.answer", writeUp(said))),
-  );
+  return microseconds(2_000, () => readUp("n", across(node, scheduler, UP, frameOf(writeUp(said)))));
 }
 
 async function joinMs(): Promise<number> {
