@@ -1,248 +1,218 @@
 /**
- * The complete race over NATS, with its journal in JetStream, beside what the broker alone can do: the same sizes fanned out to
- * three responders, of which the first reply is taken, and beside the signatures that one core checks. All of it on one machine, on
- * which broker, nodes, verifiers and scheduler share the cores.
+ * Across machines: what a message costs to write, seal, open and read, beside the Ed25519 signature that it does without; what a
+ * join costs; and how many jobs a second go out to three nodes and come back with a first answer, beside a bare client that fans
+ * out the same bytes to three bare responders over the same broker.
  */
+import { connect } from "@nats-io/transport-node";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
-import { createPipe, type Pipe, type SignedTransaction, transactionHash } from "../../scheduler/index.ts";
-import { schedulerKey } from "../../scheduler/live/secret.ts";
-import { createNatsTransport, openShard } from "../../scheduler/nats/index.ts";
-import { ECHO_REGISTRY } from "../live/support/registries.ts";
-import { CHAIN, User } from "../live/support/users.ts";
-import { findTool, TOOLS } from "../setup/tools.mjs";
+import type { Assignment, NodeMessage } from "../../scheduler/live/transport.ts";
+import { createSession, createSessionReceiver } from "../../scheduler/nats/handshake.ts";
+import { createNatsTransport } from "../../scheduler/nats/index.ts";
+import { Session } from "../../scheduler/nats/session.ts";
+import { type DownMessage, readDown, readUp, writeDown, writeFrame, writeUp } from "../../scheduler/nats/wire.ts";
+import { sha256Hex } from "../../scheduler/proofs/digest.ts";
+import { signingKeyFromSeed, verifySignature } from "../../scheduler/proofs/keys.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import type { Figure } from "./figure.ts";
-import { bareVerification, perSecond } from "./verification.bench.ts";
+import type { RespondersData } from "./nats-responders.ts";
 
-const SHARD = "bench";
-const SECRET = new Uint8Array(32).fill(9);
-const IN_FLIGHT = 64;
-const WINDOW_MS = 2_000;
+const [CHAIN, SHARD] = ["bench-chain", "bench"];
+const KEY = signingKeyFromSeed(new Uint8Array(32).fill(99));
+const NODES = ["node-0", "node-1", "node-2"];
+const INPUT_BYTES = 256;
+const OUTPUT_BYTES = 64;
+const UNDER_WAY = 64;
+const WINDOW_MS = 1_500;
 const WINDOWS = 3;
-const USERS = 64;
-const SIGNED_BEFORE = 24_000;
-/** About what a dispatch and an answer of the benchmark's jobs take, sealed. */
-const DISPATCH_BYTES = 600;
-const ANSWER_BYTES = 400;
-const TARGET_SHARE = 0.6;
-const MAX_ADDED_P50_MS = 1.5;
-const MAX_P99_RATIO = 3;
+const TARGET_OF_BARE = 0.6;
 
 export async function natsFigures(): Promise<Figure[]> {
-  if (findTool(TOOLS.natsServer, process.env) === undefined) return [];
-  const directory = mkdtempSync(join(tmpdir(), "pipe-bench-nats-"));
-  const server = await NatsServer.start(`jetstream { store_dir: ${JSON.stringify(join(directory, "broker"))} }`);
-  try {
-    return await measure(server, directory);
-  } finally {
-    await server.end();
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-async function measure(server: NatsServer, directory: string): Promise<Figure[]> {
-  const key = schedulerKey(SECRET);
-  const load = new Load();
-  writeFileSync(join(directory, "secret.key"), SECRET, { mode: 0o600 });
-  const about = { servers: server.url, chainId: CHAIN, shard: SHARD };
-  const workerData = { ...about, scheduler: key.publicKeyHex, answerBytes: ANSWER_BYTES };
-  const nodes = new Worker(new URL("./nats-nodes-thread.ts", import.meta.url), { workerData });
-  await once(nodes, "message");
-  const shard = await openShard({ servers: server.url, shard: SHARD, name: "bench", replicas: 1 });
-  const transport = createNatsTransport({ ...about, epoch: shard.epoch, signingKey: key });
-  const pipe = await createPipe({
-    directory,
-    chainId: CHAIN,
-    fleet: { transport },
-    registry: ECHO_REGISTRY,
-    policy: { kind: "fixed", copies: 3 },
-    journal: shard.openJournal,
-    logger: "error",
-  });
-  const client = await connect({ servers: server.url });
-  try {
-    return await figuresOf(pipe, client, load);
-  } finally {
-    await client.close();
-    await pipe.close();
-    await shard.close();
-    await nodes.terminate();
-  }
-}
-
-async function figuresOf(pipe: Pipe, client: NatsConnection, load: Load): Promise<Figure[]> {
-  const races = await Races.begin(pipe, load);
-  const bareFan = new FanOut(client);
-  const signature = await bareVerification();
-  const best = { fan: 0, race: 0, signatures: 0 };
-  for (let window = 0; window < WINDOWS; window += 1) {
-    best.signatures = Math.max(best.signatures, perSecond(signature));
-    best.fan = Math.max(best.fan, await throughput(() => bareFan.once()));
-    best.race = Math.max(best.race, await throughput(() => races.once()));
-  }
-  const rate = best.race / 2;
-  const [bare, race] = [await latencies(rate, () => bareFan.once()), await latencies(rate, () => races.once())];
-  const smaller = Math.min(best.fan, best.signatures);
-  const addedMs = quantile(race, 0.5) - quantile(bare, 0.5);
-  const ratio = quantile(race, 0.99) / quantile(bare, 0.99);
+  const signed = microseconds(300, () => verifySignature(KEY.publicKeyHex, SMALL, KEY.sign(SMALL)));
+  const dispatched = dispatchUs(INPUT_BYTES);
+  const { bare, raced } = await rates();
   return [
-    { name: "nats: bare fan-out to three, first reply", value: best.fan, unit: "/s" },
-    { name: "nats: Ed25519, node:crypto alone on one core", value: best.signatures, unit: "/s" },
-    { name: "nats: complete races, journal in JetStream", value: best.race, unit: "/s" },
+    { name: "nats: a dispatch written, sealed, opened and read, 256 B", value: dispatched, unit: "µs" },
+    { name: "nats: of that sealed and opened", value: sealUs(INPUT_BYTES), unit: "µs" },
+    { name: "nats: against an Ed25519 signature made and checked", value: dispatched / signed, unit: "×" },
+    { name: "nats: a dispatch among 16 in one frame, 256 B", value: dispatchUs(INPUT_BYTES, 16), unit: "µs" },
+    { name: "nats: a dispatch of 64 KiB, likewise", value: dispatchUs(64 * 1024), unit: "µs" },
+    { name: "nats: an answer written, sealed, opened and read, 64 B", value: answerUs(), unit: "µs" },
+    { name: "nats: keys of a session agreed on, both ends", value: await joinMs(), unit: "ms" },
+    { name: "nats: bare fan-out to three, first answer", value: bare, unit: "/s" },
+    { name: "nats: jobs to three nodes, first answer", value: raced, unit: "/s" },
     {
-      name: "nats: against the smaller of the two",
-      value: best.race / smaller,
+      name: "nats: jobs against the bare fan-out",
+      value: raced / bare,
       unit: "×",
-      target: `≥ ${TARGET_SHARE}`,
-      met: best.race >= TARGET_SHARE * smaller,
-    },
-    { name: "nats: bare fan-out at that half load, p50", value: quantile(bare, 0.5), unit: "ms" },
-    {
-      name: "nats: what a race adds at half load, p50",
-      value: addedMs,
-      unit: "ms",
-      target: `≤ ${MAX_ADDED_P50_MS}`,
-      met: addedMs <= MAX_ADDED_P50_MS,
-    },
-    {
-      name: "nats: a race against bare at half load, p99",
-      value: ratio,
-      unit: "×",
-      target: `≤ ${MAX_P99_RATIO}`,
-      met: ratio <= MAX_P99_RATIO,
+      target: `≥ ${TARGET_OF_BARE}`,
+      met: raced >= TARGET_OF_BARE * bare,
     },
   ];
 }
 
-/** Three messages out, the first reply in. */
-class FanOut {
-  readonly #client: NatsConnection;
-  readonly #inbox = createInbox();
-  readonly #waiting = new Map<string, () => void>();
-  readonly #payload = new Uint8Array(DISPATCH_BYTES);
-  #next = 0;
+const SMALL = new Uint8Array(INPUT_BYTES);
 
-  constructor(client: NatsConnection) {
-    this.#client = client;
-    client.subscribe(`${this.#inbox}.*`, {
-      callback: (_, { subject }) => {
-        this.#waiting.get(subject)?.();
-        this.#waiting.delete(subject);
-      },
-    });
-  }
-
-  once(): Promise<void> {
-    const reply = `${this.#inbox}.${this.#next++}`;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(reply, resolve);
-    for (const index of [0, 1, 2]) this.#client.publish(`bare.${index}`, this.#payload, { reply });
-    return promise;
-  }
+function assignment(copy: number, node: string, input: Uint8Array, inputHash: string): Assignment {
+  const about = { chainId: CHAIN, txHash: "ab".repeat(32), callIndex: 0, model: "echo", mode: "vanilla" } as const;
+  return { ...about, copy, node, nonce: copy, inputHash, input, tokensIn: 1, tokensOut: 1, leaseMs: 10_000 };
 }
 
-/** Transactions with one call each, signed before anything runs: that is their users' work, and stops this thread for seconds. */
-class Load {
-  readonly users = Array.from({ length: USERS }, (_, index) => new User(1 + index));
-  readonly #signed: SignedTransaction[] = Array.from({ length: SIGNED_BEFORE }, (_, index) => this.#sign(index));
-  #turn = 0;
-
-  next(): SignedTransaction {
-    const turn = this.#turn++;
-    return this.#signed[turn] ?? this.#sign(turn);
+/** Of one act, at the best of five turns. */
+function microseconds(times: number, act: () => unknown): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 5; turn++) {
+    const startedMs = performance.now();
+    for (let i = 0; i < times; i++) act();
+    best = Math.min(best, ((performance.now() - startedMs) * 1_000) / times);
   }
-
-  #sign(turn: number): SignedTransaction {
-    return (this.users[turn % USERS] as User).sign();
-  }
+  return best;
 }
 
-/** Submits one by one; each block takes what is ready. */
-class Races {
-  readonly #pipe: Pipe;
-  readonly #load: Load;
-  readonly #waiting = new Map<string, () => void>();
-  #height = 1;
-  #decided = 0;
-
-  static async begin(pipe: Pipe, load: Load): Promise<Races> {
-    const races = new Races(pipe, load);
-    for (const { id } of load.users) await pipe.deposit({ account: id, amountGwei: 1_000_000_000 });
-    await pipe.openBlock({ height: races.#height, sealAtMs: Date.now() + 500 });
-    void races.#follow();
-    return races;
-  }
-
-  private constructor(pipe: Pipe, load: Load) {
-    this.#pipe = pipe;
-    this.#load = load;
-  }
-
-  /** From submission until its race is decided. */
-  async once(): Promise<void> {
-    const signed = this.#load.next();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(transactionHash(signed), resolve);
-    const outcome = await this.#pipe.submit(signed);
-    if (!outcome.ok) throw new Error(JSON.stringify(outcome.problem));
-    await promise;
-  }
-
-  async #follow(): Promise<void> {
-    for await (const event of this.#pipe.events()) {
-      if (event.kind !== "transaction" || event.state !== "ready") continue;
-      this.#waiting.get(event.hash)?.();
-      this.#waiting.delete(event.hash);
-      if (++this.#decided % 1_000 === 0) await this.#seal();
-    }
-  }
-
-  /** So that the mempool stays small. */
-  async #seal(): Promise<void> {
-    await this.#pipe.seal({ height: this.#height, maxTransactions: 10_000, order: "gas" });
-    await this.#pipe.committed(this.#height);
-    this.#height += 1;
-    await this.#pipe.openBlock({ height: this.#height, sealAtMs: Date.now() + 500 });
-  }
+function session(): readonly [Session, Session] {
+  const keys = { id: "00".repeat(16), up: new Uint8Array(32).fill(1), down: new Uint8Array(32).fill(2) };
+  return [new Session("node", keys, 2 ** 24), new Session("scheduler", keys, 2 ** 24)];
 }
 
-/** A second, with so many under way. */
-async function throughput(act: () => Promise<void>): Promise<number> {
+function across(from: Session, to: Session, subject: string, plain: Uint8Array): Uint8Array {
+  const sealed = from.seal(subject, plain);
+  const opened = typeof sealed === "string" ? sealed : to.open(subject, sealed);
+  if (typeof opened === "string") throw new Error(opened);
+  return opened;
+}
+
+const DOWN = "pipe.v1.bench.down.n.sealed";
+const UP = "pipe.v1.bench.up.n.sealed";
+
+function frameOf(item: Uint8Array | undefined, count = 1): Uint8Array {
+  if (item === undefined) throw new Error("it has no form");
+  return writeFrame(Array.from({ length: count }, () => item));
+}
+
+function dispatchOf(bytes: number): DownMessage {
+  return { kind: "dispatch", assignment: assignment(1, "n", new Uint8Array(bytes), "00".repeat(32)) };
+}
+
+function sealUs(bytes: number): number {
+  const [node, scheduler] = session();
+  const plain = frameOf(writeDown(dispatchOf(bytes)));
+  return microseconds(2_000, () => across(scheduler, node, DOWN, plain));
+}
+
+/** Of one message among `together` in a frame. */
+function dispatchUs(bytes: number, together = 1): number {
+  const [node, scheduler] = session();
+  const message = dispatchOf(bytes);
+  const frame = () => {
+    const items = Array.from({ length: together }, () => writeDown(message) ?? new Uint8Array(0));
+    return readDown(across(scheduler, node, DOWN, writeFrame(items)));
+  };
+  return microseconds(1_000, frame) / together;
+}
+
+function answerUs(): number {
+  const [node, scheduler] = session();
+  const proof = { kind: "vanilla", signature: "ab".repeat(64) } as const;
+  const said: NodeMessage = { kind: "answered", node: "n", copy: 1, output: new Uint8Array(OUTPUT_BYTES), proof };
+  return microseconds(2_000, () => readUp("n", across(node, scheduler, UP, frameOf(writeUp(said)))));
+}
+
+async function joinMs(): Promise<number> {
+  const receiver = await createSessionReceiver();
+  const about = { announcement: "ab".repeat(32), node: "n" };
+  const times = 50;
+  let startedMs = 0;
+  for (let i = -10; i < times; i++) {
+    if (i === 0) startedMs = performance.now();
+    const { encapsulated } = await createSession(about, receiver.publicKey);
+    await receiver.receive(about, encapsulated);
+  }
+  return (performance.now() - startedMs) / times;
+}
+
+/** In turns, so that neighbours take as much from the one as from the other; the best window of each. */
+async function rates(): Promise<{ readonly bare: number; readonly raced: number }> {
+  const server = await NatsServer.start();
+  const threads = [await responders(server.url, "bare"), await responders(server.url, "nodes")];
+  const [bare, raced] = [await bareFanOut(server.url), await transportFanOut(server.url)];
+  const best = { bare: 0, raced: 0 };
+  for (let window = 0; window < WINDOWS; window++) {
+    best.bare = Math.max(best.bare, await perSecond(bare.job));
+    best.raced = Math.max(best.raced, await perSecond(raced.job));
+  }
+  await Promise.all([bare.end(), raced.end(), ...threads.map((thread) => thread.terminate())]);
+  await server.end();
+  return best;
+}
+
+async function responders(servers: string, kind: RespondersData["kind"]): Promise<Worker> {
+  const about = { chainId: CHAIN, shard: SHARD, scheduler: KEY.publicKeyHex, outputBytes: OUTPUT_BYTES };
+  const workerData: RespondersData = { servers, kind, ...about };
+  const thread = new Worker(new URL("./nats-responders.ts", import.meta.url), { workerData });
+  await once(thread, "message");
+  return thread;
+}
+
+interface FanOut {
+  /** One job: asks all three, resolves with the first answer. */
+  job(): Promise<void>;
+  end(): Promise<void>;
+}
+
+async function bareFanOut(servers: string): Promise<FanOut> {
+  const connection = await connect({ servers });
+  const waiting = new Map<string, () => void>();
+  let next = 0;
+  connection.subscribe("answers.*", {
+    callback: (_, { subject }) => {
+      waiting.get(subject)?.();
+      waiting.delete(subject);
+    },
+  });
+  return {
+    job() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const reply = `answers.${next++}`;
+      waiting.set(reply, resolve);
+      for (let node = 0; node < NODES.length; node++) connection.publish(`bare.${node}`, SMALL, { reply });
+      return promise;
+    },
+    end: () => connection.close(),
+  };
+}
+
+async function transportFanOut(servers: string): Promise<FanOut> {
+  const transport = createNatsTransport({ servers, chainId: CHAIN, shard: SHARD, epoch: 1, signingKey: KEY });
+  const waiting = new Map<number, () => void>();
+  const inputHash = sha256Hex(SMALL);
+  let next = 0;
+  transport.onMessage((message) => {
+    if (message.kind !== "answered") return;
+    const job = Math.floor(message.copy / NODES.length);
+    waiting.get(job)?.();
+    waiting.delete(job);
+  });
+  await transport.start();
+  if (transport.presentNodes !== NODES.length) throw new Error("the nodes have not joined");
+  return {
+    job() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const job = next++;
+      waiting.set(job, resolve);
+      for (const [index, node] of NODES.entries())
+        transport.dispatch(assignment(job * NODES.length + index, node, SMALL, inputHash));
+      return promise;
+    },
+    end: () => transport.close(),
+  };
+}
+
+async function perSecond(job: () => Promise<void>): Promise<number> {
   const startedMs = performance.now();
   let count = 0;
-  const lane = async (): Promise<void> => {
-    while (performance.now() < startedMs + WINDOW_MS) {
-      await act();
-      count += 1;
-    }
+  const goOn = async () => {
+    for (; performance.now() < startedMs + WINDOW_MS; count++) await job();
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+  await Promise.all(Array.from({ length: UNDER_WAY }, goOn));
   return (count * 1_000) / (performance.now() - startedMs);
-}
-
-/** Begun at random times, whether or not the ones before are done. */
-async function latencies(rate: number, act: () => Promise<void>): Promise<number[]> {
-  const took: number[] = [];
-  const underWay: Promise<void>[] = [];
-  const startedMs = performance.now();
-  for (let dueMs = startedMs; dueMs < startedMs + 2 * WINDOW_MS; ) {
-    if (performance.now() < dueMs) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      continue;
-    }
-    const begunMs = performance.now();
-    underWay.push(act().then(() => void took.push(performance.now() - begunMs)));
-    dueMs -= (Math.log(1 - Math.random()) * 1_000) / rate;
-  }
-  await Promise.all(underWay);
-  return took.sort((a, b) => a - b);
-}
-
-function quantile(sorted: readonly number[], q: number): number {
-  return sorted[Math.floor(sorted.length * q)] ?? Number.NaN;
 }

@@ -12,7 +12,7 @@ import { ID_PATTERN } from "../../../scheduler/proofs/wire-limits.ts";
 import { holds } from "../../support/reproducible.ts";
 
 const FILE = "test/unit/nats/session.test.ts";
-const SUBJECT = "pipe.v1.s.up.n.accept";
+const SUBJECT = "pipe.v1.s.up.n.sealed";
 
 function ends(maxMessages = 1_000) {
   const keys = { id: "0f".repeat(16), up: new Uint8Array(32).fill(1), down: new Uint8Array(32).fill(2) };
@@ -34,7 +34,7 @@ describe("a session", () => {
     ] as const) {
       const bytes = sealed(from, Buffer.from("hello"));
       expect(sessionIdOf(bytes)).toBe("0f".repeat(16));
-      expect(to.open("pipe.v1.s.up.n.fail", bytes)).toBe("bad-seal");
+      expect(to.open("pipe.v1.s.up.m.sealed", bytes)).toBe("bad-seal");
       // It is not for whoever sealed it.
       expect(typeof from.open(SUBJECT, bytes)).toBe("string");
       expect(Buffer.from(to.open(SUBJECT, bytes) as Uint8Array).toString()).toBe("hello");
@@ -150,9 +150,9 @@ describe("subjects", () => {
       { runs: 300, seconds: 10 },
       ids,
       ([node, other]) => {
-        const up = subjects.readUp(subjects.up(node, "answer"));
-        const down = subjects.readDown(subjects.down(node, "cancel"));
-        if (up?.node !== node || up.kind !== "answer" || down?.node !== node) return ["not the same node"];
+        const up = subjects.readUp(subjects.up(node, "sealed"));
+        const down = subjects.readDown(subjects.down(node, "sealed"));
+        if (up?.node !== node || up.kind !== "sealed" || down?.node !== node) return ["not the same node"];
         if (nodeToken(node).includes(".")) return ["more than one token"];
         return (nodeToken(node) === nodeToken(other)) === (node === other) ? [] : ["two nodes with one token"];
       },
@@ -162,12 +162,12 @@ describe("subjects", () => {
   it("of anybody else are not read, and shards that would make others are refused", () => {
     const subjects = new Subjects("shard-0");
     for (const subject of [
-      "pipe.v1.shard-1.up.n.answer",
-      "pipe.v1.shard-0.up.n.dispatch",
+      "pipe.v1.shard-1.up.n.sealed",
+      "pipe.v1.shard-0.up.n.answer",
       "pipe.v1.shard-0.up.n",
-      "pipe.v1.shard-0.up.n.answer.more",
-      "pipe.v1.shard-0.up.a*b.answer",
-      "pipe.v1.shard-0.down.n.cancel",
+      "pipe.v1.shard-0.up.n.sealed.more",
+      "pipe.v1.shard-0.up.a*b.sealed",
+      "pipe.v1.shard-0.down.n.sealed",
       "",
     ]) {
       expect(subjects.readUp(subject)).toBeUndefined();
