@@ -28,6 +28,8 @@ export const BACKEND_LIMITS = {
   maxModelListBytes: 1024 * 1024,
   probeIntervalMs: 10_000,
   probeMs: 5_000,
+  /** However often a backend fails, it is not asked more often than this whether it is there. */
+  probeGapMs: 1_000,
   /** Of a command's standard error; the end is what explains a failure. */
   stderrTailBytes: 4 * 1024,
   /** Words of a command, and characters of one. */

@@ -1,7 +1,7 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { failedRun, type ModelRunner, type Run, type RunOptions } from "../model-runner.ts";
 import { elementCount, readModel } from "../models/catalogue.ts";
-import type { ManifestEntry } from "../models/catalogue.ts";
+import type { ManifestEntry, ModelFile } from "../models/catalogue.ts";
 import { readZkManifest } from "../zkml/catalogue.ts";
 import type { ZkProver } from "../zkml/prover.ts";
 
@@ -13,20 +13,32 @@ interface LoadedModel {
 const FLOAT32_BYTES = 4;
 
 /**
- * Loads the models, once per thread. Throws when a model is not in the catalogue or its file is not what the manifest says:
+ * Loads models of the catalogue, once per thread. Throws when a model is not in it or its file is not what the manifest says:
  * a node that cannot compute what it offers must not join.
  */
 export async function loadModelRunner(models: readonly string[], wasmBinary: Uint8Array): Promise<ModelRunner> {
+  const files = new Map<string, ModelFile>();
+  for (const model of models) {
+    const file = readModel(model);
+    if (file === undefined) throw new Error(`no model ${JSON.stringify(model)} in the catalogue`);
+    files.set(model, file);
+  }
+  return loadTensorModels(files, wasmBinary);
+}
+
+/** Loads these models, once per thread. Throws when ONNX Runtime does not take one. */
+export async function loadTensorModels(
+  files: ReadonlyMap<string, ModelFile>,
+  wasmBinary: Uint8Array,
+): Promise<ModelRunner> {
   env.logLevel = "error";
   env.wasm.numThreads = 1;
   env.wasm.wasmBinary = wasmBinary;
   const loaded = new Map<string, LoadedModel>();
-  for (const model of new Set(models)) {
-    const file = readModel(model);
-    if (file === undefined) throw new Error(`no model ${JSON.stringify(model)} in the catalogue`);
+  for (const [model, { entry, bytes }] of files) {
     // The arena allocator keeps what it once took; these models need a few kilobytes.
-    const session = await InferenceSession.create(file.bytes, { enableCpuMemArena: false });
-    loaded.set(model, { entry: file.entry, session });
+    const session = await InferenceSession.create(bytes, { enableCpuMemArena: false });
+    loaded.set(model, { entry, session });
   }
   return new OnnxRunner(loaded);
 }

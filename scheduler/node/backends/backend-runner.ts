@@ -1,0 +1,85 @@
+import { failedRun, type ModelRunner, type Run, type RunOptions } from "../model-runner.ts";
+import type { Backend, NodeLog, Probe } from "./backend.ts";
+import { BACKEND_LIMITS } from "./limits.ts";
+
+/** A model's backend, and what was last heard of it. */
+interface Served {
+  readonly model: string;
+  readonly backend: Backend;
+  probe: Probe | undefined;
+  probedMs: number;
+  probing: boolean;
+}
+
+/**
+ * Runs each model on its backend, and asks the backends at intervals whether they would answer. What fails is told to the log,
+ * and a backend that failed is asked again soon, so that the scheduler hears that the model is not warm.
+ */
+export class BackendRunner implements ModelRunner {
+  readonly #served: ReadonlyMap<string, Served>;
+  readonly #log: NodeLog;
+  readonly #closed = new AbortController();
+  #probes: NodeJS.Timeout | undefined;
+
+  constructor(backends: ReadonlyMap<string, Backend>, log: NodeLog) {
+    this.#served = new Map(
+      [...backends].map(([model, backend]) => [
+        model,
+        { model, backend, probe: undefined, probedMs: Number.NEGATIVE_INFINITY, probing: false },
+      ]),
+    );
+    this.#log = log;
+  }
+
+  get warm(): readonly string[] {
+    return [...this.#served.values()].filter(({ probe }) => probe?.ok === true).map(({ model }) => model);
+  }
+
+  /** Resolves when every backend has been asked once. */
+  async start(): Promise<void> {
+    await this.#probeAll();
+    this.#probes = setInterval(() => void this.#probeAll(), BACKEND_LIMITS.probeIntervalMs);
+  }
+
+  async run(model: string, input: Uint8Array, options: RunOptions): Promise<Run> {
+    const served = this.#served.get(model);
+    if (served === undefined) return failedRun("error", "no backend has the model");
+    const run = await served.backend.run(input, options);
+    // Whoever cancels wants no answer; that there is none is no failure.
+    if (run.ok || options.signal.aborted) return run;
+    this.#log("warn", "a run failed", { model, reason: run.reason, why: run.why });
+    void this.#probe(served);
+    return run;
+  }
+
+  /** Resolves when nothing of the backends is left. */
+  async close(): Promise<void> {
+    clearInterval(this.#probes);
+    this.#closed.abort();
+    await Promise.all([...this.#served.values()].map(({ backend }) => backend.close()));
+  }
+
+  async #probeAll(): Promise<void> {
+    await Promise.all([...this.#served.values()].map((served) => this.#probe(served)));
+  }
+
+  async #probe(served: Served): Promise<void> {
+    const nowMs = performance.now();
+    if (served.probing || nowMs - served.probedMs < BACKEND_LIMITS.probeGapMs || this.#closed.signal.aborted) return;
+    served.probing = true;
+    served.probedMs = nowMs;
+    const limit = AbortSignal.timeout(BACKEND_LIMITS.probeMs);
+    const probe = await served.backend.probe(AbortSignal.any([limit, this.#closed.signal]));
+    served.probing = false;
+    if (this.#closed.signal.aborted) return;
+    this.#tell(served.model, served.probe, probe);
+    served.probe = probe;
+  }
+
+  /** Only what changed is worth a line. */
+  #tell(model: string, before: Probe | undefined, { ok, ...now }: Probe): void {
+    if (!ok && before?.ok !== false) this.#log("warn", "a model's backend does not answer", { model, ...now });
+    if (!ok || before?.ok === true) return;
+    this.#log("info", "a model's backend answers", { model, ...now });
+  }
+}
