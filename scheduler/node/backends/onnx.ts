@@ -12,21 +12,25 @@ interface LoadedModel {
 
 const FLOAT32_BYTES = 4;
 
-/**
- * Loads models of the catalogue, once per thread. Throws when a model is not in it or its file is not what the manifest says:
- * a node that cannot compute what it offers must not join.
- */
+/** Loads models of the catalogue, as `loadTensorModels`. Throws when a model is not in it, or its file not the manifest's. */
 export async function loadModelRunner(models: readonly string[], wasmBinary: Uint8Array): Promise<ModelRunner> {
+  return loadTensorModels(catalogued(models), wasmBinary);
+}
+
+function catalogued(models: readonly string[]): ReadonlyMap<string, ModelFile> {
   const files = new Map<string, ModelFile>();
   for (const model of models) {
     const file = readModel(model);
     if (file === undefined) throw new Error(`no model ${JSON.stringify(model)} in the catalogue`);
     files.set(model, file);
   }
-  return loadTensorModels(files, wasmBinary);
+  return files;
 }
 
-/** Loads these models, once per thread. Throws when ONNX Runtime does not take one. */
+/**
+ * Loads these models, once per thread. Throws when ONNX Runtime does not take one: a node that cannot compute what it offers must
+ * not join.
+ */
 export async function loadTensorModels(
   files: ReadonlyMap<string, ModelFile>,
   wasmBinary: Uint8Array,
@@ -50,14 +54,19 @@ export interface LoadedModels {
   readonly zkProvers: ReadonlyMap<string, ZkProver>;
 }
 
-/** Loads models of either catalogue: tensors for ONNX Runtime, perceptrons whose answers can be proved. Throws as `loadModelRunner`. */
-export async function loadModels(models: readonly string[], wasmBinary: Uint8Array): Promise<LoadedModels> {
+/**
+ * Loads models of either catalogue, tensors for ONNX Runtime and perceptrons whose answers can be proved, and further tensors
+ * from elsewhere. Throws as `loadModelRunner`.
+ */
+export async function loadModels(
+  models: readonly string[],
+  wasmBinary: Uint8Array,
+  further: ReadonlyMap<string, ModelFile> = new Map(),
+): Promise<LoadedModels> {
   const provable = new Set(readZkManifest().models.map(({ model }) => model));
   const isProvable = (model: string): boolean => provable.has(model);
-  const tensors = await loadModelRunner(
-    models.filter((model) => !isProvable(model)),
-    wasmBinary,
-  );
+  const files = catalogued(models.filter((model) => !isProvable(model)));
+  const tensors = await loadTensorModels(new Map([...files, ...further]), wasmBinary);
   const zkProvers = new Map<string, ZkProver>();
   for (const model of models.filter(isProvable)) {
     // Loaded by those who need it only: every thread loads its own.
