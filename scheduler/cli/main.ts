@@ -6,6 +6,7 @@ import { Command } from "effect/cli";
 import { PROGRAM_VERSION } from "../live/program.ts";
 import { demo } from "./command-demo.ts";
 import { order, receipts, replay } from "./command-audits.ts";
+import { node } from "./command-node.ts";
 import { policy } from "./command-policy.ts";
 import { quote } from "./command-quote.ts";
 import { sim } from "./command-sim.ts";
@@ -15,7 +16,7 @@ const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, quote, policy, sim, tune, receipts, order, replay]),
+  Command.withSubcommands([demo, node, quote, policy, sim, tune, receipts, order, replay]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */

@@ -19,11 +19,9 @@ export function checkNode(node: NodeSections, place: Place): void {
     trouble(inside(place, "shard"), 'must be 1 to 32 letters, digits, "_" or "-"');
   }
   for (const [index, key] of node.schedulers.entries()) {
-    if (isHashHex(key)) continue;
-    trouble(
-      inside(inside(place, "schedulers"), index),
-      "must be an Ed25519 public key: 64 lower-case hexadecimal digits",
-    );
+    const there = inside(inside(place, "schedulers"), index);
+    if (!isHashHex(key)) trouble(there, "must be an Ed25519 public key: 64 lower-case hexadecimal digits");
+    else if (/^0+$/.test(key)) trouble(there, "stands for the public key of your scheduler; give that one");
   }
   for (const [index, server] of node.servers.entries()) {
     if (SERVER.test(server)) continue;
