@@ -67,6 +67,7 @@ afterAll(() => rmSync(workshop, { recursive: true, force: true }));
 const OFFERED: Record<string, readonly string[]> = {
   ".": ["createPipe", "loadRegistry", "Registry", "RegistryError", "createEmulatorRoot"],
   "./policies": ["policyOf", "placementOf", "KaplanMeier", "WorkBudget"],
+  "./nats": ["createNatsTransport", "startNatsNode"],
   "./sim": ["parseExperimentFile", "runExperiment", "validate"],
 };
 

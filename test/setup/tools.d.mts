@@ -12,7 +12,7 @@ export interface Tool {
   readonly purpose: string;
 }
 
-export const TOOLS: { readonly chromium: Tool };
+export const TOOLS: { readonly chromium: Tool; readonly natsServer: Tool };
 
 export function findTool(tool: Tool, environment: Readonly<Record<string, string | undefined>>): string | undefined;
 

@@ -1,12 +1,12 @@
 /**
- * Programs of the system that the tests drive, such as a browser: finds them, or installs them with the system's package
+ * Programs of the system that the tests drive, such as a browser or a broker: finds them, or installs them with the system's package
  * manager where that is allowed. `npm test` runs this first. Where everything is there it says nothing and takes no time.
  *
  * Plain JavaScript with syntax that old versions of Node.js parse: it runs before anything is known of the machine.
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** See tools.d.mts for the fields. */
@@ -17,6 +17,13 @@ export const TOOLS = {
     commands: ["chromium", "chromium-browser", "google-chrome"],
     debian: "chromium",
     purpose: "the tests of reports, in a real browser",
+  },
+  natsServer: {
+    name: "nats-server",
+    variable: "PIPE_NATS_SERVER",
+    commands: ["nats-server"],
+    debian: "nats-server",
+    purpose: "the tests across machines, with a real broker",
   },
 };
 
@@ -36,7 +43,9 @@ export function findTool(tool, environment) {
 
 function onPath(command, environment) {
   const folders = (environment.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, command)).find(runnable);
+  // Debian has nats-server among the programs of administrators, which are not on everybody's PATH.
+  const besides = folders.filter((folder) => basename(folder) === "bin").map((folder) => join(dirname(folder), "sbin"));
+  return [...folders, ...besides].map((folder) => join(folder, command)).find(runnable);
 }
 
 function runnable(path) {

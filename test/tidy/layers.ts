@@ -15,7 +15,10 @@ interface Layer {
 /** Packages that keep a pure part pure: no I/O, clock or promise inside. */
 const PURE_PACKAGES = ["pure-rand"];
 /** Packages that belong to live code and command-line mains. */
-const LIVE_PACKAGES = /^(?:effect|@effect|pino|nats|@nats-io)(?:\/|$)/;
+const LIVE_PACKAGES = /^(?:effect|@effect|pino)(?:\/|$)/;
+/** What connects machines, and the one part that knows it: whoever embeds the scheduler without it does not load it. */
+const WIRE_PACKAGES = /^(?:nats|@nats-io|@hpke)(?:\/|$)/;
+const WIRE_PART = "scheduler/nats";
 /** What Effect has for describing and parsing data. It runs nothing, so that the edge may use it too. */
 const DATA_OF_EFFECT = new Set(["Schema", "SchemaIssue", "Result", "Option"]);
 
@@ -62,6 +65,7 @@ export const LAYERS: readonly Layer[] = [
     usesTypes: [],
     packages: "live",
   },
+  { part: WIRE_PART, uses: EDGE, usesTypes: [TRANSPORT, "scheduler/node"], packages: "live" },
   { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/fields", "scheduler/files"], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
@@ -82,6 +86,7 @@ export const LAYERS: readonly Layer[] = [
       "scheduler/registry",
       "scheduler/live",
       TRANSPORT,
+      WIRE_PART,
       "mempool/evm",
       "sim",
     ],
@@ -124,6 +129,7 @@ function packageTrouble(layer: Layer, { from, names }: ImportStatement): string 
   ) {
     return `${layer.part} is pure and must not import ${from}`;
   }
+  if (WIRE_PACKAGES.test(from) && layer.part !== WIRE_PART) return `${from} belongs to ${WIRE_PART} alone`;
   if (layer.packages !== "quiet" || !LIVE_PACKAGES.test(from)) return undefined;
   const onlyData = from === "effect" && names.length > 0 && names.every((name) => DATA_OF_EFFECT.has(name));
   return onlyData ? undefined : `${from} belongs to live code, not to ${layer.part}`;

@@ -78,6 +78,15 @@ export const VIOLATIONS: readonly Planted[] = [
   ),
   ...plant("importsPointDown", "scheduler/live/planted.ts", 'import { World } from "../../sim/world.ts";'),
   ...plant("importsPointDown", "scheduler/live/planted.ts", 'import { demo } from "../cli/demo.ts";'),
+  ...plant(
+    "importsPointDown",
+    "scheduler/live/planted.ts",
+    'import { connect } from "@nats-io/transport-node";',
+    'import { createNatsTransport } from "../nats/index.ts";',
+  ),
+  ...plant("importsPointDown", "scheduler/planted.ts", 'export * from "./nats/index.ts";'),
+  ...plant("importsPointDown", "scheduler/cli/planted.ts", 'import { CipherSuite } from "@hpke/core";'),
+  ...plant("importsPointDown", "scheduler/nats/planted.ts", 'import { Service } from "../live/service.ts";'),
   ...plant("importsPointDown", "sim/planted.ts", 'import type { Transport } from "../scheduler/live/transport.ts";'),
   ...plant("importsPointDown", "sim/planted.ts", 'import { pino } from "pino";'),
   ...plant(
@@ -149,6 +158,8 @@ export const INNOCENT: readonly Planted[] = [
   ),
   ...plant("importsPointDown", "scheduler/live/planted.ts", 'import { Engine } from "../engine/engine.ts";'),
   ...plant("importsPointDown", "scheduler/cli/planted.ts", 'import { Effect } from "effect";'),
+  ...plant("importsPointDown", "scheduler/cli/planted.ts", 'import { startNatsNode } from "../nats/index.ts";'),
+  ...plant("importsPointDown", "scheduler/nats/planted.ts", 'import { connect } from "@nats-io/transport-node";'),
   ...plant(
     "importsPointDown",
     "scheduler/proofs/planted.ts",

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,12 +24,13 @@ function program(name: string, ...lines: readonly string[]): string {
   return path;
 }
 
-/** An apt-get that notes what it is asked for and installs a browser. */
+/** An apt-get that notes what it is asked for and installs an empty program of the package's name. */
 function packageManager(): void {
   program(
     "apt-get",
     `echo "$@" >> "${bin}/asked"`,
-    `if [ "$1" = install ]; then echo '#!/bin/sh' > "${bin}/chromium"; /bin/chmod 755 "${bin}/chromium"; fi`,
+    "for last; do :; done",
+    `if [ "$1" = install ]; then echo '#!/bin/sh' > "${bin}/$last"; /bin/chmod 755 "${bin}/$last"; fi`,
   );
 }
 
@@ -44,6 +45,7 @@ function setUp(environment: Record<string, string> = {}, uid?: number): { code: 
 
 describe("setting up what the tests drive", () => {
   it("says nothing when the browser is there, and takes the preferred name first", () => {
+    program("nats-server");
     program("google-chrome");
     expect(setUp()).toEqual({ code: 0, said: "" });
     const preferred = program("chromium");
@@ -51,11 +53,20 @@ describe("setting up what the tests drive", () => {
   });
 
   it("takes the path that the environment gives, and complains of one that cannot be run", () => {
+    program("nats-server");
     const path = program("my-browser");
     expect(setUp({ PIPE_CHROMIUM: path })).toEqual({ code: 0, said: "" });
     const { code, said } = setUp({ PIPE_CHROMIUM: join(bin, "gone") });
     expect(code).toBe(1);
     expect(said).toContain("gone, which cannot be run. Let it be the path of Chromium, or unset it.");
+  });
+
+  it("finds the broker where Debian has it, among the programs of administrators beside those on PATH", () => {
+    mkdirSync(join(bin, "bin"));
+    mkdirSync(join(bin, "sbin"));
+    const server = program("sbin/nats-server");
+    expect(findTool(TOOLS.natsServer, { PATH: join(bin, "bin") })).toBe(server);
+    expect(findTool(TOOLS.natsServer, { PATH: bin })).toBeUndefined();
   });
 
   it("without a package manager it says what to do", () => {
@@ -69,7 +80,9 @@ describe("setting up what the tests drive", () => {
     packageManager();
     expect(setUp()).toEqual({
       code: 0,
-      said: "Installing chromium with apt-get, for the tests of reports, in a real browser.\n",
+      said:
+        "Installing chromium with apt-get, for the tests of reports, in a real browser.\n" +
+        "Installing nats-server with apt-get, for the tests across machines, with a real broker.\n",
     });
     expect(setUp()).toEqual({ code: 0, said: "" });
   });

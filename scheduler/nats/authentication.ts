@@ -1,0 +1,36 @@
+import {
+  type Authenticator,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from "@nats-io/transport-node";
+
+/** How the broker knows who connects. It says nothing to the other end: sessions have keys of their own. */
+export type NatsAuthentication =
+  /** The text of a credentials file: a user's JWT with its nkey seed. */
+  | { readonly kind: "credentials"; readonly text: string }
+  /** A user's nkey seed, `SU…`. */
+  | { readonly kind: "nkey"; readonly seed: string }
+  | { readonly kind: "password"; readonly user: string; readonly password: string }
+  | { readonly kind: "token"; readonly token: string };
+
+/** PEM texts. Without `ca` the system's authorities are trusted; `cert` and `key` are for brokers that ask for them. */
+export interface NatsTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export function authenticatorOf(authentication: NatsAuthentication): Authenticator {
+  switch (authentication.kind) {
+    case "credentials":
+      return credsAuthenticator(new TextEncoder().encode(authentication.text));
+    case "nkey":
+      return nkeyAuthenticator(new TextEncoder().encode(authentication.seed));
+    case "password":
+      return usernamePasswordAuthenticator(authentication.user, authentication.password);
+    case "token":
+      return tokenAuthenticator(authentication.token);
+  }
+}

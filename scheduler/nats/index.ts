@@ -1,0 +1,14 @@
+/** `pipe-scheduler/nats`: scheduler and nodes on different machines, over NATS. docs/PROTOCOL.md is what they say on the wire. */
+export type { NatsAuthentication, NatsTls } from "./authentication.ts";
+export { DEFAULT_NATS_LIMITS, type NatsLimits } from "./limits.ts";
+export { type NatsStatus, NatsUnreachable } from "./link.ts";
+export {
+  type HostedNode,
+  type NatsNode,
+  type NatsNodeOptions,
+  type NatsNodeStatus,
+  type NodeHosting,
+  startNatsNode,
+} from "./nats-node.ts";
+export { createNatsTransport, type NatsTransport, type NatsTransportOptions } from "./nats-transport.ts";
+export type { Loss, Mishap, Refusal } from "./refusals.ts";

@@ -1,0 +1,20 @@
+/** A bucket of one second's worth: so many may pass in a second, and as many at once. */
+export class RateLimit {
+  readonly #perSecond: number;
+  #left: number;
+  #atMs = 0;
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#left = perSecond;
+  }
+
+  take(nowMs: number): boolean {
+    const gained = ((nowMs - this.#atMs) / 1000) * this.#perSecond;
+    this.#atMs = nowMs;
+    this.#left = Math.min(this.#perSecond, this.#left + gained);
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
