@@ -1,6 +1,6 @@
 import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { untilInterrupted } from "./interruption.ts";
+import { untilInterrupted, untilStopped } from "./interruption.ts";
 import { nodeCheck, nodeInit, nodeKey } from "./node-files.ts";
 
 const file = Argument.String("FILE").pipe(Argument.withDescription("a node file, as docs/NODE.md describes it"));
@@ -43,7 +43,27 @@ const key = Command.make(
   }),
 ).pipe(Command.withDescription("Print a node's public key, as the scheduler's registry lists it"));
 
+const run = Command.make(
+  "run",
+  {
+    file,
+    log: Flag.Literals("log", ["debug", "info", "warn", "silent"]).pipe(
+      Flag.withDefault("info"),
+      Flag.withDescription("how much is logged, as JSON lines on standard error"),
+    ),
+  },
+  Effect.fn(function* (given) {
+    // Loaded by who needs it only: a connection to a broker brings a client library along.
+    const work = async (signal: AbortSignal) => (await import("./node-run.ts")).nodeRun(given.file, given.log, signal);
+    yield* untilStopped(work, "pipe node run");
+  }),
+).pipe(
+  Command.withDescription(
+    "Run the node of a file until SIGTERM or Ctrl-C: then its answers come to their end; a second signal ends it at once",
+  ),
+);
+
 export const node = Command.make("node").pipe(
   Command.withDescription("Inference nodes: models of yours, answering calls of schedulers elsewhere"),
-  Command.withSubcommands([init, check, key]),
+  Command.withSubcommands([init, check, key, run]),
 );
