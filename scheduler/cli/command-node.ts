@@ -9,13 +9,17 @@ const check = Command.make(
   "check",
   {
     file,
+    ask: Flag.Boolean("ask").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("also ask the models' backends whether they answer; exit code 1 when one does not"),
+    ),
     json: Flag.Boolean("json").pipe(
       Flag.withDefault(false),
       Flag.withDescription("print the result as one JSON object"),
     ),
   },
-  Effect.fn(function* (given) {
-    yield* untilInterrupted(() => nodeCheck(given.file, given.json), "pipe node check");
+  Effect.fn(function* ({ file: path, ...options }) {
+    yield* untilInterrupted(() => nodeCheck(path, options), "pipe node check");
   }),
 ).pipe(
   Command.withDescription("Whether a node file can be followed, and if not, what is wrong where; exit code 2 then"),

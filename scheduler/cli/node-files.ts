@@ -1,6 +1,8 @@
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FileProblem, problemText } from "../files/problems.ts";
+import type { Probe } from "../node/backends/backend.ts";
+import { assembleNode } from "../node/file/assemble-node.ts";
 import { makeKeyFile, readKeyFile } from "../node/file/key-file.ts";
 import { KEY_FILE_NAME, NODE_EXAMPLE, NODE_FILE_NAME } from "../node/file/node-example.ts";
 import { loadNodeFile, type NodeFile, NodeFileError, termsOf } from "../node/file/node-file.ts";
@@ -16,16 +18,31 @@ export type NodeCheckReport =
       readonly models: readonly string[];
       /** Variables that are not set here; the node does not start without them. */
       readonly missing: readonly FileProblem[];
+      /** What the models' backends said, when they were asked. */
+      readonly backends?: Readonly<Record<string, Probe>>;
     }
   | { readonly ok: false; readonly file: string; readonly problems: readonly FileProblem[] };
 
-/** Resolves to the exit code: 0 for a file that can be followed, 2 for another. */
-export async function nodeCheck(path: string, json: boolean): Promise<number> {
-  const found = await loaded(path);
-  if (json) process.stdout.write(`${JSON.stringify(reportOn(path, found))}\n`);
-  else if (found instanceof NodeFileError) process.stderr.write(`${found.message}\n`);
-  else process.stdout.write(textOf(found));
-  return found instanceof NodeFileError ? EXIT.refused : EXIT.done;
+/**
+ * Says whether a node file can be followed and, with `ask`, whether its backends answer. Resolves to the exit code: 2 for a file
+ * that cannot be followed, 1 when a backend does not answer.
+ */
+export async function nodeCheck(
+  path: string,
+  { json, ask }: { readonly json: boolean; readonly ask: boolean },
+): Promise<number> {
+  try {
+    const file = await loadNodeFile(path, process.env);
+    const backends = ask ? await asked(file) : undefined;
+    process.stdout.write(json ? `${JSON.stringify(reportOn(file, backends))}\n` : textOf(file, backends));
+    return [...(backends?.values() ?? [])].every(({ ok }) => ok) ? EXIT.done : EXIT.failed;
+  } catch (error) {
+    if (!(error instanceof NodeFileError)) throw error;
+    const report: NodeCheckReport = { ok: false, file: path, problems: error.problems };
+    if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else process.stderr.write(`${error.message}\n`);
+    return EXIT.refused;
+  }
 }
 
 /** Prints the public key of a node file (by its ending) or of a key file. Resolves to the exit code. */
@@ -68,19 +85,33 @@ async function loaded(path: string): Promise<NodeFile | NodeFileError> {
   }
 }
 
-function reportOn(path: string, found: NodeFile | NodeFileError): NodeCheckReport {
-  if (found instanceof NodeFileError) return { ok: false, file: path, problems: found.problems };
-  const { sections, key, missing } = found;
-  const models = sections.models.map(({ model }) => model);
-  return { ok: true, file: path, id: sections.id, key: key.publicKeyHex, models, missing };
+async function asked(file: NodeFile): Promise<ReadonlyMap<string, Probe>> {
+  const node = await assembleNode(file, { environment: process.env, log: () => undefined });
+  const { probes } = node;
+  await node.close();
+  return probes;
 }
 
-function textOf(file: NodeFile): string {
+function reportOn(file: NodeFile, backends: ReadonlyMap<string, Probe> | undefined): NodeCheckReport {
+  const { path, sections, key, missing } = file;
+  const models = sections.models.map(({ model }) => model);
+  const about = { ok: true, file: path, id: sections.id, key: key.publicKeyHex, models, missing } as const;
+  return backends === undefined ? about : { ...about, backends: Object.fromEntries(backends) };
+}
+
+function textOf(file: NodeFile, backends: ReadonlyMap<string, Probe> | undefined): string {
   const { path, sections, missing } = file;
   const { id, operator, slots, chain, shard, servers } = sections;
-  const offers = termsOf(file).offers.map(({ model, mode, priceGwei }) => `  ${model}, ${mode}: ${priceGwei} gwei\n`);
-  const notes = missing.map((problem) => `note: ${problemText(path, problem)}; the node needs it to start\n`);
-  return `${path}: ok. Node ${id} of ${operator}, ${slots} slots, chain ${chain}, shard ${shard}, by ${servers.join(", ")}.\n${offers.join("")}${notes.join("")}`;
+  const head = `${path}: ok. Node ${id} of ${operator}, ${slots} slots, chain ${chain}, shard ${shard}, by ${servers.join(", ")}.`;
+  const offers = termsOf(file).offers.map(({ model, mode, priceGwei }) => `  ${model}, ${mode}: ${priceGwei} gwei`);
+  const notes = missing.map((problem) => `note: ${problemText(path, problem)}; the node needs it to start`);
+  const answers = [...(backends ?? [])].map(([model, probe]) => `${model} ${saidBy(probe)}`);
+  return `${[head, ...offers, ...notes, ...answers].join("\n")}\n`;
+}
+
+function saidBy(probe: Probe): string {
+  if (!probe.ok) return `does not answer: ${probe.why}`;
+  return probe.note === undefined ? "answers" : `answers, but ${probe.note}`;
 }
 
 function nextSteps(file: string, keyFile: string, publicKey: string): string {

@@ -83,7 +83,11 @@ async function natsOptions(file: NodeFile, node: AssembledNode, log: NodeLog): P
       ? {}
       : { authentication: { kind: "credentials", text: await readFile(credentials, "utf8") } }),
     ...(tls === undefined ? {} : { tls }),
-    node: { terms: node.terms, create: (say) => node.create(say) },
+    node: {
+      terms: node.terms,
+      create: (say) => node.create(say),
+      ...(node.attest === undefined ? {} : { attest: node.attest }),
+    },
     onStatus: (status) => tell(status, id, log),
     onMishap(mishap) {
       // The first of each kind: whoever can reach the broker could fill the log otherwise.
@@ -126,9 +130,10 @@ const STATUS: Readonly<
   unattested: { level: "warn", message: "the enclave gave no document" },
 };
 
-function readyLine({ sections }: NodeFile, { warm, terms }: AssembledNode): string {
+function readyLine({ sections }: NodeFile, { probes, terms }: AssembledNode): string {
   const { id, models, slots, shard, servers } = sections;
-  const about = `${models.length} models, ${warm.length} of them warm, ${terms.offers.length} offers, ${slots} slots`;
+  const warm = [...probes.values()].filter(({ ok }) => ok).length;
+  const about = `${models.length} models, ${warm} of them warm, ${terms.offers.length} offers, ${slots} slots`;
   return `pipe node: ${id} is ready for shard ${shard} on ${servers.join(", ")}: ${about}\n`;
 }
 

@@ -79,6 +79,21 @@ describe("pipe node", () => {
     );
   });
 
+  it("check --ask says which backends answer", async () => {
+    await pipe("node", "init", "--directory", "asked");
+    const text = NODE_EXAMPLE.replace("0".repeat(64), "ab".repeat(32));
+    const models = `models:
+  - { model: cat, priceGwei: { vanilla: 1 }, backend: { kind: exec, command: [cat] } }
+  - { model: chat, priceGwei: { vanilla: 1 }, backend: { kind: openai, url: "http://127.0.0.1:9/v1", name: c } }
+`;
+    await writeFile(join(folder, "asked", "pipe.node.yaml"), `${text.slice(0, text.indexOf("models:"))}${models}`);
+    const asked = await pipe("node", "check", "--ask", "asked/pipe.node.yaml");
+    expect(asked.code).toBe(1);
+    expect(asked.stdout).toMatch(
+      /: ok\..*\n.*\n.*\ncat answers\nchat does not answer: GET http:\/\/127\.0\.0\.1:9\/v1\/models: .+\n$/,
+    );
+  });
+
   it("key says what is wrong with a file that holds none", async () => {
     await writeFile(join(folder, "no.key"), "nothing", { mode: 0o600 });
     expect(await pipe("node", "key", "no.key")).toEqual({

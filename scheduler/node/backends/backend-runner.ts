@@ -35,6 +35,14 @@ export class BackendRunner implements ModelRunner {
     return [...this.#served.values()].filter(({ probe }) => probe?.ok === true).map(({ model }) => model);
   }
 
+  /** What each model's backend said last, as far as it was asked. */
+  get probes(): ReadonlyMap<string, Probe> {
+    const asked = [...this.#served.values()].flatMap(({ model, probe }) =>
+      probe === undefined ? [] : [[model, probe] as const],
+    );
+    return new Map(asked);
+  }
+
   /** Resolves when every backend has been asked once. */
   async start(): Promise<void> {
     await this.#probeAll();

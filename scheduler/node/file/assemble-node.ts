@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
-import type { NodeMessage } from "../../live/transport.ts";
+import type { NodeMessage, RegistrationEpoch } from "../../live/transport.ts";
 import type { NodeTerms } from "../../shared/vocabulary.ts";
-import type { Backend, NodeLog } from "../backends/backend.ts";
+import type { Backend, NodeLog, Probe } from "../backends/backend.ts";
 import { BackendRunner } from "../backends/backend-runner.ts";
 import { ExecBackend } from "../backends/exec.ts";
 import type { LoadedModels } from "../backends/onnx.ts";
@@ -9,6 +9,7 @@ import { readModelOf } from "../backends/model-directory.ts";
 import { OpenAiBackend } from "../backends/openai.ts";
 import { InferenceNode } from "../inference-node.ts";
 import type { ModelRunner } from "../model-runner.ts";
+import { type AttestedBy, NodeEnclave } from "../node-enclave.ts";
 import type { ModelFile } from "../models/catalogue.ts";
 import { proversOf } from "../provers.ts";
 import { readWasmBinary } from "../wasm-binary.ts";
@@ -19,10 +20,12 @@ import type { ExecSection, ModelSection, OpenAiSection } from "./node-sections.t
 /** A node as its file describes it, before anybody carries its messages. */
 export interface AssembledNode {
   readonly terms: NodeTerms;
-  /** Models whose backends answer. */
-  readonly warm: readonly string[];
+  /** What each model's backend said when it was last asked whether it would answer. */
+  readonly probes: ReadonlyMap<string, Probe>;
   /** Makes the node; called once. */
   create(say: (message: NodeMessage) => void): InferenceNode;
+  /** A document of its enclave for this epoch, for nodes that offer mode `tee`. */
+  readonly attest: ((epoch: RegistrationEpoch) => AttestedBy) | undefined;
   /** Lets answers under way come to their end, for so long. */
   retire(withinMs: number): Promise<void>;
   /** Resolves when nothing of its backends is left. */
@@ -59,6 +62,8 @@ class FileNode implements AssembledNode {
   readonly #file: NodeFile;
   readonly #runner: BackendRunner;
   readonly #zkProvers: ReadonlyMap<string, ZkProver>;
+  readonly #enclave: NodeEnclave | undefined;
+  readonly attest: AssembledNode["attest"];
   #node: InferenceNode | undefined;
 
   constructor(file: NodeFile, runner: BackendRunner, zkProvers: ReadonlyMap<string, ZkProver>) {
@@ -66,10 +71,15 @@ class FileNode implements AssembledNode {
     this.#file = file;
     this.#runner = runner;
     this.#zkProvers = zkProvers;
+    const { terms } = this;
+    const isAttested = file.emulator !== undefined && terms.offers.some(({ mode }) => mode === "tee");
+    const enclave = isAttested ? new NodeEnclave(terms.id, file.emulator) : undefined;
+    this.#enclave = enclave;
+    this.attest = enclave === undefined ? undefined : (epoch) => enclave.attest(terms, epoch, Date.now());
   }
 
-  get warm(): readonly string[] {
-    return this.#runner.warm;
+  get probes(): ReadonlyMap<string, Probe> {
+    return this.#runner.probes;
   }
 
   create(say: (message: NodeMessage) => void): InferenceNode {
@@ -79,7 +89,7 @@ class FileNode implements AssembledNode {
     );
     this.#node = new InferenceNode({
       terms: this.terms,
-      provers: proversOf({ key, enclave: undefined, zkProvers: this.#zkProvers }),
+      provers: proversOf({ key, enclave: this.#enclave, zkProvers: this.#zkProvers }),
       runner: this.#runner,
       concurrency: new Map(limited),
       // An answer takes the time that it takes.

@@ -39,7 +39,7 @@ function checkName(name: string, place: Place): void {
   if (!ID_PATTERN.test(name)) trouble(place, 'must be 1 to 64 letters, digits, ".", "_" or "-"');
 }
 
-function checkModels({ models, slots }: NodeSections, place: Place): void {
+function checkModels({ models, slots, enclave }: NodeSections, place: Place): void {
   if (models.length === 0)
     trouble(place, "must hold a model at least: a node that offers nothing is asked for nothing");
   const first = new Map<string, number>();
@@ -53,6 +53,12 @@ function checkModels({ models, slots }: NodeSections, place: Place): void {
     if (section.concurrency !== undefined && section.concurrency > slots) {
       trouble(inside(there, "concurrency"), `is ${section.concurrency}, more than the node's ${slots} slots`);
     }
+    if (section.priceGwei.tee !== undefined && enclave?.emulator === undefined) {
+      trouble(
+        inside(inside(there, "priceGwei"), "tee"),
+        "needs an enclave: name one in `enclave`, or leave the mode out",
+      );
+    }
     checkModes(section, inside(there, "priceGwei"));
     checkBackend(section, inside(there, "backend"));
   }
@@ -60,9 +66,6 @@ function checkModels({ models, slots }: NodeSections, place: Place): void {
 
 function checkModes({ model, priceGwei, backend }: ModelSection, place: Place): void {
   if (Object.keys(priceGwei).length === 0) trouble(place, "must name a mode at least, such as `vanilla: 100`");
-  if (priceGwei.tee !== undefined) {
-    trouble(inside(place, "tee"), "needs an enclave, and `pipe node` has none yet; leave the mode out");
-  }
   if (priceGwei.zkml === undefined) return;
   const provable = backend.kind === "onnx" && backend.directory === undefined ? provableModels() : [];
   if (provable.includes(model)) return;

@@ -123,6 +123,14 @@ export const NODE_FIELDS: Fields = {
   slots: integer("answers at once", { atLeast: 1, atMost: NODE_LIMITS.maxSlots }),
   queueLimit: integer("further ones that wait", { atLeast: 0, atMost: NODE_LIMITS.maxQueue }),
   key: file("the node's secret key, as `pipe node init` makes it"),
+  enclave: {
+    type: "section",
+    means: "what mode `tee` is proved with",
+    absent: { derived: "no enclave" },
+    fields: {
+      emulator: optionalFile("the root of an enclave *emulator*, for development: it secures nothing"),
+    },
+  },
   chain: text("the chain's id"),
   shard: text("the scheduler's shard", 32),
   schedulers: list("public keys of the schedulers that it obeys", text("64 hexadecimal digits"), 16),

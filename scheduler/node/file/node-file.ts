@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { isSection } from "../../fields/fields.ts";
-import { checkFields, inside, type Place, type Trouble } from "../../files/check.ts";
+import { checkFields, inside, type Place, trouble, type Trouble } from "../../files/check.ts";
 import {
   faultProblems,
   type FileProblem,
@@ -14,6 +14,8 @@ import { readYaml, type YamlText } from "../../files/yaml.ts";
 import type { SigningKey } from "../../proofs/keys.ts";
 import { MODES, type NodeTerms, type Offer } from "../../shared/vocabulary.ts";
 import { readModelOf } from "../backends/model-directory.ts";
+import type { EmulatorRoot } from "../enclave-emulator.ts";
+import { readEmulatorRoot } from "../enclave-emulator-file.ts";
 import { readKeyFile } from "./key-file.ts";
 import { checkNode } from "./node-check.ts";
 import { MAX_NODE_FILE_BYTES, NODE_FIELDS } from "./node-fields.ts";
@@ -24,6 +26,8 @@ export interface NodeFile {
   readonly path: string;
   readonly sections: NodeSections;
   readonly key: SigningKey;
+  /** The root that its enclave's documents begin with, for a node that has one. */
+  readonly emulator: EmulatorRoot | undefined;
   /** Environment variables that it names and that cannot be used as they are. The node does not start with any. */
   readonly missing: readonly FileProblem[];
 }
@@ -56,9 +60,11 @@ export async function loadNodeFile(path: string, environment: Environment): Prom
   const place: Place = { path: [], directory: "", troubles: [], depth: 0 };
   const key = await readKeyFile(sections.key);
   if (!key.ok) place.troubles.push({ path: ["key"], message: `names a file that ${key.message}` });
+  const emulator = await emulatorOf(sections, inside(inside(place, "enclave"), "emulator"));
   place.troubles.push(...(await manifestTroubles(sections, inside(place, "models"))));
   if (!key.ok || place.troubles.length > 0) throw new NodeFileError(path, problemsOf(place.troubles, read.text));
-  return { path, sections, key: key.key, missing: problemsOf(missingVariables(sections, environment), read.text) };
+  const missing = problemsOf(missingVariables(sections, environment), read.text);
+  return { path, sections, key: key.key, emulator, missing };
 }
 
 /** Reads a node file's text (YAML, of which JSON is a part). Relative paths in it start at `directory`. Never throws. */
@@ -89,6 +95,15 @@ export function termsOf({ sections, key }: NodeFile): NodeTerms {
     }
   }
   return { id, key: key.publicKeyHex, operator, region, hardware, slots, queueLimit, offers };
+}
+
+async function emulatorOf({ enclave }: NodeSections, place: Place): Promise<EmulatorRoot | undefined> {
+  if (enclave?.emulator === undefined) return undefined;
+  try {
+    return await readEmulatorRoot(enclave.emulator);
+  } catch (error) {
+    return trouble(place, `cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** Models whose directory does not have them, or has another file than its manifest means. */

@@ -9,6 +9,7 @@ export interface NodeSections {
   readonly slots: number;
   readonly queueLimit: number;
   readonly key: string;
+  readonly enclave?: { readonly emulator?: string };
   readonly chain: string;
   readonly shard: string;
   readonly schedulers: readonly string[];

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Assignment, NodeMessage } from "../../../../scheduler/live/transport.ts";
+import { createEmulatorRoot } from "../../../../scheduler/node/enclave-emulator.ts";
+import { writeEmulatorRoot } from "../../../../scheduler/node/enclave-emulator-file.ts";
 import { assembleNode, type AssembledNode } from "../../../../scheduler/node/file/assemble-node.ts";
 import { loadNodeFile } from "../../../../scheduler/node/file/node-file.ts";
 import { sha256Hex } from "../../../../scheduler/proofs/digest.ts";
@@ -21,6 +23,7 @@ beforeEach(async () => {
   going = Promise.withResolvers<void>();
   directory = await mkdtemp(join(tmpdir(), "pipe-node-"));
   await writeFile(join(directory, "node.key"), "07".repeat(32), { mode: 0o600 });
+  await writeEmulatorRoot(join(directory, "enclave-emulator.json"), createEmulatorRoot({ nowMs: Date.now() }));
   server = await chatServer(async ({ request, response }) => {
     if (request.method === "GET") return response.end('{"data": [{"id": "org/chat"}]}');
     beginStream(response);
@@ -64,8 +67,9 @@ models:
     priceGwei: { vanilla: 5 }
     backend: { kind: exec, command: [no-such-program] }
   - model: risk-small
-    priceGwei: { vanilla: 5 }
+    priceGwei: { vanilla: 5, tee: 9 }
     backend: { kind: onnx }
+enclave: { emulator: enclave-emulator.json }
 `,
   );
   const lines: string[] = [];
@@ -135,15 +139,20 @@ it("says progress with the first token, and closes the server's connection on Ca
 
 it("names as warm what answers, and keeps the rest from no one", async () => {
   const {
-    node: { warm },
+    node: { probes },
     hosted,
     heard,
     said,
     lines,
   } = await assembled();
-  expect(warm).toEqual(["chat", "shout", "risk-small"]);
+  expect([...probes].map(([model, { ok }]) => [model, ok])).toEqual([
+    ["chat", true],
+    ["shout", true],
+    ["gone", false],
+    ["risk-small", true],
+  ]);
   hosted.join(undefined);
-  expect(heard.find(({ kind }) => kind === "reported")).toMatchObject({ warm });
+  expect(heard.find(({ kind }) => kind === "reported")).toMatchObject({ warm: ["chat", "shout", "risk-small"] });
   hosted.assign(call(1, "gone", "x"));
   expect(await said("failed", 1)).toMatchObject({ reason: "error" });
   hosted.drain();
@@ -159,4 +168,16 @@ it("retires when what runs has come to its end", async () => {
   going.resolve();
   await retired;
   await said("answered", 1);
+});
+
+it("proves in mode tee with the enclave that its file names, under the document that it gave", async () => {
+  const { node: attesting, hosted, said } = await assembled();
+  const attested = attesting.attest?.({ chainId: "pipe-test", epoch: 3, seed: "cd".repeat(32) });
+  expect(attested?.ref).toEqual({ epoch: 3, hash: sha256Hex(attested?.document ?? new Uint8Array()) });
+  const attestation = attested?.ref.hash ?? "";
+  hosted.assign({ ...call(1, "risk-small", INPUT), mode: "tee", attestation });
+  const answer = await said("answered", 1);
+  expect(answer.kind === "answered" && answer.proof).toMatchObject({ kind: "tee", attestation });
+  hosted.assign({ ...call(2, "risk-small", INPUT), mode: "tee", attestation: "ef".repeat(32) });
+  expect(await said("failed", 2)).toMatchObject({ reason: "error" });
 });

@@ -213,6 +213,9 @@ describe("what is wrong with a node file is said with its place", () => {
         changed(", zkml: 500 }\n    backend: { kind: onnx }", " }\n    backend: { kind: onnx, directory: . }"),
       ),
     ).toMatch(/^\/n.yaml:25:28: models.2.backend.directory: cannot be used: .*manifest.json/);
+    expect(await problemOf(changed("shard: main", "shard: main\nenclave: { emulator: node.key }"))).toBe(
+      "/n.yaml:10:12: enclave.emulator: cannot be used: /node.key holds no emulator root; in a scheduler's directory another one is made when it is deleted",
+    );
     await expect(loadNodeFile(join(directory, "none.yaml"), {})).rejects.toThrow("the file: cannot be read (ENOENT)");
   });
 
