@@ -2,8 +2,8 @@ import { sha256Hex } from "../proofs/digest.ts";
 import { encodeFields } from "../proofs/encoding.ts";
 import { type SigningKey, verifySignature } from "../proofs/keys.ts";
 import type { Refusal } from "./refusals.ts";
-import { INVALID } from "./shapes.ts";
-import { type Announcement, announcementShape, read, type Signed, signedShape, write } from "./wire.ts";
+import { INVALID, read, write } from "./shapes.ts";
+import { type Announcement, announcementShape, type Signed, signedShape } from "./wire.ts";
 
 const DOMAIN = "pipe/nats/announcement/v1";
 

@@ -2,8 +2,8 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke
 import { encodeFields } from "../proofs/encoding.ts";
 import { type SigningKey, verifySignature } from "../proofs/keys.ts";
 import type { SessionKeys } from "./session.ts";
-import { INVALID, type Invalid } from "./shapes.ts";
-import { type Join, joinShape, read, signedShape, type Terms, write } from "./wire.ts";
+import { INVALID, type Invalid, read, write } from "./shapes.ts";
+import { type Join, joinShape, signedShape, type Terms } from "./wire.ts";
 
 /**
  * How a node and a scheduler agree on the keys of a session, in one message: HPKE (RFC 9180) in base mode to the key that the

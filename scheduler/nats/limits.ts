@@ -112,30 +112,25 @@ export function natsLimits(changes: Partial<NatsLimits> = {}): NatsLimits {
 export const MAX_MODELS = 256;
 /** Room for names, numbers and CBOR's own bytes beside the payload of a message. */
 const ENVELOPE_BYTES = 1024;
-/** One offer, or one name, as CBOR at its longest. */
-const OFFER_BYTES = 128;
-const TERMS_BYTES = MAX_MODELS * OFFER_BYTES + WIRE_LIMITS.maxAttestationBytes + ENVELOPE_BYTES;
+/** One offer as CBOR at its longest. */
+const OFFER_BYTES = 160;
 /** Session and counter before, and the tag behind what is sealed. */
 export const SEAL_BYTES = 16 + 8 + 16;
-/** What wraps a signed body: its signature and CBOR's own bytes. */
-const SIGNED_BYTES = 128;
 
-/** Bytes of each kind of message as it is published, by the last token of its subject. Looked at before anything else. */
+/** Messages in one frame, and bytes after which a frame is full: enough to make sealing it worth its cost. */
+export const MAX_FRAME_MESSAGES = 256;
+export const FULL_FRAME_BYTES = 64 * 1024;
+
+/** Bytes of what is published, by the last token of its subject. Looked at before anything else. */
 export const MAX_MESSAGE_BYTES = {
   announce: 1024,
   hello: 16,
-  join: TERMS_BYTES + ENVELOPE_BYTES + SIGNED_BYTES,
-  terms: TERMS_BYTES + SEAL_BYTES,
-  leave: 64,
-  report: MAX_MODELS * 68 + 64 + SEAL_BYTES,
-  accept: 64,
-  progress: 128,
-  answer: WIRE_LIMITS.maxOutputBytes + WIRE_LIMITS.maxZkProofBytes + ENVELOPE_BYTES,
-  fail: 128,
-  heard: 64,
-  dispatch: WIRE_LIMITS.maxInputBytes + ENVELOPE_BYTES,
-  cancel: 64,
+  join: MAX_MODELS * OFFER_BYTES + WIRE_LIMITS.maxAttestationBytes + 2 * ENVELOPE_BYTES,
+  // A frame that is nearly full, and the largest message behind it.
+  sealed: 2 * FULL_FRAME_BYTES + 32 * ENVELOPE_BYTES,
 } as const;
 
-/** Depth and number of items of one message's CBOR: a full list of offers is the largest. */
-export const CBOR_LIMITS = { maxDepth: 4, maxItems: MAX_MODELS * 8 + 64 } as const;
+assert(
+  MAX_MESSAGE_BYTES.join < FULL_FRAME_BYTES + 16 * ENVELOPE_BYTES,
+  "terms fit into a frame when those of a join do, whatever is in it already",
+);

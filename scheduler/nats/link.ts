@@ -50,6 +50,7 @@ export class Link {
   readonly #connection: NatsConnection;
   readonly #ended = Promise.withResolvers<Error | undefined>();
   readonly #confirming: NodeJS.Timeout;
+  readonly #refused = new Map<string, (message: LinkMessage) => void>();
   #connected = true;
   #closing = false;
   #sentBytes = 0;
@@ -125,12 +126,15 @@ export class Link {
     return true;
   }
 
-  /** Each message is handled as it comes, so that none waits in this process. */
+  /**
+   * Each message is handled as it comes, so that none waits in this process. A subscription that the server does not permit is
+   * asked for again with each new connection.
+   */
   subscribe(subject: string, receive: (message: LinkMessage) => void): void {
     this.#connection.subscribe(subject, {
       callback: (error, message) => {
-        // An error is the server's refusal of the subscription; it comes as a status, too.
-        if (error !== null) return;
+        // The refusal itself comes as a status, too.
+        if (error !== null) return void this.#refused.set(subject, receive);
         try {
           receive({ subject: message.subject, data: message.data, reply: message.reply });
         } catch (bug) {
@@ -189,6 +193,12 @@ export class Link {
     this.#options.onReady();
   }
 
+  #subscribeAgain(): void {
+    const refused = [...this.#refused];
+    this.#refused.clear();
+    for (const [subject, receive] of refused) this.subscribe(subject, receive);
+  }
+
   #excuse(): void {
     const nowMs = performance.now();
     const { greetingMs, maxReconnectMs } = this.#options.limits;
@@ -216,6 +226,7 @@ export class Link {
         backoff.reset();
         this.#connected = true;
         this.#excuse();
+        this.#subscribeAgain();
         this.#slow = false;
         this.#confirmedBytes = this.#sentBytes;
         this.#confirm();

@@ -1,3 +1,4 @@
+import { Frame } from "./frame.ts";
 import type { NatsLimits } from "./limits.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { Session } from "./session.ts";
@@ -19,6 +20,8 @@ export interface Member {
   /** When it was last told anything. */
   toldMs: number;
   readonly rate: RateLimit;
+  /** What it is told as soon as whoever speaks now has finished. */
+  readonly frame: Frame;
 }
 
 /**
@@ -27,14 +30,17 @@ export interface Member {
  */
 export class Members {
   readonly #limits: NatsLimits;
+  readonly #send: (node: string, items: readonly Uint8Array[]) => void;
   readonly #byNode = new Map<string, Member>();
   readonly #bySession = new Map<string, Member>();
   /** When which session began, by id, the oldest first: a join that is repeated would use its keys a second time. */
   readonly #begun = new Map<string, number>();
   #clockMs = 0;
 
-  constructor(limits: NatsLimits) {
+  /** `send`: sends a full frame to the node. */
+  constructor(limits: NatsLimits, send: (node: string, items: readonly Uint8Array[]) => void) {
     this.#limits = limits;
+    this.#send = send;
   }
 
   get clockMs(): number {
@@ -90,8 +96,9 @@ export class Members {
     if (known !== undefined) this.#forget(known);
     const heardMs = this.#clockMs;
     const rate = new RateLimit(this.#limits.maxMessagesPerSecond);
-    const isPresent = true;
-    const member = { node, key, said, joinNumber, session, previous: undefined, isPresent, heardMs, toldMs: 0, rate };
+    const frame = new Frame((items) => this.#send(node, items));
+    const presence = { isPresent: true, heardMs, toldMs: 0 };
+    const member = { node, key, said, joinNumber, session, previous: undefined, ...presence, rate, frame };
     this.#byNode.set(node, member);
     this.#bySession.set(session.id, member);
     return member;

@@ -6,6 +6,7 @@ import type { SigningKey } from "../proofs/keys.ts";
 import { ID_PATTERN } from "../proofs/wire-limits.ts";
 import type { NodeTerms } from "../shared/vocabulary.ts";
 import type { NatsAuthentication, NatsTls } from "./authentication.ts";
+import { Frame } from "./frame.ts";
 import { HeldCopies } from "./held-copies.ts";
 import { Leadership } from "./leadership.ts";
 import { MAX_MESSAGE_BYTES, type NatsLimits, natsLimits } from "./limits.ts";
@@ -16,7 +17,7 @@ import { Outbox } from "./outbox.ts";
 import { type Mishap, Mishaps } from "./refusals.ts";
 import { INVALID } from "./shapes.ts";
 import { requireNode, Subjects } from "./subjects.ts";
-import { type DownMessage, readDown, termsOf, upKindOf, writeUp } from "./wire.ts";
+import { type DownMessage, readDown, termsOf, writeFrame, writeUp } from "./wire.ts";
 
 /** What is hosted: an `InferenceNode`, or something that behaves like one. */
 export type HostedNode = Pick<InferenceNode, "join" | "rejoin" | "assign" | "cancel" | "drain">;
@@ -79,6 +80,7 @@ export async function startNatsNode(options: NatsNodeOptions): Promise<NatsNode>
     throw new RangeError(`${terms.id}: its terms name another key than its own`);
   if (options.schedulers.length === 0 || !options.schedulers.every(isHashHex))
     throw new RangeError(`${terms.id}: it obeys one scheduler or more, by keys of 64 lower-case hexadecimal digits`);
+  if (writeUp({ kind: "joined", terms }) === undefined) throw new RangeError(`${terms.id}: its terms are none`);
   const host = new NodeHost(options);
   await host.start();
   return host;
@@ -102,14 +104,17 @@ class NodeHost implements NatsNode {
   readonly #copies = new HeldCopies(MAX_HELD_COPIES);
   readonly #mishaps = new Mishaps();
   readonly #session: NodeSession;
-  readonly #outbox: Outbox<NodeMessage>;
+  readonly #outbox: Outbox<Uint8Array>;
+  readonly #frame = new Frame((items) => this.#sendFrame(items));
   readonly #service: MicroService;
   readonly #node: HostedNode;
   readonly #closed = Promise.withResolvers<Error | undefined>();
   #link: Link | undefined;
   #hasJoined = false;
+  /** What the node says now is for nobody. */
+  #isSilent = false;
   /** What it has said of itself and the scheduler has not been told. */
-  #news: NodeMessage | undefined;
+  #news: Uint8Array | undefined;
   /** Seed of the registration epoch that the node's document answers, or is being made for. */
   #registration: string | undefined;
   /** Time for which the server was there and the scheduler said nothing. */
@@ -141,7 +146,7 @@ class NodeHost implements NatsNode {
     this.#outbox = new Outbox({ maxMessages, maxBytes, maxAgeMs, onLoss: (loss) => this.#count(loss) });
     this.#service = new MicroService({
       terms: node.terms,
-      subject: this.#subjects.down(id, "dispatch"),
+      subject: this.#subjects.down(id, "sealed"),
       publish: (subject, data) => this.#publish(subject, data),
       startedAt: new Date(),
     });
@@ -180,7 +185,11 @@ class NodeHost implements NatsNode {
     clearTimeout(this.#adoption);
     this.#node.drain();
     this.#session.close();
-    if (this.#link?.isReady === true) this.#send({ kind: "left", node: this.#id });
+    if (this.#link?.isReady === true && this.#session.current !== undefined) {
+      const farewell = writeUp({ kind: "left", node: this.#id });
+      if (farewell !== undefined) this.#frame.add(farewell);
+      this.#frame.flush();
+    }
     await this.#link?.close();
   }
 
@@ -206,6 +215,7 @@ class NodeHost implements NatsNode {
     else {
       this.#copies.orphan();
       this.#outbox.clear();
+      this.#frame.clear();
       clearTimeout(this.#adoption);
       this.#adoption = undefined;
       this.#untoldMs = 0;
@@ -289,10 +299,10 @@ class NodeHost implements NatsNode {
     if (data.length > MAX_MESSAGE_BYTES[kind]) return this.#count("oversized");
     const plain = this.#session.open(subject, data);
     if (typeof plain === "string") return this.#count(plain);
-    const message = readDown(kind, plain);
-    if (message === INVALID) return this.#count("malformed");
+    const messages = readDown(plain);
+    if (messages === INVALID) return this.#count("malformed");
     this.#untoldMs = 0;
-    this.#obey(message);
+    for (const message of messages) this.#obey(message);
   }
 
   #obey(message: DownMessage): void {
@@ -307,7 +317,6 @@ class NodeHost implements NatsNode {
     this.#node.assign({ ...assignment, node: this.#id, chainId: this.#options.chainId });
   }
 
-  #isSilent = false;
   #silently(act: () => void): void {
     this.#isSilent = true;
     act();
@@ -323,9 +332,18 @@ class NodeHost implements NatsNode {
     const isLast = message.kind === "answered" || message.kind === "failed";
     if (isLast) this.#note(message);
     if (!this.#copies.concerns(message)) return;
+    const item = writeUp(message) ?? this.#instead(message);
+    if (item === undefined) return;
     if (this.#link?.isReady === true && this.#session.current !== undefined && this.#outbox.isEmpty)
-      this.#send(message);
-    else if (isLast) this.#outbox.push(message, sizeOf(message), performance.now());
+      this.#frame.add(item);
+    else if (isLast) this.#outbox.push(item, item.length, performance.now());
+  }
+
+  /** An answer that has no form, such as one that is too long, has failed; anything else is left out. */
+  #instead(message: NodeMessage): Uint8Array | undefined {
+    this.#count("unsayable");
+    if (message.kind !== "answered") return undefined;
+    return writeUp({ kind: "failed", node: this.#id, copy: message.copy, reason: "error" });
   }
 
   #note(message: Extract<NodeMessage, { kind: "answered" | "failed" }>): void {
@@ -337,17 +355,17 @@ class NodeHost implements NatsNode {
 
   /** A join says them to a leader that does not know the node yet; one that does is told in the session. */
   #sayTerms(message: Extract<NodeMessage, { kind: "joined" }>): void {
+    const item = writeUp(message);
+    if (item === undefined) return this.#count("unsayable");
     this.#session.said = termsOf(message);
-    this.#news = message;
+    this.#news = item;
     this.#catchUp();
   }
 
-  #send(message: NodeMessage): void {
-    const kind = upKindOf(message);
-    const subject = this.#subjects.up(this.#id, kind);
-    const sealed = this.#session.current?.seal(subject, writeUp(message)) ?? "no-session";
-    if (typeof sealed === "string") return this.#count(sealed);
-    if (sealed.length > MAX_MESSAGE_BYTES[kind]) return this.#count("too-large");
+  #sendFrame(items: readonly Uint8Array[]): void {
+    const subject = this.#subjects.up(this.#id, "sealed");
+    const sealed = this.#session.current?.seal(subject, writeFrame(items)) ?? "no-session";
+    if (typeof sealed === "string") return this.#count(sealed, items.length);
     this.#publish(subject, sealed);
   }
 
@@ -359,21 +377,17 @@ class NodeHost implements NatsNode {
   #catchUp(): void {
     const isReady = () => this.#link?.isReady === true && this.#session.current !== undefined;
     if (!isReady()) return;
-    if (this.#news !== undefined) this.#send(this.#news);
+    if (this.#news !== undefined) this.#frame.add(this.#news);
     this.#news = undefined;
-    this.#outbox.drain(performance.now(), isReady, (message) => this.#send(message));
+    this.#outbox.drain(performance.now(), isReady, (item) => this.#frame.add(item));
   }
 
-  #count(mishap: Mishap): void {
-    this.#mishaps.count(mishap);
+  #count(mishap: Mishap, times = 1): void {
+    this.#mishaps.count(mishap, times);
     this.#options.onMishap?.(mishap);
   }
 
   #tell(status: NatsNodeStatus): void {
     this.#options.onStatus?.(status);
   }
-}
-
-function sizeOf(message: NodeMessage): number {
-  return message.kind === "answered" ? message.output.length + MAX_MESSAGE_BYTES.fail : MAX_MESSAGE_BYTES.fail;
 }

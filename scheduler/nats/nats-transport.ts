@@ -14,7 +14,7 @@ import { type Loss, type Mishap, Mishaps, type Refusal } from "./refusals.ts";
 import { Session, sessionIdOf } from "./session.ts";
 import { INVALID } from "./shapes.ts";
 import { Subjects } from "./subjects.ts";
-import { type DownMessage, type Join, joinedOf, readUp, type SealedUpKind, termsOf, writeDown } from "./wire.ts";
+import { type DownMessage, type Join, joinedOf, readUp, termsOf, writeDown, writeFrame } from "./wire.ts";
 
 export interface NatsTransportOptions {
   readonly servers: string | readonly string[];
@@ -46,6 +46,7 @@ export interface NatsTransport extends Transport {
   readonly presentNodes: number;
 }
 
+const HEARD = writeDown({ kind: "heard" }) ?? new Uint8Array(0);
 /** How often silence is looked at. */
 const TICK_MS = 250;
 /** Time that one look may count for: a process that was held up has not listened. */
@@ -61,9 +62,10 @@ export function createNatsTransport(options: NatsTransportOptions): NatsTranspor
   return new NatsNodes(options);
 }
 
+/** Something to say to a node, as it stands in a frame. */
 interface Down {
   readonly node: string;
-  readonly message: DownMessage;
+  readonly item: Uint8Array;
 }
 
 /**
@@ -95,7 +97,7 @@ class NatsNodes implements NatsTransport {
     this.#options = options;
     this.#limits = natsLimits(options.limits);
     this.#subjects = new Subjects(options.shard);
-    this.#members = new Members(this.#limits);
+    this.#members = new Members(this.#limits, (node, items) => this.#sendFrame(node, items));
     this.#joinRate = new RateLimit(this.#limits.maxJoinsPerSecond);
     const { maxWaitingMessages: maxMessages, maxWaitingBytes: maxBytes, maxWaitingMs: maxAgeMs } = this.#limits;
     this.#outbox = new Outbox({ maxMessages, maxBytes, maxAgeMs, onLoss: (loss) => this.#count(loss, undefined) });
@@ -139,13 +141,11 @@ class NatsNodes implements NatsTransport {
   }
 
   dispatch(assignment: Assignment): void {
-    const { node } = assignment;
-    const bytes = assignment.input.length + MAX_MESSAGE_BYTES.cancel;
-    this.#say({ node, message: { kind: "dispatch", assignment } }, bytes);
+    this.#say(assignment.node, { kind: "dispatch", assignment });
   }
 
   cancel(node: string, copy: number): void {
-    this.#say({ node, message: { kind: "cancel", copy } }, MAX_MESSAGE_BYTES.cancel);
+    this.#say(node, { kind: "cancel", copy });
   }
 
   async close(): Promise<void> {
@@ -173,22 +173,27 @@ class NatsNodes implements NatsTransport {
 
   // What is said to nodes.
 
-  #say(down: Down, bytes: number): void {
+  #say(node: string, message: DownMessage): void {
     if (this.#link === undefined || this.#closed) return;
-    if (this.#link.isReady && this.#outbox.isEmpty) this.#send(down);
-    else this.#outbox.push(down, bytes, performance.now());
+    const item = writeDown(message);
+    if (item === undefined) return this.#count("unsayable", node);
+    if (this.#link.isReady && this.#outbox.isEmpty) this.#tell({ node, item });
+    else this.#outbox.push({ node, item }, item.length, performance.now());
   }
 
-  #send({ node, message }: Down): void {
+  #tell({ node, item }: Down): void {
     const member = this.#members.node(node);
-    if (member === undefined) return this.#count("no-session", node);
-    const plain = writeDown(message);
-    const subject = this.#subjects.down(node, message.kind);
-    const sealed = member.session.seal(subject, plain);
-    if (typeof sealed === "string") return this.#count(sealed, node);
-    if (sealed.length > MAX_MESSAGE_BYTES[message.kind] || this.#link?.publish(subject, sealed) === false) {
-      return this.#count("too-large", node);
-    }
+    if (member === undefined) this.#count("no-session", node);
+    else member.frame.add(item);
+  }
+
+  #sendFrame(node: string, items: readonly Uint8Array[]): void {
+    const member = this.#members.node(node);
+    if (member === undefined || this.#closed) return this.#count("no-session", node, items.length);
+    const subject = this.#subjects.down(node, "sealed");
+    const sealed = member.session.seal(subject, writeFrame(items));
+    if (typeof sealed === "string") return this.#count(sealed, node, items.length);
+    if (this.#link?.publish(subject, sealed) === false) return this.#count("too-large", node, items.length);
     member.toldMs = this.#members.clockMs;
   }
 
@@ -198,7 +203,7 @@ class NatsNodes implements NatsTransport {
     this.#outbox.drain(
       performance.now(),
       () => this.#link?.isReady === true,
-      (down) => this.#send(down),
+      (down) => this.#tell(down),
     );
   }
 
@@ -209,7 +214,7 @@ class NatsNodes implements NatsTransport {
     this.#announcer?.tick();
     this.#members.tick(elapsedMs, ({ node }) => this.#receive?.({ kind: "left", node }));
     if (this.#link?.isReady !== true) return;
-    for (const { node } of this.#members.untold(this.#limits.heardMs)) this.#send({ node, message: { kind: "heard" } });
+    for (const { frame } of this.#members.untold(this.#limits.heardMs)) frame.add(HEARD);
   }
 
   // What nodes say.
@@ -225,24 +230,27 @@ class NatsNodes implements NatsTransport {
     if (about === undefined) return this.#count("unknown-subject", undefined);
     const { node, kind } = about;
     if (data.length > MAX_MESSAGE_BYTES[kind]) return this.#count("oversized", node);
-    const refusal = kind === "join" ? this.#hearJoin(node, data) : this.#hearSealed({ node, kind, subject, data });
+    const refusal = kind === "join" ? this.#hearJoin(node, data) : this.#hearSealed(node, subject, data);
     if (refusal !== undefined) this.#count(refusal, node);
   }
 
-  #hearSealed(sealed: SealedMessage): Refusal | undefined {
-    const { node, kind, subject, data } = sealed;
+  #hearSealed(node: string, subject: string, data: Uint8Array): Refusal | undefined {
     const id = sessionIdOf(data);
     if (id === undefined) return "malformed";
     const known = this.#members.session(id);
     if (known === undefined) return "unknown-session";
     const { member, session } = known;
     if (member.node !== node) return "wrong-node";
-    if (!member.rate.take(performance.now())) return "flood";
     const plain = session.open(subject, data);
     if (typeof plain === "string") return plain;
-    const message = readUp(kind, node, plain);
-    if (message === INVALID) return "malformed";
-    return this.#take(member, message);
+    const messages = readUp(node, plain);
+    if (messages === INVALID) return "malformed";
+    if (!member.rate.take(performance.now(), messages.length)) return "flood";
+    for (const message of messages) {
+      const refusal = this.#take(member, message);
+      if (refusal !== undefined) this.#count(refusal, node);
+    }
+    return undefined;
   }
 
   /** What a node says in its session. */
@@ -300,20 +308,13 @@ class NatsNodes implements NatsTransport {
     if (!this.#members.begin(keys.id, performance.now())) return this.#count("repeated-join", node);
     const session = new Session("scheduler", keys, this.#limits.maxSessionMessages);
     const said = join.document === undefined ? { terms: join.terms } : { terms: join.terms, document: join.document };
-    this.#members.join(node, said, join.number, session);
-    this.#send({ node, message: { kind: "heard" } });
+    // Before anything else is told in the new session: the node waits for it.
+    this.#members.join(node, said, join.number, session).frame.add(HEARD);
     this.#receive?.(joinedOf(said));
   }
 
-  #count(mishap: Refusal | Loss, node: string | undefined): void {
-    this.#mishaps.count(mishap);
+  #count(mishap: Refusal | Loss, node: string | undefined, times = 1): void {
+    this.#mishaps.count(mishap, times);
     this.#options.onMishap?.(mishap, node);
   }
-}
-
-interface SealedMessage {
-  readonly node: string;
-  readonly kind: SealedUpKind;
-  readonly subject: string;
-  readonly data: Uint8Array;
 }

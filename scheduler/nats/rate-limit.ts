@@ -9,12 +9,12 @@ export class RateLimit {
     this.#left = perSecond;
   }
 
-  take(nowMs: number): boolean {
+  take(nowMs: number, count = 1): boolean {
     const gained = ((nowMs - this.#atMs) / 1000) * this.#perSecond;
     this.#atMs = nowMs;
     this.#left = Math.min(this.#perSecond, this.#left + gained);
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+    if (this.#left < count) return false;
+    this.#left -= count;
     return true;
   }
 }

@@ -39,7 +39,9 @@ export const LOSSES = [
   /** The server was away or slow for too long. */
   "waited-too-long",
   "too-many-waiting",
-  /** It is larger than the protocol allows or the server takes. */
+  /** It is nothing that the protocol has a form for, such as too large an input. */
+  "unsayable",
+  /** It is larger than the server takes. */
   "too-large",
   /** The session's keys are used up. */
   "session-used-up",

@@ -16,6 +16,7 @@ const COUNTER_BYTES = 8;
 const HEADER_BYTES = ID_BYTES + COUNTER_BYTES;
 const TAG_BYTES = 16;
 const NONCE_BYTES = 12;
+const TWO_32 = 0x1_0000_0000;
 const CIPHER = "aes-256-gcm";
 
 /** The session's id in front of a sealed message, or `undefined` when it is too short to be one. */
@@ -52,25 +53,26 @@ export class Session {
 
   seal(subject: string, plain: Uint8Array): Uint8Array | Loss {
     if (this.#sent >= this.#maxMessages) return "session-used-up";
-    const header = Buffer.alloc(HEADER_BYTES);
-    this.#id.copy(header);
-    header.writeBigUInt64BE(BigInt(this.#sent), ID_BYTES);
+    const sealed = Buffer.allocUnsafe(HEADER_BYTES + plain.length + TAG_BYTES);
+    this.#id.copy(sealed);
+    sealed.writeUInt32BE(Math.floor(this.#sent / TWO_32), ID_BYTES);
+    sealed.writeUInt32BE(this.#sent % TWO_32, ID_BYTES + 4);
     this.#sent += 1;
-    const cipher = createCipheriv(CIPHER, this.#out, nonceOf(header));
-    cipher.setAAD(aad(subject, header));
-    const body = cipher.update(plain);
+    const cipher = createCipheriv(CIPHER, this.#out, nonceOf(sealed));
+    cipher.setAAD(aad(subject, sealed));
+    cipher.update(plain).copy(sealed, HEADER_BYTES);
     cipher.final();
-    return Buffer.concat([header, body, cipher.getAuthTag()]);
+    cipher.getAuthTag().copy(sealed, HEADER_BYTES + plain.length);
+    return sealed;
   }
 
   open(subject: string, sealed: Uint8Array): Uint8Array | Refusal {
     if (sealed.length < HEADER_BYTES + TAG_BYTES) return "malformed";
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
-    const header = bytes.subarray(0, HEADER_BYTES);
-    const counter = Number(header.readBigUInt64BE(ID_BYTES));
+    const counter = bytes.readUInt32BE(ID_BYTES) * TWO_32 + bytes.readUInt32BE(ID_BYTES + 4);
     if (counter >= this.#maxMessages || !this.#window.isNew(counter)) return "replayed";
-    const decipher = createDecipheriv(CIPHER, this.#in, nonceOf(header), { authTagLength: TAG_BYTES });
-    decipher.setAAD(aad(subject, header));
+    const decipher = createDecipheriv(CIPHER, this.#in, nonceOf(bytes), { authTagLength: TAG_BYTES });
+    decipher.setAAD(aad(subject, bytes));
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
     const plain = decipher.update(bytes.subarray(HEADER_BYTES, bytes.length - TAG_BYTES));
     try {
@@ -85,12 +87,15 @@ export class Session {
 }
 
 /** Each direction has a key of its own, so that a counter is a nonce that is never used twice. */
-function nonceOf(header: Buffer): Buffer {
+function nonceOf(sealed: Buffer): Buffer {
   const nonce = Buffer.alloc(NONCE_BYTES);
-  header.copy(nonce, NONCE_BYTES - COUNTER_BYTES, ID_BYTES);
+  sealed.copy(nonce, NONCE_BYTES - COUNTER_BYTES, ID_BYTES, HEADER_BYTES);
   return nonce;
 }
 
-function aad(subject: string, header: Buffer): Buffer {
-  return Buffer.concat([header, Buffer.from(subject, "latin1")]);
+function aad(subject: string, sealed: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + subject.length);
+  sealed.copy(bytes, 0, 0, HEADER_BYTES);
+  bytes.write(subject, HEADER_BYTES, "latin1");
+  return bytes;
 }

@@ -1,3 +1,5 @@
+import { CborReader, CborWriter } from "./cbor.ts";
+
 /**
  * What may stand in a message, as values that both write it and read it. Reading never throws: what is not of the shape is
  * `INVALID`. Hashes, keys and signatures are byte strings on the wire and hexadecimal in memory.
@@ -6,90 +8,142 @@ export const INVALID = Symbol("not of the shape");
 export type Invalid = typeof INVALID;
 
 export interface Shape<A> {
-  /** What CBOR encodes. */
-  write(value: A): unknown;
-  /** From what CBOR decoded, with maps as `Map`. */
-  read(value: unknown): A | Invalid;
+  write(to: CborWriter, value: A): void;
+  read(from: CborReader): A | Invalid;
+}
+
+/** The value as CBOR. Throws a RangeError for whatever `read` would refuse. */
+export function write<A>(shape: Shape<A>, value: A): Uint8Array {
+  const writer = new CborWriter();
+  shape.write(writer, value);
+  return writer.finish();
+}
+
+/** What the bytes say, all of them, or `INVALID`. Never throws. */
+export function read<A>(shape: Shape<A>, encoded: Uint8Array): A | Invalid {
+  const reader = new CborReader(encoded);
+  const value = shape.read(reader);
+  return reader.isAtEnd ? value : INVALID;
+}
+
+function demand<A>(value: A, holds: boolean): A {
+  if (holds) return value;
+  throw new RangeError("not of the shape that it should be written in");
 }
 
 /** An integer in 0..2^53−1. */
 export const uint: Shape<number> = {
-  write: (value) => value,
-  read: (value) => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : INVALID),
+  write: (to, value) => to.uint(value),
+  read: (from) => from.uint() ?? INVALID,
 };
 
+/** No text of the protocol is longer. */
+const MAX_TEXT = 64;
+
+/** The pattern allows ASCII only. */
 export function text(pattern: RegExp): Shape<string> {
   return {
-    write: (value) => value,
-    read: (value) => (typeof value === "string" && pattern.test(value) ? value : INVALID),
+    write: (to, value) => to.text(demand(value, pattern.test(value))),
+    read(from) {
+      const value = from.text(MAX_TEXT);
+      return value !== undefined && pattern.test(value) ? value : INVALID;
+    },
   };
 }
 
 export function oneOf<A extends string>(words: readonly A[]): Shape<A> {
-  return { write: (value) => value, read: (value) => words.find((word) => word === value) ?? INVALID };
+  return {
+    write: (to, value) => to.text(demand(value, words.includes(value))),
+    read(from) {
+      const value = from.text(MAX_TEXT);
+      return words.find((word) => word === value) ?? INVALID;
+    },
+  };
 }
 
 /** Bytes, at most so many. */
 export function bytes(most: number): Shape<Uint8Array> {
   return {
-    write: (value) => value,
-    read: (value) => (value instanceof Uint8Array && value.length <= most ? value : INVALID),
+    write: (to, value) => to.bytes(demand(value, value.length <= most)),
+    read: (from) => from.bytes(most) ?? INVALID,
   };
 }
 
 /** Between so many bytes; hexadecimal in memory, lower case. */
 export function hex(least: number, most = least): Shape<string> {
   return {
-    write: (value) => new Uint8Array(Buffer.from(value, "hex")),
-    read(value) {
-      if (!(value instanceof Uint8Array) || value.length < least || value.length > most) return INVALID;
-      return Buffer.from(value.buffer, value.byteOffset, value.length).toString("hex");
-    },
+    write: (to, value) => to.hex(demand(value, value.length >= 2 * least && value.length <= 2 * most)),
+    read: (from) => from.hex(least, most) ?? INVALID,
   };
 }
 
 export function list<A>(element: Shape<A>, most: number): Shape<readonly A[]> {
   return {
-    write: (values) => values.map((value) => element.write(value)),
-    read(value) {
-      if (!Array.isArray(value) || value.length > most) return INVALID;
-      const read: A[] = [];
-      for (const inside of value) {
-        const found = element.read(inside);
-        if (found === INVALID) return INVALID;
-        read.push(found);
+    write(to, values) {
+      to.array(demand(values.length, values.length <= most));
+      for (const value of values) element.write(to, value);
+    },
+    read(from) {
+      const length = from.array();
+      if (length === undefined || length > most) return INVALID;
+      const values: A[] = [];
+      for (let i = 0; i < length; i++) {
+        const value = element.read(from);
+        if (value === INVALID) return INVALID;
+        values.push(value);
       }
-      return read;
+      return values;
     },
   };
 }
 
 type Members<A> = { readonly [K in keyof A]-?: Shape<Exclude<A[K], undefined>> };
 
+interface Member {
+  readonly key: string;
+  readonly encodedKey: Uint8Array;
+  readonly shape: Shape<unknown>;
+  readonly isOptional: boolean;
+}
+
 /** A map with exactly these keys, of which only the optional ones may be missing. */
 export function record<A extends object>(members: Members<A>, optional: readonly (keyof A & string)[] = []): Shape<A> {
-  const entries = Object.entries(members) as [keyof A & string, Shape<unknown>][];
-  return {
-    write(value) {
-      const written: Record<string, unknown> = {};
-      for (const [key, shape] of entries) if (value[key] !== undefined) written[key] = shape.write(value[key]);
-      return written;
-    },
-    read(value) {
-      if (!(value instanceof Map)) return INVALID;
-      const read: Record<string, unknown> = {};
-      let known = 0;
-      for (const [key, shape] of entries) {
-        if (!value.has(key)) {
-          if (optional.includes(key)) continue;
-          return INVALID;
-        }
-        const found = shape.read(value.get(key));
-        if (found === INVALID) return INVALID;
-        read[key] = found;
-        known += 1;
-      }
-      return known === value.size ? (read as A) : INVALID;
-    },
+  const entries = Object.entries(members).map(([key, shape]) => memberOf(key, shape, optional.includes(key as never)));
+  // The order of deterministic CBOR: of the encoded keys, byte by byte.
+  entries.sort((a, b) => Buffer.compare(a.encodedKey, b.encodedKey));
+  const isThere = (value: A, { key }: Member) => value[key as keyof A] !== undefined;
+  const write: Shape<A>["write"] = (to, value) => {
+    let size = 0;
+    for (const member of entries) if (isThere(value, member)) size += 1;
+    to.map(size);
+    for (const member of entries) {
+      if (!isThere(value, member)) continue;
+      to.raw(member.encodedKey);
+      member.shape.write(to, value[member.key as keyof A]);
+    }
   };
+  return { write, read: (from) => readMembers(entries, from) as A | Invalid };
+}
+
+function memberOf(key: string, shape: unknown, isOptional: boolean): Member {
+  const writer = new CborWriter();
+  writer.text(key);
+  return { key, encodedKey: writer.finish(), shape: shape as Shape<unknown>, isOptional };
+}
+
+function readMembers(members: readonly Member[], from: CborReader): Record<string, unknown> | Invalid {
+  let missing = from.map();
+  if (missing === undefined) return INVALID;
+  const found: Record<string, unknown> = {};
+  for (const { key, encodedKey, shape, isOptional } of members) {
+    if (missing === 0 || !from.skip(encodedKey)) {
+      if (isOptional) continue;
+      return INVALID;
+    }
+    const value = shape.read(from);
+    if (value === INVALID) return INVALID;
+    found[key] = value;
+    missing -= 1;
+  }
+  return missing === 0 ? found : INVALID;
 }

@@ -5,11 +5,11 @@ import { ID_PATTERN } from "../proofs/wire-limits.ts";
  * can be told in two lines what a node may say and hear.
  */
 
-/** What a node says. */
-export const UP_KINDS = ["join", "terms", "leave", "report", "accept", "progress", "answer", "fail"] as const;
+/** What a node publishes: how it joins, and frames of what it says in its session. */
+const UP_KINDS = ["join", "sealed"] as const;
 export type UpKind = (typeof UP_KINDS)[number];
-/** What a scheduler says to one node. */
-export const DOWN_KINDS = ["heard", "dispatch", "cancel"] as const;
+/** What is published for one node. */
+const DOWN_KINDS = ["sealed"] as const;
 export type DownKind = (typeof DOWN_KINDS)[number];
 
 const SHARD_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;

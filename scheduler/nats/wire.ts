@@ -1,13 +1,24 @@
-import { encode } from "cborg";
 import type { Assignment, NodeMessage, Proof } from "../live/transport.ts";
-import { decodeCbor } from "../proofs/nitro/cbor.ts";
 import { isProof } from "../proofs/proof.ts";
 import { ID_PATTERN, WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { AttestationRef, FailureReason, NodeTerms, Offer } from "../shared/vocabulary.ts";
 import { MODES } from "../shared/vocabulary.ts";
-import { CBOR_LIMITS, MAX_MODELS } from "./limits.ts";
-import { bytes, hex, INVALID, type Invalid, list, oneOf, record, type Shape, text, uint } from "./shapes.ts";
-import type { DownKind, UpKind } from "./subjects.ts";
+import { CborWriter } from "./cbor.ts";
+import { MAX_FRAME_MESSAGES, MAX_MODELS } from "./limits.ts";
+import {
+  bytes,
+  hex,
+  INVALID,
+  type Invalid,
+  list,
+  oneOf,
+  read,
+  record,
+  type Shape,
+  text,
+  uint,
+  write,
+} from "./shapes.ts";
 
 /** The schemas of everything that is said, as docs/PROTOCOL.md lists them. */
 
@@ -93,10 +104,10 @@ const wideProof = record<WideProof>(
 );
 
 const proofShape: Shape<Proof> = {
-  write: (value) => wideProof.write(value),
-  read(value) {
-    const read = wideProof.read(value);
-    return isProof(read) ? read : INVALID;
+  write: (to, value) => wideProof.write(to, value),
+  read(from) {
+    const found = wideProof.read(from);
+    return isProof(found) ? found : INVALID;
   },
 };
 
@@ -123,7 +134,7 @@ export const joinShape = record<Join>(
 
 const FAILURES = ["error", "overloaded", "unknown-model", "drained", "cancelled"] satisfies FailureReason[];
 
-/** What is sealed, by kind. */
+/** What a node says in a session, by word. */
 const UP = {
   terms: record<Terms>({ terms: termsShape, document: documentShape }, ["document"]),
   leave: record<object>({}),
@@ -134,6 +145,7 @@ const UP = {
   fail: record<Bare<"failed">>({ copy: uint, reason: oneOf<FailureReason>(FAILURES) }),
 } as const;
 
+/** What it is told. */
 const DOWN = {
   heard: record<object>({}),
   dispatch: record<Dispatch>(
@@ -162,22 +174,8 @@ export type DownMessage =
   | { readonly kind: "dispatch"; readonly assignment: Dispatch }
   | { readonly kind: "cancel"; readonly copy: number };
 
-export function write<A>(shape: Shape<A>, value: A): Uint8Array {
-  return encode(shape.write(value));
-}
-
-/** What the bytes say, or `INVALID`. Never throws. */
-export function read<A>(shape: Shape<A>, encoded: Uint8Array): A | Invalid {
-  try {
-    return shape.read(decodeCbor(encoded, CBOR_LIMITS, "one"));
-  } catch {
-    // Whatever a decoder makes of bytes that are no message, they are none.
-    return INVALID;
-  }
-}
-
-/** By which kind of subject a node's words go. */
-const KIND_OF = {
+/** By which word a node's messages are known on the wire. */
+const WORDS = {
   joined: "terms",
   left: "leave",
   reported: "report",
@@ -185,63 +183,88 @@ const KIND_OF = {
   progressed: "progress",
   answered: "answer",
   failed: "fail",
-} as const satisfies Record<NodeMessage["kind"], UpKind>;
+} as const satisfies Record<NodeMessage["kind"], keyof typeof UP>;
+const KINDS = new Map(Object.entries(WORDS).map(([kind, word]) => [word, kind as NodeMessage["kind"]]));
 
-/** A sealed kind of what a node says. */
-export type SealedUpKind = Exclude<UpKind, "join">;
+const upWord = oneOf(Object.keys(UP) as (keyof typeof UP)[]);
+const downWord = oneOf(Object.keys(DOWN) as (keyof typeof DOWN)[]);
 
-export function upKindOf(message: NodeMessage): SealedUpKind {
-  return KIND_OF[message.kind];
+/** A message inside a frame: its word, and what it says. The node that says it is the session's. */
+const upShape: Shape<NodeMessage> = {
+  write(to, message) {
+    const word = WORDS[message.kind];
+    to.array(2);
+    to.text(word);
+    const body = message.kind === "joined" ? termsOf(message) : message;
+    (UP[word] as Shape<object>).write(to, body);
+  },
+  read(from) {
+    if (from.array() !== 2) return INVALID;
+    const word = upWord.read(from);
+    if (word === INVALID) return INVALID;
+    const body = (UP[word] as Shape<object>).read(from);
+    if (body === INVALID) return INVALID;
+    return word === "terms" ? joinedOf(body as Terms) : ({ ...body, kind: KINDS.get(word) } as NodeMessage);
+  },
+};
+
+const downShape: Shape<DownMessage> = {
+  write(to, message) {
+    to.array(2);
+    to.text(message.kind);
+    const body = message.kind === "dispatch" ? message.assignment : message;
+    (DOWN[message.kind] as Shape<object>).write(to, body);
+  },
+  read(from) {
+    if (from.array() !== 2) return INVALID;
+    const kind = downWord.read(from);
+    if (kind === INVALID) return INVALID;
+    const body = (DOWN[kind] as Shape<object>).read(from);
+    if (body === INVALID) return INVALID;
+    return (kind === "dispatch" ? { kind, assignment: body } : { ...body, kind }) as DownMessage;
+  },
+};
+
+const upFrame = list(upShape, MAX_FRAME_MESSAGES);
+const downFrame = list(downShape, MAX_FRAME_MESSAGES);
+
+/** A node's message as an item of a frame, or `undefined` for what no scheduler would read. */
+export function writeUp(message: NodeMessage): Uint8Array | undefined {
+  return writeItem(upShape, message);
 }
 
-/** What is sealed for a node's words. */
-export function writeUp(message: NodeMessage): Uint8Array {
-  switch (message.kind) {
-    case "joined":
-      return write(UP.terms, termsOf(message));
-    case "left":
-      return write(UP.leave, {});
-    case "reported":
-      return write(UP.report, message);
-    case "accepted":
-      return write(UP.accept, message);
-    case "progressed":
-      return write(UP.progress, message);
-    case "answered":
-      return write(UP.answer, message);
-    case "failed":
-      return write(UP.fail, message);
+/** A scheduler's, likewise. */
+export function writeDown(message: DownMessage): Uint8Array | undefined {
+  return writeItem(downShape, message);
+}
+
+function writeItem<A>(shape: Shape<A>, message: A): Uint8Array | undefined {
+  try {
+    return write(shape, message);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
+}
+
+/** What is sealed: items in the order in which they were said. */
+export function writeFrame(items: readonly Uint8Array[]): Uint8Array {
+  const writer = new CborWriter();
+  writer.array(items.length);
+  for (const item of items) writer.raw(item);
+  return writer.finish();
 }
 
 /** What the node says, in its own name, or `INVALID`. */
-export function readUp(kind: SealedUpKind, node: string, encoded: Uint8Array): NodeMessage | Invalid {
-  switch (kind) {
-    case "terms": {
-      const said = read(UP.terms, encoded);
-      return said === INVALID ? INVALID : joinedOf(said);
-    }
-    case "leave":
-      return read(UP.leave, encoded) === INVALID ? INVALID : { kind: "left", node };
-    case "report":
-      return named("reported", node, read(UP.report, encoded));
-    case "accept":
-      return named("accepted", node, read(UP.accept, encoded));
-    case "progress":
-      return named("progressed", node, read(UP.progress, encoded));
-    case "answer":
-      return named("answered", node, read(UP.answer, encoded));
-    case "fail":
-      return named("failed", node, read(UP.fail, encoded));
-  }
+export function readUp(node: string, frame: Uint8Array): readonly NodeMessage[] | Invalid {
+  const said = read(upFrame, frame);
+  return said === INVALID
+    ? INVALID
+    : said.map((message) => (message.kind === "joined" ? message : { ...message, node }));
 }
 
-function named<K extends "reported" | "accepted" | "progressed" | "answered" | "failed">(
-  kind: K,
-  node: string,
-  said: Bare<K> | Invalid,
-): NodeMessage | Invalid {
-  return said === INVALID ? INVALID : ({ kind, node, ...said } as unknown as NodeMessage);
+export function readDown(frame: Uint8Array): readonly DownMessage[] | Invalid {
+  return read(downFrame, frame);
 }
 
 export function termsOf({ terms, attestation }: Extract<NodeMessage, { kind: "joined" }>): Terms {
@@ -250,31 +273,4 @@ export function termsOf({ terms, attestation }: Extract<NodeMessage, { kind: "jo
 
 export function joinedOf({ terms, document }: Terms): Extract<NodeMessage, { kind: "joined" }> {
   return document === undefined ? { kind: "joined", terms } : { kind: "joined", terms, attestation: document };
-}
-
-/** What is sealed for a scheduler's words. */
-export function writeDown(message: DownMessage): Uint8Array {
-  switch (message.kind) {
-    case "heard":
-      return write(DOWN.heard, {});
-    case "dispatch":
-      return write(DOWN.dispatch, message.assignment);
-    case "cancel":
-      return write(DOWN.cancel, message);
-  }
-}
-
-export function readDown(kind: DownKind, encoded: Uint8Array): DownMessage | Invalid {
-  switch (kind) {
-    case "heard":
-      return read(DOWN.heard, encoded) === INVALID ? INVALID : { kind };
-    case "dispatch": {
-      const assignment = read(DOWN.dispatch, encoded);
-      return assignment === INVALID ? INVALID : { kind, assignment };
-    }
-    case "cancel": {
-      const said = read(DOWN.cancel, encoded);
-      return said === INVALID ? INVALID : { kind, copy: said.copy };
-    }
-  }
 }

@@ -3,6 +3,7 @@ import { engineFigures } from "./engine.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { placementFigures } from "./placement.bench.ts";
+import { natsFigures } from "./nats.bench.ts";
 import { nitroFigures } from "./nitro.bench.ts";
 import { policyFigures } from "./policy.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
@@ -21,6 +22,7 @@ const figures = [
   ...nitroFigures(),
   ...(await zkmlFigures()),
   ...(await verificationFigures()),
+  ...(await natsFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
   ...policyFigures(),

@@ -4,9 +4,6 @@ import type { AttestationLimits } from "./limits.ts";
 
 export type CborLimits = Pick<AttestationLimits, "maxDepth" | "maxItems">;
 
-/** `any` form that CBOR has for a value, or `one`: definite lengths, shortest integers and no floating point numbers. */
-export type CborForm = "any" | "one";
-
 /** What stands under COSE's tag 18. */
 export class Sign1 {
   readonly content: unknown;
@@ -17,6 +14,7 @@ export class Sign1 {
 }
 
 const OPTIONS = {
+  allowIndefinite: true,
   allowUndefined: false,
   allowInfinity: false,
   allowNaN: false,
@@ -29,12 +27,11 @@ const COSE_SIGN1 = 18;
  * which no attestation document has. Throws `Refused`, and nothing else, on any other bytes. Limits are kept token by token,
  * before anything is built, so that neither depth nor a declared length costs memory or stack.
  */
-export function decodeCbor(bytes: Uint8Array, limits: CborLimits, form: CborForm = "any"): unknown {
-  const options = { ...OPTIONS, allowIndefinite: form === "any", strict: form === "one" };
-  const tokenizer = new BoundedTokenizer(bytes, limits, options);
+export function decodeCbor(bytes: Uint8Array, limits: CborLimits): unknown {
+  const tokenizer = new BoundedTokenizer(bytes, limits);
   const tags = { [COSE_SIGN1]: (content: () => unknown) => new Sign1(content()) };
   try {
-    return decode(bytes, { ...options, tokenizer, tags, useMaps: true, rejectDuplicateMapKeys: true });
+    return decode(bytes, { ...OPTIONS, tokenizer, tags, useMaps: true, rejectDuplicateMapKeys: true });
   } catch (cause) {
     if (cause instanceof Refused) throw cause;
     // The decoder has no codes; this is how it words the one fault that is told apart.
@@ -51,20 +48,17 @@ interface Open {
 class BoundedTokenizer extends Tokenizer {
   readonly #open: Open[] = [];
   readonly #limits: CborLimits;
-  readonly #floats: boolean;
   #items = 0;
 
-  constructor(bytes: Uint8Array, limits: CborLimits, options: typeof OPTIONS & { strict: boolean }) {
-    super(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), options);
+  constructor(bytes: Uint8Array, limits: CborLimits) {
+    super(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), OPTIONS);
     this.#limits = limits;
-    this.#floats = !options.strict;
   }
 
   override next(): Token {
     const token = super.next();
     this.#items += 1;
     demand(this.#items <= this.#limits.maxItems, "too-many-items");
-    demand(this.#floats || !Type.equals(token.type, Type.float), "not-cbor");
     // A break ends what has no length, and nothing else. The decoder would take one for a value of a map.
     if (Type.equals(token.type, Type.break)) demand(this.#open.pop()?.missing === Number.POSITIVE_INFINITY, "not-cbor");
     else this.#begin(token);

@@ -113,7 +113,7 @@ test("under a broker's permissions for its own subjects alone a node joins, work
   for (const subject of ["$SRV.PING", "$SRV.PING.pipe-node", "$SRV.PING.pipe-node.node:0"]) {
     expect(await asked(subject)).toEqual([{ type: "io.nats.micro.v1.ping_response", ...identity }]);
   }
-  const endpoint = { name: "dispatch", subject: "pipe.v1.shard-0.down.node:0.dispatch", queue_group: "" };
+  const endpoint = { name: "dispatch", subject: "pipe.v1.shard-0.down.node:0.sealed", queue_group: "" };
   expect(await asked("$SRV.INFO.pipe-node")).toEqual([
     {
       type: "io.nats.micro.v1.info_response",

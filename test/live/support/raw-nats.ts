@@ -11,7 +11,7 @@ import type { Mishap } from "../../../scheduler/nats/index.ts";
 import { Leadership } from "../../../scheduler/nats/leadership.ts";
 import { Session } from "../../../scheduler/nats/session.ts";
 import { Subjects } from "../../../scheduler/nats/subjects.ts";
-import { type Announcement, upKindOf, writeUp } from "../../../scheduler/nats/wire.ts";
+import { type Announcement, writeFrame, writeUp } from "../../../scheduler/nats/wire.ts";
 import type { SigningKey } from "../../../scheduler/proofs/keys.ts";
 import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
 import { SCHEDULER, SHARD } from "./nats-fleet.ts";
@@ -71,8 +71,19 @@ export class Raw {
 
   /** What a node would publish. */
   seal(session: Session, node: string, message: NodeMessage): { readonly subject: string; readonly data: Uint8Array } {
-    const subject = this.subjects.up(node, upKindOf(message));
-    const data = session.seal(subject, writeUp(message));
+    const item = writeUp(message);
+    if (item === undefined) throw new Error("that cannot be said");
+    return this.sealBytes(session, node, writeFrame([item]));
+  }
+
+  /** What a node would publish that seals anything. */
+  sealBytes(
+    session: Session,
+    node: string,
+    plain: Uint8Array,
+  ): { readonly subject: string; readonly data: Uint8Array } {
+    const subject = this.subjects.up(node, "sealed");
+    const data = session.seal(subject, plain);
     if (typeof data === "string") throw new Error(data);
     return { subject, data };
   }
