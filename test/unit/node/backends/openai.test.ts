@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { OpenAiBackend, type OpenAiSettings } from "../../../../scheduler/node/backends/openai.ts";
+import { seededUniform } from "../../../../scheduler/node/behaviour/random.ts";
 import type { Run, RunOptions } from "../../../../scheduler/node/model-runner.ts";
 import { unhurried } from "../node-under-test.ts";
 import { answerWith, beginStream, type ChatServer, chatServer, chunk, type Exchange, STOP } from "./chat-server.ts";
@@ -222,6 +223,39 @@ describe("a copy that is over (P9)", () => {
     const server = await serving(answerWith("ok"));
     expect(text(await ask(backendAt(server), { signal: AbortSignal.abort() }))).toBe("failed: the copy is over");
     expect(server.exchanges).toEqual([]);
+  });
+});
+
+describe("many copies at once", () => {
+  it("each come to their own end: answered, or with their connection closed", async () => {
+    const uniform = seededUniform(11);
+    let open = 0;
+    const server = await serving(async ({ response, body }) => {
+      open += 1;
+      response.on("close", () => {
+        open -= 1;
+      });
+      beginStream(response);
+      const [message] = body["messages"] as { readonly content: string }[];
+      for (let word = 0; word < 10 && !response.closed; word++) {
+        response.write(chunk(`${message?.content}.${word} `));
+        await sleep(10 * uniform());
+      }
+      response.end(STOP);
+    });
+    const backend = backendAt(server);
+    const runs = Array.from({ length: 60 }, async (_, copy) => {
+      const end = new AbortController();
+      const timer = copy % 2 === 0 ? undefined : setTimeout(() => end.abort(), 80 * uniform());
+      const run = await ask(backend, { signal: end.signal }, new TextEncoder().encode(String(copy)));
+      clearTimeout(timer);
+      const whole = Array.from({ length: 10 }, (_word, word) => `${copy}.${word} `).join("");
+      expect([whole, ...(copy % 2 === 0 ? [] : ["failed: the copy is over"])]).toContain(text(run));
+      return run.ok;
+    });
+    const answered = await Promise.all(runs);
+    expect(answered.filter((ok) => !ok).length).toBeGreaterThan(5);
+    await vi.waitFor(() => expect(open).toBe(0), { timeout: 5_000 });
   });
 });
 
