@@ -9,7 +9,12 @@ interface Served {
   probe: Probe | undefined;
   probedMs: number;
   probing: boolean;
+  /** Runs that failed since the last one that the log was told of, and when that was. */
+  untold: number;
+  toldMs: number;
 }
+
+const LONG_AGO = Number.NEGATIVE_INFINITY;
 
 /**
  * Runs each model on its backend, and asks the backends at intervals whether they would answer. What fails is told to the log,
@@ -25,7 +30,7 @@ export class BackendRunner implements ModelRunner {
     this.#served = new Map(
       [...backends].map(([model, backend]) => [
         model,
-        { model, backend, probe: undefined, probedMs: Number.NEGATIVE_INFINITY, probing: false },
+        { model, backend, probe: undefined, probedMs: LONG_AGO, probing: false, untold: 0, toldMs: LONG_AGO },
       ]),
     );
     this.#log = log;
@@ -55,9 +60,19 @@ export class BackendRunner implements ModelRunner {
     const run = await served.backend.run(input, options);
     // Whoever cancels wants no answer; that there is none is no failure.
     if (run.ok || options.signal.aborted) return run;
-    this.#log("warn", "a run failed", { model, reason: run.reason, why: run.why });
+    this.#tellFailure(served, run);
     void this.#probe(served);
     return run;
+  }
+
+  /** A backend that is broken fails as fast as it is asked, which is no reason to fill the log. */
+  #tellFailure(served: Served, { reason, why }: Extract<Run, { ok: false }>): void {
+    served.untold += 1;
+    const nowMs = performance.now();
+    if (nowMs - served.toldMs < BACKEND_LIMITS.failureLogMs) return;
+    this.#log("warn", "a run failed", { model: served.model, reason, why, failures: served.untold });
+    served.untold = 0;
+    served.toldMs = nowMs;
   }
 
   /** Resolves when nothing of the backends is left. */

@@ -1,7 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { failedRun, type Run, type RunOptions } from "../model-runner.ts";
-import type { Backend, NodeLog, Probe } from "./backend.ts";
+import type { Backend, Probe } from "./backend.ts";
 import { ByteTail } from "./byte-tail.ts";
 import { BACKEND_LIMITS } from "./limits.ts";
 import { type CommandLine, ProcessGroup } from "./process-group.ts";
@@ -28,12 +28,10 @@ const TEMPORARY_FAILURE = 75;
  */
 export class ExecBackend implements Backend {
   readonly #settings: ExecSettings;
-  readonly #log: NodeLog;
   readonly #groups = new Set<ProcessGroup>();
 
-  constructor(settings: ExecSettings, log: NodeLog) {
+  constructor(settings: ExecSettings) {
     this.#settings = settings;
-    this.#log = log;
   }
 
   async run(input: Uint8Array, options: RunOptions): Promise<Run> {
@@ -72,12 +70,10 @@ export class ExecBackend implements Backend {
   }
 
   #converse(group: ProcessGroup, input: Uint8Array, options: RunOptions): Promise<Run> {
-    const { model, totalMs, outputBytes, killAfterMs } = this.#settings;
+    const { totalMs, outputBytes, killAfterMs } = this.#settings;
     const { child } = group;
     const { promise, resolve: settle } = Promise.withResolvers<Run>();
-    let stopped = false;
     const stop = (why: string): void => {
-      stopped = true;
       settle(failedRun("error", why));
       group.end(killAfterMs);
     };
@@ -99,9 +95,10 @@ export class ExecBackend implements Backend {
     child.stderr.on("data", (piece: Buffer) => said.push(piece));
     child.once("error", (error) => settle(failedRun("error", `the command cannot be started: ${error.message}`)));
     child.once("close", (code, signal) => {
-      const run = ranTo(code, signal, Buffer.concat(output));
-      settle(run);
-      if (!run.ok && !stopped) this.#log("warn", "a command failed", { model, code, signal, stderr: said.text() });
+      if (code === 0) return settle({ ok: true, output: new Uint8Array(Buffer.concat(output)) });
+      const why = signal === null ? `the command ended with status ${code}` : `the command was ended by ${signal}`;
+      const last = said.text().trim();
+      settle(failedRun(code === TEMPORARY_FAILURE ? "overloaded" : "error", last === "" ? why : `${why}: ${last}`));
     });
     // A command need not read its input.
     child.stdin.on("error", () => undefined);
@@ -111,15 +108,6 @@ export class ExecBackend implements Backend {
       options.signal.removeEventListener("abort", onAbort);
     });
   }
-}
-
-function ranTo(code: number | null, signal: string | null, output: Buffer): Run {
-  if (code === 0) return { ok: true, output: new Uint8Array(output) };
-  const reason = code === TEMPORARY_FAILURE ? "overloaded" : "error";
-  return failedRun(
-    reason,
-    signal === null ? `the command ended with status ${code}` : `the command was ended by ${signal}`,
-  );
 }
 
 /** Where a program would be found, as `execvp` looks for it. */

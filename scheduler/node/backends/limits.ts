@@ -30,6 +30,8 @@ export const BACKEND_LIMITS = {
   probeMs: 5_000,
   /** However often a backend fails, it is not asked more often than this whether it is there. */
   probeGapMs: 1_000,
+  /** Of each model's failures one in this time goes to the log, with the number of those before it. */
+  failureLogMs: 1_000,
   /** Of a command's standard error; the end is what explains a failure. */
   stderrTailBytes: 4 * 1024,
   /** Words of a command, and characters of one. */

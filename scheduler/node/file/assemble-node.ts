@@ -49,7 +49,7 @@ export async function assembleNode(file: NodeFile, { environment, log }: Assembl
   for (const section of models) {
     const { model, backend } = section;
     if (backend.kind === "openai") backends.set(model, openAi(backend, environment, log));
-    else if (backend.kind === "exec") backends.set(model, exec(model, backend, { file, environment, log }));
+    else if (backend.kind === "exec") backends.set(model, exec(model, backend, { file, environment }));
     else backends.set(model, inProcess(model, tensors?.runner));
   }
   const runner = new BackendRunner(backends, log);
@@ -148,7 +148,7 @@ const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 function exec(
   model: string,
   { kind: _, directory, environment: passed = [], ...rest }: ExecSection,
-  { file, environment, log }: AssembleOptions & { readonly file: NodeFile },
+  { file, environment }: { readonly file: NodeFile; readonly environment: Environment },
 ): Backend {
   const own = Object.fromEntries(passed.map((name) => [name, environment[name] ?? ""]));
   const settings = {
@@ -157,5 +157,5 @@ function exec(
     directory: directory ?? dirname(resolve(file.path)),
     environment: { PATH: environment["PATH"] ?? USUAL_PATH, ...own },
   };
-  return new ExecBackend(settings, log);
+  return new ExecBackend(settings);
 }

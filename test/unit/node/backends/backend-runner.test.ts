@@ -61,8 +61,21 @@ it("asks a backend again that failed, but not too often", async () => {
   expect(a.probes).toBe(2);
   expect(runner.warm).toEqual([]);
   expect(lines.slice(1, 3)).toEqual([
-    "warn a run failed a | overloaded | no room",
+    "warn a run failed a | overloaded | no room | 1",
     "warn a model's backend does not answer a | gone",
+  ]);
+});
+
+it("tells the log of one failure a second, and of how many there were", async () => {
+  const a = new FakeBackend();
+  a.result = failedRun("error", "broken");
+  const { runner, lines } = running({ a });
+  for (let i = 0; i < 5; i++) await runner.run("a", new Uint8Array(), unhurried());
+  await sleep(BACKEND_LIMITS.failureLogMs + 20);
+  await runner.run("a", new Uint8Array(), unhurried());
+  expect(lines.filter((line) => line.includes("a run failed"))).toEqual([
+    "warn a run failed a | error | broken | 1",
+    "warn a run failed a | error | broken | 5",
   ]);
 });
 

@@ -1,7 +1,11 @@
+import { createPrivateKey } from "node:crypto";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { OpenAiBackend, type OpenAiSettings } from "../../../../scheduler/node/backends/openai.ts";
 import { seededUniform } from "../../../../scheduler/node/behaviour/random.ts";
+import { createEmulatorRoot } from "../../../../scheduler/node/enclave-emulator.ts";
 import type { Run, RunOptions } from "../../../../scheduler/node/model-runner.ts";
 import { unhurried } from "../node-under-test.ts";
 import { answerWith, beginStream, type ChatServer, chatServer, chunk, type Exchange, STOP } from "./chat-server.ts";
@@ -176,7 +180,7 @@ describe("an answer", () => {
   });
 });
 
-describe("a copy that is over (P9)", () => {
+describe("a copy that is over (P9, B1)", () => {
   it("closes the connection while the answer is still coming", async () => {
     const server = await serving(async ({ response }) => {
       beginStream(response);
@@ -259,7 +263,7 @@ describe("many copies at once", () => {
   });
 });
 
-describe("a server that refuses", () => {
+describe("a server that refuses (B2)", () => {
   it("for now is asked again after the time that it names", async () => {
     const server = await serving((exchange) => {
       if (exchange.index > 0) return answerWith("at last")(exchange);
@@ -389,7 +393,7 @@ describe("a stream that is broken fails the copy, and is not asked for again", (
   });
 });
 
-describe("limits", () => {
+describe("limits (B3)", () => {
   /** Sends pieces until the connection is closed. */
   function endless(piece: string, everyMs: number): (exchange: Exchange) => void {
     return ({ response }) => {
@@ -449,6 +453,24 @@ describe("limits", () => {
   it("hold for a call without tokens", async () => {
     const server = await serving(answerWith("never"));
     expect(text(await ask(backendAt(server), { tokensOut: 0 }))).toBe("failed: the call asks for no tokens");
+  });
+});
+
+describe("a server that nobody vouches for", () => {
+  it("gets neither key nor prompt", async () => {
+    const { certificate, privateKey } = createEmulatorRoot({ nowMs: Date.now() });
+    const key = createPrivateKey({ key: Buffer.from(privateKey), format: "der", type: "pkcs8" });
+    const pem = `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString("base64")}\n-----END CERTIFICATE-----\n`;
+    let requests = 0;
+    const server = createServer({ key: key.export({ format: "pem", type: "pkcs8" }), cert: pem }, () => {
+      requests += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const run = await ask(backendAt({ url }, { apiKey: "sk-secret", retries: 0 }));
+    expect(text(run)).toMatch(/^failed: fetch failed: .*certificate/);
+    expect(requests).toBe(0);
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 
