@@ -1,12 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createPino, type LogLevel } from "../live/logger.ts";
-import {
-  type NatsNode,
-  type NatsNodeOptions,
-  type NatsNodeStatus,
-  NatsUnreachable,
-  startNatsNode,
-} from "../nats/index.ts";
+import { type NatsNode, type NatsNodeOptions, type NatsNodeStatus, startNatsNode } from "../nats/index.ts";
 import type { NodeLog } from "../node/backends/backend.ts";
 import { type AssembledNode, assembleNode } from "../node/file/assemble-node.ts";
 import { loadNodeFile, type NodeFile, NodeFileError } from "../node/file/node-file.ts";
@@ -137,10 +131,6 @@ function readyLine({ sections }: NodeFile, { probes, terms }: AssembledNode): st
   return `pipe node: ${id} is ready for shard ${shard} on ${servers.join(", ")}: ${about}\n`;
 }
 
-/** The message, and below it what caused it. */
 function textOf(error: unknown): string | undefined {
-  if (error === undefined) return undefined;
-  if (!(error instanceof Error)) return String(error);
-  const cause = error instanceof NatsUnreachable ? error.cause : undefined;
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+  return error === undefined || error instanceof Error ? error?.message : String(error);
 }

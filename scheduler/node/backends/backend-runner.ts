@@ -23,7 +23,9 @@ const LONG_AGO = Number.NEGATIVE_INFINITY;
 export class BackendRunner implements ModelRunner {
   readonly #served: ReadonlyMap<string, Served>;
   readonly #log: NodeLog;
-  readonly #closed = new AbortController();
+  /** Of the probes under way. */
+  readonly #limits = new Set<AbortController>();
+  #closed = false;
   #probes: NodeJS.Timeout | undefined;
 
   constructor(backends: ReadonlyMap<string, Backend>, log: NodeLog) {
@@ -78,7 +80,8 @@ export class BackendRunner implements ModelRunner {
   /** Resolves when nothing of the backends is left. */
   async close(): Promise<void> {
     clearInterval(this.#probes);
-    this.#closed.abort();
+    this.#closed = true;
+    for (const limit of this.#limits) limit.abort();
     await Promise.all([...this.#served.values()].map(({ backend }) => backend.close()));
   }
 
@@ -88,13 +91,17 @@ export class BackendRunner implements ModelRunner {
 
   async #probe(served: Served): Promise<void> {
     const nowMs = performance.now();
-    if (served.probing || nowMs - served.probedMs < BACKEND_LIMITS.probeGapMs || this.#closed.signal.aborted) return;
+    if (served.probing || nowMs - served.probedMs < BACKEND_LIMITS.probeGapMs || this.#closed) return;
     served.probing = true;
     served.probedMs = nowMs;
-    const limit = AbortSignal.timeout(BACKEND_LIMITS.probeMs);
-    const probe = await served.backend.probe(AbortSignal.any([limit, this.#closed.signal]));
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), BACKEND_LIMITS.probeMs);
+    this.#limits.add(limit);
+    const probe = await served.backend.probe(limit.signal);
+    this.#limits.delete(limit);
+    clearTimeout(timer);
     served.probing = false;
-    if (this.#closed.signal.aborted) return;
+    if (this.#closed) return;
     this.#tell(served.model, served.probe, probe);
     served.probe = probe;
   }
