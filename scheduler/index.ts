@@ -35,7 +35,8 @@ import type { SignedTransaction } from "./proofs/transaction.ts";
 
 export type { PolicySpec } from "../policies/policy.ts";
 export type { PolicyIdentity } from "./files/policy-version.ts";
-export { loadPolicyFile, PolicyFileError, type PolicyProblem } from "./files/policy-file.ts";
+export { loadPolicyFile, PolicyFileError } from "./files/policy-file.ts";
+export type { FileProblem as PolicyProblem } from "./files/problems.ts";
 export type { Rejection } from "../mempool/rejection.ts";
 export type { CallResult, SealRefusal, TransactionView } from "./engine/commands.ts";
 export { DEFAULT_CONFIG, type EngineConfig } from "./engine/config.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { Mode, Pipe, SubmitOutcome } from "../index.ts";
-import { encodeTensor } from "../node/model-runner.ts";
+import { encodeTensor } from "../node/backends/onnx.ts";
 import { elementCount, readManifest } from "../node/models/catalogue.ts";
 import { readZkManifest } from "../node/zkml/catalogue.ts";
 import { deriveSeed, type SigningKey, signingKeyFromSeed } from "../proofs/keys.ts";

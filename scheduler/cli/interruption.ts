@@ -13,6 +13,23 @@ export function untilInterrupted(work: (signal: AbortSignal) => Promise<number>,
   return Effect.uninterruptible(Effect.promise(() => heedingSignals(work, command)));
 }
 
+/** Status of a service that has come to its end by itself. */
+let serviceStatus: number | undefined;
+
+/** The same for a service, whose usual end is a signal: its status is what the work says, after a signal too. */
+export function untilStopped(work: (signal: AbortSignal) => Promise<number>, command: string): Effect.Effect<void> {
+  const service = async (signal: AbortSignal): Promise<number> => {
+    serviceStatus = await work(signal);
+    return serviceStatus;
+  };
+  return untilInterrupted(service, command);
+}
+
+/** The program's status, where that is `status` for all that Effect knows: to it any signal is an interruption. */
+export function statusOf(status: number): number {
+  return serviceStatus ?? status;
+}
+
 async function heedingSignals(work: (signal: AbortSignal) => Promise<number>, command: string): Promise<void> {
   const interrupted = new AbortController();
   const onSignal = (): void => {

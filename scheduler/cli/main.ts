@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import "./guard.mjs";
 import { NodeRuntime, NodeServices } from "@effect/platform-node";
-import { Effect } from "effect";
+import { Effect, Runtime } from "effect";
 import { Command } from "effect/cli";
 import { PROGRAM_VERSION } from "../live/program.ts";
 import { demo } from "./command-demo.ts";
 import { order, receipts, replay } from "./command-audits.ts";
 import { natsConfig } from "./command-nats-config.ts";
+import { node } from "./command-node.ts";
+import { statusOf } from "./interruption.ts";
 import { policy } from "./command-policy.ts";
 import { quote } from "./command-quote.ts";
 import { sim } from "./command-sim.ts";
@@ -16,12 +18,11 @@ const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, quote, policy, sim, tune, natsConfig, receipts, order, replay]),
+  Command.withSubcommands([demo, node, natsConfig, quote, policy, sim, tune, receipts, order, replay]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */
 const MISUSED = 2;
-
 Command.run(pipe, { version: PROGRAM_VERSION }).pipe(
   // It has been shown by now, with the help.
   Effect.catchTag("ShowHelp", ({ errors }) =>
@@ -30,5 +31,7 @@ Command.run(pipe, { version: PROGRAM_VERSION }).pipe(
     }),
   ),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain,
+  NodeRuntime.runMain({
+    teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (status) => onExit(statusOf(status))),
+  }),
 );

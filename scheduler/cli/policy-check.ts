@@ -1,5 +1,6 @@
-import { loadPolicyFile, PolicyFileError, type PolicyProblem } from "../files/policy-file.ts";
+import { loadPolicyFile, PolicyFileError } from "../files/policy-file.ts";
 import { identityOf, shortVersion } from "../files/policy-version.ts";
+import type { FileProblem } from "../files/problems.ts";
 import { EXIT } from "./sim-experiments.ts";
 
 /** What `pipe policy check --json` prints. */
@@ -11,7 +12,7 @@ export type CheckReport =
       readonly version: string;
       readonly rules: readonly string[];
     }
-  | { readonly ok: false; readonly file: string; readonly problems: readonly PolicyProblem[] };
+  | { readonly ok: false; readonly file: string; readonly problems: readonly FileProblem[] };
 
 /** Resolves to the exit code: 0 for a file that can be followed, 2 for another. */
 export async function policyCheck(file: string, json: boolean): Promise<number> {

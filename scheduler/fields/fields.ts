@@ -36,7 +36,7 @@ export interface WordField extends Common {
   readonly words: readonly string[];
 }
 
-/** A file's path, relative to the experiment file. */
+/** A file's path, relative to the file that names it. */
 export interface FileField extends Common {
   readonly type: "file";
 }
@@ -108,7 +108,7 @@ export function allowed(field: Field): string {
     case "word":
       return field.words.map(quoted).join(" or ");
     case "file":
-      return "a file's path, relative to the experiment file";
+      return "a file's path, relative to this file";
     case "name":
       return `text of 1 to ${field.maxLength} characters`;
     case "list":

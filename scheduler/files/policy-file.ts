@@ -1,4 +1,3 @@
-import { readFile, stat } from "node:fs/promises";
 import { MAX_POLICY_FILE_BYTES, POLICY_FILE_FIELDS } from "../../policies/file-format.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 import { problemOf } from "../../policies/policy.ts";
@@ -6,31 +5,27 @@ import { type RulesSpec, shadowOf } from "../../policies/rules.ts";
 import { isSection } from "../fields/fields.ts";
 import { checkFields, inside, type Place, trouble } from "./check.ts";
 import { versionOf } from "./policy-version.ts";
-import { type PlainSection, readYaml, type TextPlace } from "./yaml.ts";
-
-/** What is wrong with a policy file, for the one who wrote it. */
-export interface PolicyProblem {
-  readonly line: number | undefined;
-  readonly column: number | undefined;
-  /** Keys from the top, with dots between: `rules.0.policy.delayMs`. Empty for the file as a whole. */
-  readonly path: string;
-  /** A sentence without its subject. */
-  readonly message: string;
-}
+import {
+  faultProblems,
+  type FileProblem,
+  problemsOf,
+  problemText,
+  readBoundedText,
+  unreadable,
+  wholeProblem,
+} from "./problems.ts";
+import { type PlainSection, readYaml } from "./yaml.ts";
 
 export type ReadPolicy =
   | { readonly ok: true; readonly spec: RulesSpec }
-  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
-
-/** More would scroll the first ones away, and those explain the rest. */
-const MAX_PROBLEMS = 20;
+  | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
 /** A policy file cannot be used. The message has one line per problem, each beginning with its place. */
 export class PolicyFileError extends Error {
   override readonly name = "PolicyFileError";
-  readonly problems: readonly PolicyProblem[];
+  readonly problems: readonly FileProblem[];
 
-  constructor(path: string, problems: readonly PolicyProblem[]) {
+  constructor(path: string, problems: readonly FileProblem[]) {
     super(problems.map((problem) => problemText(path, problem)).join("\n"));
     this.problems = problems;
   }
@@ -48,30 +43,23 @@ export async function readPolicyFile(
   path: string,
 ): Promise<{ readonly said: string; readonly read: RulesSpec | PolicyFileError }> {
   try {
-    // Before it fills the memory.
-    const found = await stat(path);
-    // A pipe has no end as long as nobody writes, and a device none at all.
-    if (!found.isFile() && !found.isDirectory()) throw new Error("is no file");
-    const { size } = found;
-    if (size > MAX_POLICY_FILE_BYTES) throw new Error(`is longer than ${MAX_POLICY_FILE_BYTES} bytes`);
-    const said = await readFile(path, "utf8");
+    const said = await readBoundedText(path, MAX_POLICY_FILE_BYTES);
     const read = readPolicyText(said, path);
     return { said, read: read.ok ? read.spec : new PolicyFileError(path, read.problems) };
   } catch (error) {
-    const said =
-      error instanceof Error && "code" in error ? `cannot be read (${error.code})` : (error as Error).message;
-    return { said, read: new PolicyFileError(path, [whole(said)]) };
+    const said = unreadable(error);
+    return { said, read: new PolicyFileError(path, [wholeProblem(said)]) };
   }
 }
 
 /** Reads a policy file's text (YAML, of which JSON is a part). `origin` says where it came from. Never throws. */
 export function readPolicyText(text: string, origin: string): ReadPolicy {
   const yaml = readYaml(text, MAX_POLICY_FILE_BYTES);
-  if (!yaml.ok) {
-    return refused(yaml.faults.map(({ place, message }) => ({ ...positionOf(place), path: "", message })));
+  if (!yaml.ok) return { ok: false, problems: faultProblems(yaml.faults) };
+  const { value } = yaml.text;
+  if (!isSection(value)) {
+    return { ok: false, problems: [wholeProblem("must be a section of keys such as `name: standard` and `rules:`")] };
   }
-  const { value, placeOf } = yaml.text;
-  if (!isSection(value)) return refused([whole("must be a section of keys such as `name: standard` and `rules:`")]);
   const place: Place = { path: [], directory: "", troubles: [], depth: 0 };
   const checked = checkFields(POLICY_FILE_FIELDS, value, place);
   // The table of the format describes this type.
@@ -79,16 +67,7 @@ export function readPolicyText(text: string, origin: string): ReadPolicy {
   const said = isSection(budget) ? { ...checked, budget: withoutNone(budget) } : checked;
   const spec = { kind: "rules", ...said } as unknown as RulesSpec;
   if (place.troubles.length === 0) checkRules(spec, inside(place, "rules"));
-  if (place.troubles.length > 0) {
-    // Only those that are told are looked up in the text: each takes a look at all keys of its section.
-    return refused(
-      place.troubles.map(({ path, message }, index) => ({
-        ...positionOf(index < MAX_PROBLEMS ? placeOf(path) : undefined),
-        path: path.join("."),
-        message,
-      })),
-    );
-  }
+  if (place.troubles.length > 0) return { ok: false, problems: problemsOf(place.troubles, yaml.text) };
   return { ok: true, spec: named(spec, said, origin) };
 }
 
@@ -132,26 +111,6 @@ function checkRules(spec: RulesSpec, place: Place): void {
     const there = inside(inside(place, rules.length - 1), "when");
     trouble(there, "must be left out of the last rule, so that every call has a policy; add a rule after it");
   }
-}
-
-/** `pipe.policy.yaml:7:5: rules.0.policy.delayMs: must be …`, as editors and terminals make links of it. */
-export function problemText(file: string, { line, column, path, message }: PolicyProblem): string {
-  const place = [file, line, column].filter((part) => part !== undefined).join(":");
-  return `${place}: ${path === "" ? "the file" : path}: ${message}`;
-}
-
-function refused(problems: readonly PolicyProblem[]): ReadPolicy {
-  const more = problems.length - MAX_PROBLEMS;
-  if (more <= 0) return { ok: false, problems };
-  return { ok: false, problems: [...problems.slice(0, MAX_PROBLEMS), whole(`has ${more} more problems`)] };
-}
-
-function whole(message: string): PolicyProblem {
-  return { line: undefined, column: undefined, path: "", message };
-}
-
-function positionOf(place: TextPlace | undefined): Pick<PolicyProblem, "line" | "column"> {
-  return { line: place?.line, column: place?.column };
 }
 
 function quoted(name: string): string {

@@ -12,7 +12,7 @@ import type { Delay } from "./behaviour/latency-profile.ts";
 import { tokensAfter } from "./behaviour/latency-profile.ts";
 import { CallOrdinals } from "./call-ordinals.ts";
 import { NODE_LIMITS } from "./limits.ts";
-import type { ModelRunner } from "./model-runner.ts";
+import type { ModelRunner, RunOptions } from "./model-runner.ts";
 import type { AttestedBy } from "./node-enclave.ts";
 import type { Prover } from "./provers.ts";
 
@@ -22,6 +22,8 @@ export interface NodeParts {
   readonly provers: Readonly<Record<Mode, Prover>>;
   readonly runner: ModelRunner;
   readonly temperament: Temperament;
+  /** Copies of one model at once, for models that take fewer than there are slots. */
+  readonly concurrency?: ReadonlyMap<string, number>;
   readonly say: (message: NodeMessage) => void;
 }
 
@@ -31,7 +33,9 @@ interface LiveCopy {
   readonly fate: CopyFate;
   running: boolean;
   startedMs: number;
+  readonly leaseEndsMs: number;
   progressedTokens: number;
+  progressedMs: number;
   lease: NodeJS.Timeout | undefined;
   /** The next thing that this copy does by itself. */
   work: NodeJS.Timeout | undefined;
@@ -43,10 +47,12 @@ interface LiveCopy {
  * An inference node: takes assignments into its slots and its queue, executes the model for each, spends the modelled delay,
  * proves the statement in the mode that was asked for, and answers.
  *
- * N1. At most `slots` copies run and at most `queueLimit` wait; beyond that a copy fails as `overloaded`.
+ * N1. At most `slots` copies run, of one model no more than its own limit, and at most `queueLimit` wait; beyond that a copy
+ *     fails as `overloaded`. A copy that waits for its model lets those of others pass.
  * N2. Each copy taken ends with one last word, `answered` or `failed`; a redelivered assignment gets that word again.
  * N3. A copy that was cancelled, or whose lease is over, frees its place at once and never answers (P9).
  * N4. The statement that is proved is about what was computed: this input, this output, this assignment (P3).
+ * N5. Progress is said of tokens that there are, the first at once, then at a bounded rate.
  */
 export class InferenceNode {
   readonly #parts: NodeParts;
@@ -55,7 +61,10 @@ export class InferenceNode {
   readonly #live = new Map<number, LiveCopy>();
   readonly #queue: LiveCopy[] = [];
   readonly #ended = new CopyMemory(NODE_LIMITS.maxRememberedCopies);
+  readonly #runningOf = new Map<string, number>();
   #running = 0;
+  /** Set with the first word that it will take nothing more; resolves when its last copy has ended. */
+  #retiring: PromiseWithResolvers<void> | undefined;
   #draining = false;
   #reports: NodeJS.Timeout | undefined;
   #changeReport: NodeJS.Timeout | undefined;
@@ -102,6 +111,21 @@ export class InferenceNode {
     else this.#fail(live, "cancelled");
   }
 
+  /**
+   * Takes nothing more, fails what waits as `drained`, and lets what runs come to its end for so long; then drains. Resolves
+   * when the node is silent.
+   */
+  async retire(withinMs: number): Promise<void> {
+    if (this.#draining) return;
+    this.#retiring ??= Promise.withResolvers<void>();
+    const limit = setTimeout(this.#retiring.resolve, withinMs);
+    for (const copy of [...this.#queue]) this.#fail(copy, "drained");
+    if (this.#live.size === 0) this.#retiring.resolve();
+    await this.#retiring.promise;
+    clearTimeout(limit);
+    this.drain();
+  }
+
   /** Fails every copy as `drained`, and from now on every assignment; then the node is silent. */
   drain(): void {
     this.#draining = true;
@@ -112,11 +136,16 @@ export class InferenceNode {
   }
 
   #refusal(assignment: Assignment): FailureReason | undefined {
-    if (this.#draining) return "drained";
+    if (this.#draining || this.#retiring !== undefined) return "drained";
     const fault = assignmentFault(assignment, this.#parts.terms);
     if (fault !== undefined) return fault;
-    const { slots, queueLimit } = this.#parts.terms;
-    return this.#running >= slots && this.#queue.length >= queueLimit ? "overloaded" : undefined;
+    const begins = this.#running < this.#parts.terms.slots && this.#hasRoom(assignment.model);
+    return !begins && this.#queue.length >= this.#parts.terms.queueLimit ? "overloaded" : undefined;
+  }
+
+  #hasRoom(model: string): boolean {
+    const limit = this.#parts.concurrency?.get(model);
+    return limit === undefined || (this.#runningOf.get(model) ?? 0) < limit;
   }
 
   #refuse(assignment: Assignment, reason: FailureReason): void {
@@ -129,21 +158,21 @@ export class InferenceNode {
 
   #take(assignment: Assignment): void {
     const ordinal = this.#ordinals.next(assignment);
+    const leaseMs = Math.min(assignment.leaseMs, NODE_LIMITS.maxLeaseMs);
     const copy: LiveCopy = {
       assignment,
       fate: fateOf(this.#parts.temperament, { ...assignment, ordinal }, assignment),
       running: false,
       startedMs: 0,
+      leaseEndsMs: performance.now() + leaseMs,
       progressedTokens: 0,
+      progressedMs: Number.NEGATIVE_INFINITY,
       lease: undefined,
       work: undefined,
       ended: new AbortController(),
     };
     this.#live.set(assignment.copy, copy);
-    if (this.#behaviour.stops) {
-      const leaseMs = Math.min(assignment.leaseMs, NODE_LIMITS.maxLeaseMs);
-      copy.lease = setTimeout(() => this.#fail(copy, "cancelled"), leaseMs);
-    }
+    if (this.#behaviour.stops) copy.lease = setTimeout(() => this.#fail(copy, "cancelled"), leaseMs);
     this.#accept(assignment.copy);
     this.#queue.push(copy);
     this.#fillSlots();
@@ -151,15 +180,17 @@ export class InferenceNode {
 
   #fillSlots(): void {
     while (this.#running < this.#parts.terms.slots) {
-      const copy = this.#queue.shift();
+      const next = this.#queue.findIndex(({ assignment }) => this.#hasRoom(assignment.model));
+      const copy = this.#queue[next];
       if (copy === undefined) break;
+      this.#queue.splice(next, 1);
       this.#start(copy);
     }
     this.#reportSoon();
   }
 
   #start(copy: LiveCopy): void {
-    this.#running += 1;
+    this.#occupy(copy.assignment.model, 1);
     copy.running = true;
     copy.startedMs = performance.now();
     const { delay, fails } = copy.fate;
@@ -167,12 +198,37 @@ export class InferenceNode {
     else void this.#execute(copy, delay);
   }
 
+  #occupy(model: string, copies: 1 | -1): void {
+    this.#running += copies;
+    this.#runningOf.set(model, (this.#runningOf.get(model) ?? 0) + copies);
+  }
+
   async #execute(copy: LiveCopy, delay: Delay): Promise<void> {
-    const { model, input } = copy.assignment;
-    const output = await this.#parts.runner.run(model, input).catch(() => undefined);
+    const { model, input, tokensOut } = copy.assignment;
+    const options: RunOptions = {
+      signal: copy.ended.signal,
+      tokensOut,
+      withinMs: Math.max(0, copy.leaseEndsMs - performance.now()),
+      onProgress: (tokens) => this.#progress(copy, Math.min(tokens, tokensOut)),
+    };
+    const run = await this.#parts.runner.run(model, input, options).catch(() => undefined);
     if (!this.#isLive(copy)) return;
-    if (output === undefined) this.#fail(copy, "error");
-    else this.#spend(copy, delay, output);
+    if (run?.ok === true) this.#spend(copy, delay, run.output);
+    else this.#fail(copy, run?.reason ?? "error");
+  }
+
+  /** What a backend tells comes token by token; what is said of it does not. */
+  #progress(copy: LiveCopy, tokens: number): void {
+    if (this.#isLive(copy) && performance.now() - copy.progressedMs >= NODE_LIMITS.progressIntervalMs) {
+      this.#sayProgress(copy, tokens);
+    }
+  }
+
+  #sayProgress(copy: LiveCopy, tokens: number): void {
+    if (tokens <= copy.progressedTokens) return;
+    copy.progressedTokens = tokens;
+    copy.progressedMs = performance.now();
+    this.#parts.say({ kind: "progressed", node: this.#parts.terms.id, copy: copy.assignment.copy, tokens });
   }
 
   /** Waits out the delay, saying how far it is at a bounded rate, then answers. */
@@ -180,11 +236,7 @@ export class InferenceNode {
     const elapsedMs = performance.now() - copy.startedMs;
     const remainingMs = delay.totalMs - elapsedMs;
     if (remainingMs <= 0) return void this.#answer(copy, output);
-    const tokens = tokensAfter(delay, elapsedMs);
-    if (tokens > copy.progressedTokens) {
-      copy.progressedTokens = tokens;
-      this.#parts.say({ kind: "progressed", node: this.#parts.terms.id, copy: copy.assignment.copy, tokens });
-    }
+    this.#sayProgress(copy, tokensAfter(delay, elapsedMs));
     const waitMs = Math.min(remainingMs, NODE_LIMITS.progressIntervalMs);
     copy.work = setTimeout(() => this.#spend(copy, delay, output), waitMs);
   }
@@ -224,11 +276,12 @@ export class InferenceNode {
     clearTimeout(copy.work);
     copy.ended.abort();
     this.#live.delete(copy.assignment.copy);
-    if (copy.running) this.#running -= 1;
+    if (copy.running) this.#occupy(copy.assignment.model, -1);
     const waiting = this.#queue.indexOf(copy);
     if (waiting >= 0) this.#queue.splice(waiting, 1);
     this.#end(copy.assignment, lastWord);
     this.#fillSlots();
+    if (this.#live.size === 0) this.#retiring?.resolve();
   }
 
   #end({ copy, nonce }: Assignment, lastWord: NodeMessage): void {
@@ -248,7 +301,7 @@ export class InferenceNode {
       node: this.#parts.terms.id,
       running: this.#running,
       queued: this.#queue.length,
-      warm: this.#parts.runner.models,
+      warm: this.#parts.runner.warm,
     });
   }
 

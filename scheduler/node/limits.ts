@@ -5,6 +5,8 @@ export const NODE_LIMITS = {
   maxQueue: 1_024,
   /** A thousand ether: the bonds of a full fleet stay a safe integer. */
   maxBondGwei: 2 ** 40,
+  /** No fee that a call may name is higher. */
+  maxPriceGwei: 2 ** 40,
   /** Ended copies whose last word can be repeated. At a thousand copies a second, one second: a redelivery comes sooner. */
   maxRememberedCopies: 1_024,
   /** A lease beyond ten minutes would outlive every transaction. */

@@ -5,7 +5,7 @@ import { createInProcessTransport, defaultFleet } from "../../scheduler/live/in-
 import type { Assignment, NodeMessage } from "../../scheduler/live/transport.ts";
 import { embeddedNodeTerms } from "../../scheduler/node/embedded-node.ts";
 import { createEmulatorRoot } from "../../scheduler/node/enclave-emulator.ts";
-import { encodeTensor } from "../../scheduler/node/model-runner.ts";
+import { encodeTensor } from "../../scheduler/node/backends/onnx.ts";
 import { THREAD_LIMITS, restartDelayMs } from "../../scheduler/node/node-thread.ts";
 import { sha256Hex } from "../../scheduler/proofs/digest.ts";
 import { verifySignature } from "../../scheduler/proofs/keys.ts";

@@ -30,6 +30,8 @@ const CORE = ["scheduler/shared", "mempool", "policies", "scheduler/engine", COM
 const EDGE = [...CORE, "scheduler/proofs"];
 /** How long nodes take and how they fail, as formulas: what nodes in threads and modelled ones have in common. */
 const BEHAVIOUR = "scheduler/node/behaviour";
+/** What an operator writes about a node. The node itself does not know that there are files. */
+const NODE_FILE = "scheduler/node/file";
 
 /** The direction of imports. A file belongs to the longest part that contains it. */
 export const LAYERS: readonly Layer[] = [
@@ -50,6 +52,12 @@ export const LAYERS: readonly Layer[] = [
   },
   { part: BEHAVIOUR, uses: EDGE, usesTypes: [TRANSPORT], packages: "quiet" },
   { part: "scheduler/node", uses: [...EDGE, BEHAVIOUR], usesTypes: [TRANSPORT], packages: "quiet" },
+  {
+    part: NODE_FILE,
+    uses: [...EDGE, "scheduler/fields", "scheduler/files", "scheduler/node"],
+    usesTypes: [TRANSPORT],
+    packages: "quiet",
+  },
   { part: TRANSPORT, uses: ["scheduler/shared"], usesTypes: EDGE, packages: "quiet" },
   {
     part: "scheduler/live",
@@ -74,6 +82,7 @@ export const LAYERS: readonly Layer[] = [
       "scheduler/files",
       "scheduler/node",
       BEHAVIOUR,
+      NODE_FILE,
       "scheduler/registry",
       "scheduler/live",
       TRANSPORT,

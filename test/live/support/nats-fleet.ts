@@ -4,7 +4,7 @@ import { startNatsNode } from "../../../scheduler/nats/index.ts";
 import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
 import type { EmulatorRoot } from "../../../scheduler/node/enclave-emulator.ts";
 import { InferenceNode } from "../../../scheduler/node/inference-node.ts";
-import { loadModels, type LoadedModels } from "../../../scheduler/node/model-runner.ts";
+import { loadModels, type LoadedModels } from "../../../scheduler/node/backends/onnx.ts";
 import { NodeEnclave } from "../../../scheduler/node/node-enclave.ts";
 import { proversOf } from "../../../scheduler/node/provers.ts";
 import { readWasmBinary } from "../../../scheduler/node/wasm-binary.ts";

@@ -3,13 +3,13 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { NodeMessage } from "../../../scheduler/live/transport.ts";
 import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
 import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
-import { loadModelRunner } from "../../../scheduler/node/model-runner.ts";
+import { loadModelRunner } from "../../../scheduler/node/backends/onnx.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { readWasmBinary } from "../../../scheduler/node/wasm-binary.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { verifySignature } from "../../../scheduler/proofs/keys.ts";
 import { encodeStatement } from "../../../scheduler/proofs/statement.ts";
-import { INPUT, KEY, assignment, exactly, makeNode } from "./node-under-test.ts";
+import { INPUT, KEY, assignment, exactly, makeNode, unhurried } from "./node-under-test.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 
 const HONEST: Fault = { kind: "none" };
@@ -48,7 +48,10 @@ describe("a node that answers", () => {
     node.assign(assignment(1, {}));
     const answer = await ended(1, 1);
     expect(about(1)).toEqual(["accepted", "answered"]);
-    expect(answer.kind === "answered" && answer.output).toEqual(await runner.run("risk-small", INPUT));
+    expect(await runner.run("risk-small", INPUT, unhurried())).toEqual({
+      ok: true,
+      output: answer.kind === "answered" && answer.output,
+    });
     expect(holds(answer, 1, 0)).toBe(true);
     expect(holds(answer, 1, 1)).toBe(false);
   });

@@ -3,10 +3,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { readManifest, readModel } from "../../../scheduler/node/models/catalogue.ts";
 import { makeModels } from "../../../scheduler/node/models/make-models.ts";
 import { readInitializers } from "../../../scheduler/node/models/onnx-format.ts";
-import { decodeTensor, encodeTensor, loadModelRunner } from "../../../scheduler/node/model-runner.ts";
+import { decodeTensor, encodeTensor, loadModelRunner } from "../../../scheduler/node/backends/onnx.ts";
 import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
 import { seededUniform } from "../../../scheduler/node/behaviour/random.ts";
 import { readWasmBinary } from "../../../scheduler/node/wasm-binary.ts";
+import { unhurried } from "./node-under-test.ts";
 import { forwardPass } from "./forward-pass.ts";
 
 const MODELS = ["risk-small", "chat-mini"] as const;
@@ -14,6 +15,12 @@ const MAX_FILE_BYTES = 100_000;
 const WIDTHS = { "risk-small": [16, 1], "chat-mini": [64, 32] } as const;
 
 let runner: ModelRunner;
+
+/** The output; `undefined` when there is none. */
+async function outputOf(model: string, input: Uint8Array): Promise<Uint8Array | undefined> {
+  const run = await runner.run(model, input, unhurried());
+  return run.ok ? run.output : undefined;
+}
 
 beforeAll(async () => {
   runner = await loadModelRunner(MODELS, readWasmBinary());
@@ -41,7 +48,7 @@ describe("the models that ship", () => {
     const weights = readInitializers(readModel(model)?.bytes ?? new Uint8Array());
     for (let round = 0; round < 20; round++) {
       const x = Float32Array.from({ length: WIDTHS[model][0] }, () => uniform() * 2 - 1);
-      const bytes = await runner.run(model, encodeTensor(x));
+      const bytes = await outputOf(model, encodeTensor(x));
       const y = decodeTensor(bytes ?? new Uint8Array(), WIDTHS[model][1]);
       const expected = forwardPass(weights, x, model === "risk-small");
       expect(y).toHaveLength(expected.length);
@@ -51,7 +58,7 @@ describe("the models that ship", () => {
 
   it("risk-small tells apart what it was trained to tell apart", async () => {
     const risk = async (x: readonly number[]) =>
-      decodeTensor((await runner.run("risk-small", encodeTensor(x))) ?? new Uint8Array(), 1)?.[0];
+      decodeTensor((await outputOf("risk-small", encodeTensor(x))) ?? new Uint8Array(), 1)?.[0];
     const rest = Array.from({ length: 9 }, () => 0);
     expect(await risk([1, -1, 0.9, 0.9, 0, 0, 0, ...rest])).toBeGreaterThan(0.95);
     expect(await risk([-1, 1, 0.9, -0.9, 0, 0, 0, ...rest])).toBeLessThan(0.05);
@@ -67,12 +74,17 @@ describe("a payload that is no input", () => {
     ["infinite", encodeTensor(Array.from({ length: 16 }, (_, i) => (i === 3 ? Number.POSITIVE_INFINITY : 0)))],
     ["so large that the output is not finite", encodeTensor(Array.from({ length: 16 }, () => 3e38))],
   ])("%s gives no output, and the next one is computed", async (_what, payload) => {
-    expect(await runner.run("risk-small", payload)).toBeUndefined();
-    expect(await runner.run("risk-small", new Uint8Array(64))).toHaveLength(4);
+    expect(await outputOf("risk-small", payload)).toBeUndefined();
+    expect(await outputOf("risk-small", new Uint8Array(64))).toHaveLength(4);
   });
 
   it("is refused for a model that is not loaded", async () => {
-    expect(await runner.run("chat-large", new Uint8Array(64))).toBeUndefined();
+    expect(await outputOf("chat-large", new Uint8Array(64))).toBeUndefined();
+  });
+
+  it("is not looked at when nobody wants the output any more", async () => {
+    const signal = AbortSignal.abort();
+    expect(await runner.run("risk-small", new Uint8Array(64), { ...unhurried(), signal })).toMatchObject({ ok: false });
   });
 
   it("keeps a node from loading a model that nobody knows", async () => {

@@ -2,8 +2,8 @@ import type { Assignment, NodeMessage } from "../../../scheduler/live/transport.
 import type { Fault } from "../../../scheduler/node/behaviour/faults.ts";
 import { InferenceNode } from "../../../scheduler/node/inference-node.ts";
 import type { Latency } from "../../../scheduler/node/behaviour/latency-profile.ts";
-import type { ModelRunner } from "../../../scheduler/node/model-runner.ts";
-import { encodeTensor } from "../../../scheduler/node/model-runner.ts";
+import type { ModelRunner, RunOptions } from "../../../scheduler/node/model-runner.ts";
+import { encodeTensor } from "../../../scheduler/node/backends/onnx.ts";
 import { proversOf } from "../../../scheduler/node/provers.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
@@ -11,6 +11,11 @@ import type { NodeTerms } from "../../../scheduler/shared/vocabulary.ts";
 
 export const KEY = signingKeyFromSeed(new Uint8Array(32).fill(7));
 export const INPUT = encodeTensor(Array.from({ length: 16 }, (_, i) => i / 16));
+
+/** Options of a run that nobody watches, cancels or waits for. */
+export function unhurried(): RunOptions {
+  return { signal: new AbortController().signal, tokensOut: 16, withinMs: 60_000, onProgress: () => undefined };
+}
 
 export interface NodeUnderTest {
   readonly node: InferenceNode;
@@ -33,6 +38,8 @@ export function makeNode(options: {
   readonly queueLimit: number;
   readonly latency: Latency;
   readonly fault: Fault;
+  readonly offers?: NodeTerms["offers"];
+  readonly concurrency?: ReadonlyMap<string, number>;
 }): NodeUnderTest {
   const heard: NodeMessage[] = [];
   const listeners = new Set<() => void>();
@@ -44,13 +51,14 @@ export function makeNode(options: {
     hardware: "h",
     slots: options.slots,
     queueLimit: options.queueLimit,
-    offers: [{ model: "risk-small", mode: "vanilla", priceGwei: 1 }],
+    offers: options.offers ?? [{ model: "risk-small", mode: "vanilla", priceGwei: 1 }],
   };
   const node = new InferenceNode({
     terms,
     provers: proversOf({ key: KEY, enclave: undefined, zkProvers: new Map() }),
     runner: options.runner,
     temperament: { latency: options.latency, speed: 1, fault: options.fault, luckHex: "00".repeat(32) },
+    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     say(message) {
       heard.push(message);
       for (const listener of listeners) listener();

@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { requirePolicy } from "../../../policies/policy.ts";
 import { ruleFor } from "../../../policies/rules.ts";
-import { problemText, readPolicyFile, readPolicyText } from "../../../scheduler/files/policy-file.ts";
+import { readPolicyFile, readPolicyText } from "../../../scheduler/files/policy-file.ts";
 import { policyText } from "../../../scheduler/files/policy-text.ts";
+import { problemText } from "../../../scheduler/files/problems.ts";
 import { identityOf, versionOf } from "../../../scheduler/files/policy-version.ts";
 import type { CallTerms, Mode } from "../../../scheduler/shared/vocabulary.ts";
 
