@@ -16,6 +16,9 @@ interface Layer {
 const PURE_PACKAGES = ["pure-rand"];
 /** Packages that belong to live code and command-line mains. */
 const LIVE_PACKAGES = /^(?:effect|@effect|pino|nats|@nats-io)(?:\/|$)/;
+/** What serves and asks over HTTP: for the one part that does, and for the command that starts it. */
+const HTTP_PACKAGES = /^effect\/(?:http|http-api)$/;
+const HTTP_PARTS = ["scheduler/http", "scheduler/cli"];
 /** What Effect has for describing and parsing data. It runs nothing, so that the edge may use it too. */
 const DATA_OF_EFFECT = new Set(["Schema", "SchemaIssue", "Result", "Option"]);
 
@@ -62,10 +65,17 @@ export const LAYERS: readonly Layer[] = [
     packages: "live",
   },
   {
+    part: "scheduler/http",
+    uses: [...EDGE, "scheduler", "scheduler/files", "scheduler/live"],
+    usesTypes: [],
+    packages: "live",
+  },
+  {
     part: "scheduler/cli",
     uses: [
       ...EDGE,
       "scheduler",
+      "scheduler/http",
       "scheduler/fields",
       "scheduler/files",
       "scheduler/node",
@@ -114,6 +124,9 @@ function packageTrouble(layer: Layer, { from, names }: ImportStatement): string 
     !PURE_PACKAGES.some((allowed) => from === allowed || from.startsWith(`${allowed}/`))
   ) {
     return `${layer.part} is pure and must not import ${from}`;
+  }
+  if (HTTP_PACKAGES.test(from) && !HTTP_PARTS.includes(layer.part)) {
+    return `${from} belongs to ${HTTP_PARTS.join(" and ")}, not to ${layer.part}`;
   }
   if (layer.packages !== "quiet" || !LIVE_PACKAGES.test(from)) return undefined;
   const onlyData = from === "effect" && names.length > 0 && names.every((name) => DATA_OF_EFFECT.has(name));
