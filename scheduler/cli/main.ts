@@ -8,6 +8,7 @@ import { demo } from "./command-demo.ts";
 import { order, receipts, replay } from "./command-audits.ts";
 import { policy } from "./command-policy.ts";
 import { quote } from "./command-quote.ts";
+import { scheduler } from "./command-scheduler.ts";
 import { sim } from "./command-sim.ts";
 import { tune } from "./command-tune.ts";
 
@@ -15,7 +16,7 @@ const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, quote, policy, sim, tune, receipts, order, replay]),
+  Command.withSubcommands([demo, scheduler, quote, policy, sim, tune, receipts, order, replay]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */
