@@ -21,20 +21,22 @@ const HEADERS = {
 
 /** Lets so many follow the hub, and keeps some places for the producer. */
 export function followersOf(hub: EventHub, limits: HttpLimits, onCount: (count: number) => void): Followers {
-  let count = 0;
-  const tell = (change: number): void => {
-    count += change;
-    onCount(count);
+  const count = { open: 0, producer: 0 };
+  const tell = (who: keyof typeof count, change: number): void => {
+    count[who] += change;
+    onCount(count.open + count.producer);
   };
   const follow: Followers["follow"] = (request, { producer }) =>
     Effect.suspend(() => {
-      const allowed = producer ? limits.maxFollowers : limits.maxOpenFollowers;
-      if (count >= allowed) return Effect.fail(tooMany(allowed));
+      const { maxFollowers, maxOpenFollowers } = limits;
+      if (count.open + count.producer >= maxFollowers) return Effect.fail(tooMany(maxFollowers));
+      if (!producer && count.open >= maxOpenFollowers) return Effect.fail(tooMany(maxOpenFollowers));
       const response = NodeHttpServerRequest.toServerResponse(request);
       if (response.destroyed) return Effect.succeed(HttpServerResponse.empty());
-      tell(1);
+      const who = producer ? "producer" : "open";
+      tell(who, 1);
       // Whatever becomes of it: also when nobody ever reads the stream.
-      response.once("close", () => tell(-1));
+      response.once("close", () => tell(who, -1));
       const body = framesOf(hub, request.headers["last-event-id"], limits).pipe(
         Stream.map((text) => Buffer.from(text)),
       );
