@@ -88,6 +88,14 @@ function noRoute(method: string, path: string): Problem {
       advice: `${DOCUMENT_PATH} describes what there is.`,
     });
   }
+  if (route.methods.includes(method)) {
+    return new Problem({
+      kind: "malformed",
+      detail: `The path ${shown} holds a name that cannot be read.`,
+      advice: "Write names in paths as UTF-8, percent-encoded, with at most 256 characters.",
+      extra: { path: "" },
+    });
+  }
   const allow = route.methods.join(", ");
   return new Problem({
     kind: "method-not-allowed",

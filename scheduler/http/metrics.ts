@@ -33,6 +33,9 @@ export class HttpMeters {
 
   constructor(context: Context.Context<never>) {
     this.#context = context;
+    // Dashboards see them from the start.
+    this.connections(0);
+    this.followers(0);
   }
 
   answered(about: { readonly route: string; readonly method: string; readonly status: number }): void {
