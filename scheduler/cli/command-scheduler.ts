@@ -97,7 +97,8 @@ export const scheduler = Command.make(
 
 async function runReporting(options: SchedulerFlags): Promise<void> {
   try {
-    process.exitCode = await runScheduler(options);
+    // By itself the runtime would end with 130 after any signal. All that was written has been written: pipes and files wait.
+    process.exit(await runScheduler(options));
   } catch (error) {
     if (!(error instanceof SchedulerRefused)) throw error;
     process.stderr.write(`pipe scheduler: ${error.message}\n`);

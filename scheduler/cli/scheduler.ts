@@ -74,7 +74,8 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
   }
 }
 
-function misuseOf(flags: SchedulerFlags): string | undefined {
+/** What makes no sense about them; `undefined` when all does. */
+export function misuseOf(flags: SchedulerFlags): string | undefined {
   const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp } = flags;
   const { maxNodes } = SCHEDULER_LIMITS;
   if (!ID_PATTERN.test(chain)) return `--chain ${chain} is no name: give up to 64 letters, digits and the signs ._-`;
