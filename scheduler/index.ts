@@ -165,7 +165,7 @@ export interface Pipe {
 
 /** Starts a scheduler, or goes on where the directory's journal ends. Rejects with `OpenFailed`. */
 export async function createPipe(options: PipeOptions): Promise<Pipe> {
-  const runtime = ManagedRuntime.make(layerOf(options));
+  const runtime = ManagedRuntime.make(pipeLayer(options));
   try {
     return facadeOf(await runtime.runPromise(PipeService.use(Effect.succeed)), runtime);
   } catch (error) {
@@ -216,7 +216,8 @@ function facadeOf(service: Service, runtime: ManagedRuntime.ManagedRuntime<PipeS
   };
 }
 
-function layerOf(options: PipeOptions) {
+/** The layer that `createPipe` runs, for programs with Effect that want the same of it. Building it fails with `OpenFailed`. */
+export function pipeLayer(options: PipeOptions) {
   const { chainId, directory, fleet, policyFile, preExecutor = declaredCalls } = options;
   const limits = { ...DEFAULT_LIVE_LIMITS, ...options.limits };
   assertLiveLimits(limits);

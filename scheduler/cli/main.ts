@@ -11,6 +11,7 @@ import { node } from "./command-node.ts";
 import { statusOf } from "./interruption.ts";
 import { policy } from "./command-policy.ts";
 import { quote } from "./command-quote.ts";
+import { scheduler } from "./command-scheduler.ts";
 import { sim } from "./command-sim.ts";
 import { tune } from "./command-tune.ts";
 
@@ -18,7 +19,7 @@ const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, node, natsConfig, quote, policy, sim, tune, receipts, order, replay]),
+  Command.withSubcommands([demo, scheduler, node, natsConfig, quote, policy, sim, tune, receipts, order, replay]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */

@@ -335,6 +335,11 @@ export class Service {
     await this.#ask({ kind: "policy-changed", policy: versioned(policy) }, true);
   }
 
+  /** In force for races that open now. */
+  policy(): Promise<PolicySpec> {
+    return this.#read((engine) => engine.policy);
+  }
+
   /** Takes it up unless what is in force says the same. */
   async followPolicy(policy: PolicySpec): Promise<void> {
     const inForce = await this.#read((engine) => identityOf(engine.policy).version);

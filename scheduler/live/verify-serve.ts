@@ -20,12 +20,12 @@ export interface DearCode {
 }
 
 /**
- * The verify process's side of the protocol. It lives as long as its channel, whatever a terminal tells the processes that run
- * in it.
+ * The verify process's side of the protocol. It lives as long as its channel, whatever a terminal or a supervisor tells all the
+ * processes of a program.
  */
 export function serveStages(code: StageCode): void {
   assert(process.send !== undefined, "a verify process is started by its pool");
-  for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => undefined);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
   process.on("disconnect", () => process.exit());
   const keys = new KeyTexts();
   let trust: Trust = { roots: [], allowEmulator: false };

@@ -11,7 +11,7 @@ export function integer(minimum: number, maximum: number) {
 
 /** Lower-case hexadecimal without prefix, of exactly that many digits. */
 export function hex(digits: number) {
-  return Schema.String.check(Schema.isPattern(new RegExp(`^[0-9a-f]{${digits}}$`)));
+  return Schema.String.check(Schema.isPattern(new RegExp(`^[0-9a-f]{${digits}}$`, "u")));
 }
 
 /** A SHA-256 digest or an Ed25519 public key. */
@@ -42,7 +42,7 @@ export const UintOrNone = integer(-1, Number.MAX_SAFE_INTEGER);
 export function canonicalBase64(maxBytes: number) {
   return Schema.String.check(
     Schema.isMaxLength(4 * Math.ceil(maxBytes / 3)),
-    Schema.isPattern(/^[A-Za-z0-9+/]*={0,2}$/),
+    Schema.isPattern(/^[A-Za-z0-9+/]*={0,2}$/u),
     Schema.makeFilter((text) => Buffer.from(text, "base64").toString("base64") === text || "canonical base64"),
   );
 }

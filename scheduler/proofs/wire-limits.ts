@@ -39,7 +39,7 @@ export const WIRE_LIMITS = {
 } as const;
 
 /** Names of models, nodes and chains: no separators, quotes or spaces, so that they fit into logs, keys and file names. */
-export const ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+export const ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/u;
 
 assert(WIRE_LIMITS.maxTransactionBytes <= MAX_ENCODED_BYTES, "a transaction must fit into one encoding");
 assert(

@@ -19,6 +19,9 @@ const LIVE_PACKAGES = /^(?:effect|@effect|pino)(?:\/|$)/;
 /** What connects machines, and the one part that knows it: whoever embeds the scheduler without it does not load it. */
 const WIRE_PACKAGES = /^(?:nats|@nats-io|@hpke)(?:\/|$)/;
 const WIRE_PART = "scheduler/nats";
+/** What serves and asks over HTTP: for the one part that does, and for the command that starts it. */
+const HTTP_PACKAGES = /^effect\/(?:http|http-api)$/;
+const HTTP_PARTS = ["scheduler/http", "scheduler/cli"];
 /** What Effect has for describing and parsing data. It runs nothing, so that the edge may use it too. */
 const DATA_OF_EFFECT = new Set(["Schema", "SchemaIssue", "Result", "Option"]);
 
@@ -74,10 +77,17 @@ export const LAYERS: readonly Layer[] = [
     packages: "live",
   },
   {
+    part: "scheduler/http",
+    uses: [...EDGE, "scheduler", "scheduler/files", "scheduler/live"],
+    usesTypes: [],
+    packages: "live",
+  },
+  {
     part: "scheduler/cli",
     uses: [
       ...EDGE,
       "scheduler",
+      "scheduler/http",
       "scheduler/fields",
       "scheduler/files",
       "scheduler/node",
@@ -130,6 +140,9 @@ function packageTrouble(layer: Layer, { from, names }: ImportStatement): string 
     return `${layer.part} is pure and must not import ${from}`;
   }
   if (WIRE_PACKAGES.test(from) && layer.part !== WIRE_PART) return `${from} belongs to ${WIRE_PART} alone`;
+  if (HTTP_PACKAGES.test(from) && !HTTP_PARTS.includes(layer.part)) {
+    return `${from} belongs to ${HTTP_PARTS.join(" and ")}, not to ${layer.part}`;
+  }
   if (layer.packages !== "quiet" || !LIVE_PACKAGES.test(from)) return undefined;
   const onlyData = from === "effect" && names.length > 0 && names.every((name) => DATA_OF_EFFECT.has(name));
   return onlyData ? undefined : `${from} belongs to live code, not to ${layer.part}`;

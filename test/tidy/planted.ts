@@ -100,7 +100,15 @@ export const VIOLATIONS: readonly Planted[] = [
     'export * from "effect";',
   ),
   ...plant("importsPointDown", "scheduler/engine/commands.ts", 'import { Engine } from "./engine.ts";'),
-  ...plant("importsPointDown", "scheduler/live/planted.ts", 'import { helper } from "../../test/helper.ts";'),
+  ...plant(
+    "importsPointDown",
+    "scheduler/live/planted.ts",
+    'import { helper } from "../../test/helper.ts";',
+    'import { HttpRouter } from "effect/http";',
+    'import { HttpApi } from "effect/http-api";',
+    'import { startScheduler } from "../http/scheduler.ts";',
+  ),
+  ...plant("importsPointDown", "scheduler/http/planted.ts", 'import { demo } from "../cli/command-demo.ts";'),
   ...plant("filesAreShort", "sim/planted.ts", "\n".repeat(MAX_LINES + 1), `${"\n".repeat(MAX_LINES)}const last = 1;`),
   ...plant(
     "silencingIsExplained",
@@ -160,6 +168,12 @@ export const INNOCENT: readonly Planted[] = [
   ...plant("importsPointDown", "scheduler/cli/planted.ts", 'import { Effect } from "effect";'),
   ...plant("importsPointDown", "scheduler/cli/planted.ts", 'import { startNatsNode } from "../nats/index.ts";'),
   ...plant("importsPointDown", "scheduler/nats/planted.ts", 'import { connect } from "@nats-io/transport-node";'),
+  ...plant(
+    "importsPointDown",
+    "scheduler/http/planted.ts",
+    'import { HttpApi } from "effect/http-api";',
+    'import { pipeLayer } from "../index.ts";',
+  ),
   ...plant(
     "importsPointDown",
     "scheduler/proofs/planted.ts",

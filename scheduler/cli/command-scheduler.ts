@@ -1,0 +1,107 @@
+import { Effect, Option } from "effect";
+import { Command, Flag } from "effect/cli";
+import { runScheduler, SCHEDULER_LIMITS, type SchedulerFlags, SchedulerRefused } from "./scheduler.ts";
+
+const { maxNodes } = SCHEDULER_LIMITS;
+
+const flags = {
+  directory: Flag.String("directory").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("journal, records, keys and the producer's token; made when it is not there"),
+  ),
+  chain: Flag.String("chain").pipe(Flag.withMetavar("ID"), Flag.withDescription("the chain that transactions are for")),
+  port: Flag.Int("port").pipe(
+    Flag.withDefault(8420),
+    Flag.withMetavar("N"),
+    Flag.withDescription("where to listen; 0 takes one that is free"),
+  ),
+  host: Flag.String("host").pipe(
+    Flag.withDefault("127.0.0.1"),
+    Flag.withMetavar("ADDRESS"),
+    Flag.withDescription("on which address; others than this machine's own need TLS, or --plain-http"),
+  ),
+  tlsCert: Flag.String("tls-cert").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("certificate chain, PEM"),
+  ),
+  tlsKey: Flag.String("tls-key").pipe(Flag.optional, Flag.withMetavar("FILE"), Flag.withDescription("its key, PEM")),
+  plainHttp: Flag.Boolean("plain-http").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("serve without TLS on any address: only behind a proxy that has it"),
+  ),
+  tokenFile: Flag.String("token-file").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("the producer's token; made when it is not there, otherwise producer.token in DIR"),
+  ),
+  fleet: Flag.Literals("fleet", ["embedded"]).pipe(
+    Flag.withDefault("embedded"),
+    Flag.withDescription("embedded: inference nodes in threads of this process"),
+  ),
+  nodes: Flag.Int("nodes").pipe(
+    Flag.withDefault(3),
+    Flag.withMetavar("N"),
+    Flag.withDescription(`how many of them, 1 to ${maxNodes}; each takes about 100 MB`),
+  ),
+  latency: Flag.Literals("latency", ["modelled", "none"]).pipe(
+    Flag.withDefault("none"),
+    Flag.withDescription("none: as fast as their models compute; modelled: held back as a 70B model would take"),
+  ),
+  policyFile: Flag.String("policy-file").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("when another copy is launched, by rules; changes of it are taken up"),
+  ),
+  registry: Flag.String("registry").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("models and nodes; without it the package's own"),
+  ),
+  otlp: Flag.String("otlp").pipe(
+    Flag.optional,
+    Flag.withMetavar("URL"),
+    Flag.withDescription(
+      "an OpenTelemetry collector that gets metrics, traces and logs, such as http://127.0.0.1:4318",
+    ),
+  ),
+  log: Flag.Literals("log", ["debug", "info", "warn", "error"]).pipe(
+    Flag.withDefault("info"),
+    Flag.withDescription("from which level on lines are logged, as JSON on standard error"),
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("say where it listens as one JSON object"),
+  ),
+};
+
+/** `pipe scheduler`: exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when it failed or could not start, 2 for misuse. */
+export const scheduler = Command.make(
+  "scheduler",
+  flags,
+  Effect.fn(function* (given) {
+    const options: SchedulerFlags = {
+      ...given,
+      logLevel: given.log,
+      tlsCert: Option.getOrUndefined(given.tlsCert),
+      tlsKey: Option.getOrUndefined(given.tlsKey),
+      tokenFile: Option.getOrUndefined(given.tokenFile),
+      policyFile: Option.getOrUndefined(given.policyFile),
+      registry: Option.getOrUndefined(given.registry),
+      otlp: Option.getOrUndefined(given.otlp),
+    };
+    // Interruption is its own affair: what is under way is to be made durable.
+    yield* Effect.uninterruptible(Effect.promise(() => runReporting(options)));
+  }),
+).pipe(Command.withDescription("Run the scheduler as a process, with an HTTP API for producers in any language"));
+
+async function runReporting(options: SchedulerFlags): Promise<void> {
+  try {
+    // By itself the runtime would end with 130 after any signal. All that was written has been written: pipes and files wait.
+    process.exit(await runScheduler(options));
+  } catch (error) {
+    if (!(error instanceof SchedulerRefused)) throw error;
+    process.stderr.write(`pipe scheduler: ${error.message}\n`);
+    process.exitCode = error.exitCode;
+  }
+}

@@ -1,0 +1,204 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { BlockList, isIP } from "node:net";
+import { join } from "node:path";
+import { createSecureContext } from "node:tls";
+import { type Scheduler, startScheduler } from "../http/scheduler.ts";
+import { ListenFailed } from "../http/server.ts";
+import { loadToken, TOKEN_FILE, TokenError } from "../http/token.ts";
+import { defaultFleet, OpenFailed } from "../index.ts";
+import { ID_PATTERN } from "../proofs/wire-limits.ts";
+
+/** What `pipe scheduler` can be told. */
+export interface SchedulerFlags {
+  readonly directory: string;
+  readonly chain: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly plainHttp: boolean;
+  readonly tokenFile: string | undefined;
+  readonly fleet: "embedded";
+  readonly nodes: number;
+  readonly latency: "modelled" | "none";
+  readonly policyFile: string | undefined;
+  readonly registry: string | undefined;
+  readonly otlp: string | undefined;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly json: boolean;
+}
+
+export const SCHEDULER_LIMITS = {
+  // Each is a thread of about 100 MB.
+  maxNodes: 32,
+} as const;
+
+const EXIT = { stopped: 0, failed: 1, misused: 2, interrupted: 130, terminated: 143 } as const;
+
+/** The scheduler cannot be started; the message says what to do. */
+export class SchedulerRefused extends Error {
+  override readonly name = "SchedulerRefused";
+  readonly exitCode: number;
+
+  constructor(message: string, { exitCode, cause }: { readonly exitCode: number; readonly cause?: unknown }) {
+    super(message, { cause });
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Runs until a signal or a failure, and resolves to the exit code. Rejects with SchedulerRefused. The first signal lets what is
+ * under way come to its end, a second one ends the process at once: what was acknowledged is safe in either case.
+ */
+export async function runScheduler(flags: SchedulerFlags): Promise<number> {
+  const problem = misuseOf(flags);
+  if (problem !== undefined) throw new SchedulerRefused(problem, { exitCode: EXIT.misused });
+  const signals = heedSignals();
+  try {
+    const tls = await tlsOf(flags);
+    const { token, tokenFile } = await tokenOf(flags);
+    const running = await started(flags, { tls, token });
+    tell(flags, running, tokenFile);
+    const ended = await Promise.race([signals.first, running.failed]);
+    if (ended instanceof Error) note(`the scheduler has failed: ${ended.message}`);
+    else note(`${ended}: taking no more, finishing what is under way. Once more ends it at once.`);
+    await running.close();
+    if (ended instanceof Error) {
+      note(`what was acknowledged is safe in ${flags.directory}; start again with the same command.`);
+      return EXIT.failed;
+    }
+    note("closed; everything is durable.");
+    return ended === "SIGINT" ? EXIT.interrupted : EXIT.stopped;
+  } finally {
+    signals.forget();
+  }
+}
+
+/** What makes no sense about them; `undefined` when all does. */
+export function misuseOf(flags: SchedulerFlags): string | undefined {
+  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp } = flags;
+  const { maxNodes } = SCHEDULER_LIMITS;
+  if (!ID_PATTERN.test(chain)) return `--chain ${chain} is no name: give up to 64 letters, digits and the signs ._-`;
+  if (port < 0 || port > 65_535) return `--port ${port} is out of range: give 0 to 65535.`;
+  if (nodes < 1 || nodes > maxNodes) return `--nodes ${nodes} is out of range: give 1 to ${maxNodes}.`;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) return "give --tls-cert and --tls-key together.";
+  if (tlsCert !== undefined && plainHttp) return "give --tls-cert and --tls-key, or --plain-http, not both.";
+  if (tlsCert === undefined && !plainHttp && !isLoopback(host)) {
+    return `on ${host} others could read the producer's token from the wire. Give --tls-cert and --tls-key, or --plain-http where a proxy in front has TLS.`;
+  }
+  if (otlp !== undefined && !/^https?:\/\/./.test(otlp))
+    return `--otlp ${otlp} is no URL: give one such as http://127.0.0.1:4318.`;
+  return undefined;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+/** Names could stand for any address. */
+function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  return version === 0 ? host === "localhost" : LOOPBACK.check(host, version === 6 ? "ipv6" : "ipv4");
+}
+
+async function tlsOf({ tlsCert, tlsKey }: SchedulerFlags) {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const [cert, key] = await Promise.all([pemOf("--tls-cert", tlsCert), pemOf("--tls-key", tlsKey)]);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const said = (error as Error).message;
+    throw new SchedulerRefused(`${tlsCert} and ${tlsKey} cannot be used together: ${said}.`, {
+      exitCode: EXIT.misused,
+      cause: error,
+    });
+  }
+  return { cert, key };
+}
+
+async function pemOf(flag: string, path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const message = `${flag}: ${path} cannot be read (${error.code ?? error.message}).`;
+    throw new SchedulerRefused(message, { exitCode: EXIT.misused, cause: error });
+  });
+}
+
+async function tokenOf({ directory, tokenFile = join(directory, TOKEN_FILE) }: SchedulerFlags) {
+  try {
+    await mkdir(directory, { recursive: true });
+    return { token: await loadToken(tokenFile), tokenFile };
+  } catch (error) {
+    if (error instanceof TokenError)
+      throw new SchedulerRefused(error.message, { exitCode: EXIT.misused, cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new SchedulerRefused(`${directory} cannot be used (${code ?? message}).`, {
+      exitCode: EXIT.misused,
+      cause: error,
+    });
+  }
+}
+
+async function started(
+  flags: SchedulerFlags,
+  { tls, token }: { readonly tls: { readonly cert: string; readonly key: string } | undefined; readonly token: string },
+): Promise<Scheduler> {
+  const { directory, chain: chainId, nodes: count, latency, policyFile, registry, logLevel, host, port } = flags;
+  // Keys come from the directory's secret, and only from there; this seed is of the nodes' luck.
+  const nodes = defaultFleet({ count, seedHex: "00".repeat(32), latency, faults: "none" });
+  const pipe = {
+    directory,
+    chainId,
+    fleet: { nodes },
+    logger: logLevel,
+    ...(policyFile === undefined ? {} : { policyFile }),
+    ...(registry === undefined ? {} : { registry }),
+  };
+  try {
+    return await startScheduler({ pipe, http: { host, port, token, tls }, otlpUrl: flags.otlp });
+  } catch (error) {
+    if (error instanceof ListenFailed)
+      throw new SchedulerRefused(error.message, { exitCode: EXIT.failed, cause: error });
+    if (!(error instanceof OpenFailed)) throw error;
+    const written = error.part === "policy" || error.part === "registry";
+    const message = written
+      ? `the ${error.part} cannot be used:\n${error.message}`
+      : `the ${error.part}: ${error.message}`;
+    throw new SchedulerRefused(message, { exitCode: written ? EXIT.misused : EXIT.failed, cause: error });
+  }
+}
+
+/** Standard output is the one line that programs wait for. */
+function tell({ json, chain }: SchedulerFlags, { url, schedulerKey }: Scheduler, tokenFile: string): void {
+  const line = json
+    ? JSON.stringify({ ready: true, url, chain, schedulerKey, tokenFile, pid: process.pid })
+    : `pipe scheduler: ready at ${url} for chain ${chain}; the producer's token is in ${tokenFile}`;
+  process.stdout.write(`${line}\n`);
+}
+
+function note(text: string): void {
+  process.stderr.write(`pipe scheduler: ${text}\n`);
+}
+
+type Signal = "SIGINT" | "SIGTERM";
+const SIGNALS: readonly Signal[] = ["SIGINT", "SIGTERM"];
+/** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
+const SAME_PRESS_MS = 300;
+
+function heedSignals(): { readonly first: Promise<Signal>; readonly forget: () => void } {
+  const { promise, resolve } = Promise.withResolvers<Signal>();
+  let firstMs: number | undefined;
+  const onSignal = (signal: Signal): void => {
+    if (firstMs !== undefined && performance.now() - firstMs > SAME_PRESS_MS) {
+      process.exit(signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
+    }
+    firstMs ??= performance.now();
+    resolve(signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    first: promise,
+    forget: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import type { PipeService } from "../live/layers.ts";
+import type { Bodies } from "./body.ts";
+import type { DepositKeys } from "./deposit-keys.ts";
+import type { Followers } from "./followers.ts";
+import type { HttpLimits } from "./limits.ts";
+
+/** What the routes answer from. */
+export interface Face {
+  readonly pipe: PipeService["Service"];
+  readonly chainId: string;
+  /** Where the records stand; `undefined` for a scheduler that keeps none. */
+  readonly directory: string | undefined;
+  readonly limits: HttpLimits;
+  readonly bodies: Bodies;
+  readonly followers: Followers;
+  readonly deposits: DepositKeys;
+  readonly isProducer: (token: string) => boolean;
+  /** Nothing new is taken any more. */
+  readonly isClosing: () => boolean;
+  /** Why the scheduler cannot go on; `undefined` as long as it can. */
+  readonly failure: () => Error | undefined;
+}
