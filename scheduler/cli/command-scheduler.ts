@@ -1,6 +1,8 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
-import { runScheduler, SCHEDULER_LIMITS, type SchedulerFlags, SchedulerRefused } from "./scheduler.ts";
+import { hostname } from "node:os";
+import { runScheduler, SCHEDULER_LIMITS, type SchedulerFlags } from "./scheduler.ts";
+import { SchedulerRefused } from "./scheduler-refused.ts";
 
 const { maxNodes } = SCHEDULER_LIMITS;
 
@@ -35,14 +37,43 @@ const flags = {
     Flag.withMetavar("FILE"),
     Flag.withDescription("the producer's token; made when it is not there, otherwise producer.token in DIR"),
   ),
-  fleet: Flag.Literals("fleet", ["embedded"]).pipe(
-    Flag.withDefault("embedded"),
-    Flag.withDescription("embedded: inference nodes in threads of this process"),
-  ),
   nodes: Flag.Int("nodes").pipe(
     Flag.withDefault(3),
     Flag.withMetavar("N"),
-    Flag.withDescription(`how many of them, 1 to ${maxNodes}; each takes about 100 MB`),
+    Flag.withDescription(
+      `inference nodes in threads of this process, 1 to ${maxNodes}; each takes about 100 MB. None with --nats`,
+    ),
+  ),
+  nats: Flag.String("nats").pipe(
+    Flag.optional,
+    Flag.withMetavar("URL,…"),
+    Flag.withDescription(
+      "the broker by which nodes are reached and which keeps the journal, such as nats://10.0.0.1:4222",
+    ),
+  ),
+  shard: Flag.String("shard").pipe(
+    Flag.withDefault("main"),
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("with --nats: of the schedulers of a shard one leads, and the others stand by"),
+  ),
+  name: Flag.String("name").pipe(
+    Flag.withDefault(hostname()),
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("with --nats: what operators call this scheduler"),
+  ),
+  replicas: Flag.Literals("replicas", ["1", "3", "5"]).pipe(
+    Flag.withDefault("1"),
+    Flag.withDescription("with --nats: brokers that hold the journal; 3 outlive the loss of one"),
+  ),
+  natsCredentials: Flag.String("nats-credentials").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("with --nats: the seed that pipe nats-config wrote for this scheduler, or a user's JWT"),
+  ),
+  natsCa: Flag.String("nats-ca").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("with --nats: the authority of the brokers' certificates, PEM"),
   ),
   latency: Flag.Literals("latency", ["modelled", "none"]).pipe(
     Flag.withDefault("none"),
@@ -83,6 +114,10 @@ export const scheduler = Command.make(
     const options: SchedulerFlags = {
       ...given,
       logLevel: given.log,
+      replicas: Number(given.replicas) as SchedulerFlags["replicas"],
+      nats: Option.getOrUndefined(given.nats),
+      natsCredentials: Option.getOrUndefined(given.natsCredentials),
+      natsCa: Option.getOrUndefined(given.natsCa),
       tlsCert: Option.getOrUndefined(given.tlsCert),
       tlsKey: Option.getOrUndefined(given.tlsKey),
       tokenFile: Option.getOrUndefined(given.tokenFile),

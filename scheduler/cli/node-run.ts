@@ -1,6 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { createPino, type LogLevel } from "../live/logger.ts";
-import { type NatsNode, type NatsNodeOptions, type NatsNodeStatus, startNatsNode } from "../nats/index.ts";
+import {
+  authenticationFrom,
+  type NatsAuthentication,
+  type NatsNode,
+  type NatsNodeOptions,
+  type NatsNodeStatus,
+  startNatsNode,
+} from "../nats/index.ts";
 import type { NodeLog } from "../node/backends/backend.ts";
 import { type AssembledNode, assembleNode } from "../node/file/assemble-node.ts";
 import { loadNodeFile, type NodeFile, NodeFileError } from "../node/file/node-file.ts";
@@ -73,9 +80,7 @@ async function natsOptions(file: NodeFile, node: AssembledNode, log: NodeLog): P
     shard,
     schedulers,
     key: file.key,
-    ...(credentials === undefined
-      ? {}
-      : { authentication: { kind: "credentials", text: await readFile(credentials, "utf8") } }),
+    ...(credentials === undefined ? {} : { authentication: await authenticationOf(credentials) }),
     ...(tls === undefined ? {} : { tls }),
     node: {
       terms: node.terms,
@@ -93,6 +98,14 @@ async function natsOptions(file: NodeFile, node: AssembledNode, log: NodeLog): P
       });
     },
   };
+}
+
+async function authenticationOf(path: string): Promise<NatsAuthentication> {
+  try {
+    return authenticationFrom(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new Error(`credentials ${path}: ${textOf(error)}`, { cause: error });
+  }
 }
 
 /** PEM texts of the files. */

@@ -3,10 +3,15 @@ import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { type Scheduler, startScheduler } from "../http/scheduler.ts";
-import { ListenFailed } from "../http/server.ts";
+import { ListenFailed } from "../http/listen-failed.ts";
+import { type Standby, startStandby } from "../http/standby.ts";
 import { loadToken, TOKEN_FILE, TokenError } from "../http/token.ts";
-import { defaultFleet, OpenFailed } from "../index.ts";
+import type { HttpOptions } from "../http/server.ts";
+import { defaultFleet, OpenFailed, type PipeOptions } from "../index.ts";
 import { ID_PATTERN } from "../proofs/wire-limits.ts";
+import { RegistryError } from "../registry/registry-file.ts";
+import { SCHEDULER_EXIT, SchedulerRefused } from "./scheduler-refused.ts";
+import type { ShardPart } from "./scheduler-shard.ts";
 
 /** What `pipe scheduler` can be told. */
 export interface SchedulerFlags {
@@ -18,7 +23,13 @@ export interface SchedulerFlags {
   readonly tlsKey: string | undefined;
   readonly plainHttp: boolean;
   readonly tokenFile: string | undefined;
-  readonly fleet: "embedded";
+  /** `undefined`: the nodes are in this process, and the journal is in the directory alone. */
+  readonly nats: string | undefined;
+  readonly shard: string;
+  readonly name: string;
+  readonly replicas: 1 | 3 | 5;
+  readonly natsCredentials: string | undefined;
+  readonly natsCa: string | undefined;
   readonly nodes: number;
   readonly latency: "modelled" | "none";
   readonly policyFile: string | undefined;
@@ -33,18 +44,7 @@ export const SCHEDULER_LIMITS = {
   maxNodes: 32,
 } as const;
 
-const EXIT = { stopped: 0, failed: 1, misused: 2, interrupted: 130, terminated: 143 } as const;
-
-/** The scheduler cannot be started; the message says what to do. */
-export class SchedulerRefused extends Error {
-  override readonly name = "SchedulerRefused";
-  readonly exitCode: number;
-
-  constructor(message: string, { exitCode, cause }: { readonly exitCode: number; readonly cause?: unknown }) {
-    super(message, { cause });
-    this.exitCode = exitCode;
-  }
-}
+const EXIT = SCHEDULER_EXIT;
 
 /**
  * Runs until a signal or a failure, and resolves to the exit code. Rejects with SchedulerRefused. The first signal lets what is
@@ -57,12 +57,19 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
   try {
     const tls = await tlsOf(flags);
     const { token, tokenFile } = await tokenOf(flags);
-    const running = await started(flags, { tls, token });
+    const starting = await begin(flags, { tls, token });
+    const running = await Promise.race([starting.scheduler, starting.waits ? signals.first : never]);
+    if (typeof running === "string") {
+      note(`${running}: standing by no more.`);
+      await starting.leave();
+      return running === "SIGINT" ? EXIT.interrupted : EXIT.stopped;
+    }
     tell(flags, running, tokenFile);
     const ended = await Promise.race([signals.first, running.failed]);
     if (ended instanceof Error) note(`the scheduler has failed: ${ended.message}`);
     else note(`${ended}: taking no more, finishing what is under way. Once more ends it at once.`);
     await running.close();
+    await starting.leave();
     if (ended instanceof Error) {
       note(`what was acknowledged is safe in ${flags.directory}; start again with the same command.`);
       return EXIT.failed;
@@ -74,10 +81,14 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
   }
 }
 
+const never = new Promise<never>(() => undefined);
+
 /** What makes no sense about them; `undefined` when all does. */
 export function misuseOf(flags: SchedulerFlags): string | undefined {
-  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp } = flags;
+  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp, nats, natsCredentials, shard } = flags;
   const { maxNodes } = SCHEDULER_LIMITS;
+  if (nats === undefined && natsCredentials !== undefined) return "--nats-credentials is of no use without --nats.";
+  if (!SHARD_NAME.test(shard)) return `--shard ${shard} is no name: give up to 32 letters, digits, "_" or "-".`;
   if (!ID_PATTERN.test(chain)) return `--chain ${chain} is no name: give up to 64 letters, digits and the signs ._-`;
   if (port < 0 || port > 65_535) return `--port ${port} is out of range: give 0 to 65535.`;
   if (nodes < 1 || nodes > maxNodes) return `--nodes ${nodes} is out of range: give 1 to ${maxNodes}.`;
@@ -90,6 +101,8 @@ export function misuseOf(flags: SchedulerFlags): string | undefined {
     return `--otlp ${otlp} is no URL: give one such as http://127.0.0.1:4318.`;
   return undefined;
 }
+
+const SHARD_NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -138,33 +151,76 @@ async function tokenOf({ directory, tokenFile = join(directory, TOKEN_FILE) }: S
   }
 }
 
+type Serving = Pick<HttpOptions, "tls" | "token">;
+
+/** A scheduler that is being started. With a broker it may take any time: until another one does not lead any more. */
+interface Starting {
+  readonly scheduler: Promise<Scheduler>;
+  readonly waits: boolean;
+  /** Ends what is left beside the scheduler, and the waiting for it. */
+  leave(): Promise<void>;
+}
+
+async function begin(flags: SchedulerFlags, serving: Serving): Promise<Starting> {
+  const { nats, nodes: count, latency, registry } = flags;
+  if (nats === undefined) {
+    // Keys come from the directory's secret, and only from there; this seed is of the nodes' luck.
+    const nodes = defaultFleet({ count, seedHex: "00".repeat(32), latency, faults: "none" });
+    const parts = { fleet: { nodes }, ...(registry === undefined ? {} : { registry }) };
+    return { scheduler: started(flags, serving, parts), waits: false, leave: () => Promise.resolve() };
+  }
+  const standby = await startStandby({ ...flags, ...serving }).catch(refuse);
+  const part = await partOf(flags, nats).catch(async (error: unknown) => {
+    await standby.close();
+    return refuse(error);
+  });
+  const { port } = standby;
+  const scheduler = started({ ...flags, port }, { ...serving, beforeListening: () => standby.close() }, part.pipe);
+  scheduler.catch(() => undefined);
+  return { scheduler, waits: true, leave: () => leave(standby, part, scheduler) };
+}
+
+/** Loaded by who needs it only: a connection to a broker brings a client library along. */
+async function partOf(flags: SchedulerFlags, nats: string): Promise<ShardPart> {
+  const { joinShard } = await import("./scheduler-shard.ts");
+  const { natsCredentials: credentials } = flags;
+  return joinShard({ ...flags, nats, credentials }, (role) => {
+    if (role.kind === "following") note(`following shard ${flags.shard} from batch ${role.batch} on.`);
+    if (role.kind === "leading") note(`leading shard ${flags.shard}, epoch ${role.epoch}.`);
+  });
+}
+
+async function leave(standby: Standby, part: ShardPart, scheduler: Promise<Scheduler>): Promise<void> {
+  await standby.close();
+  await part.close();
+  await scheduler.catch(() => undefined);
+}
+
 async function started(
   flags: SchedulerFlags,
-  { tls, token }: { readonly tls: { readonly cert: string; readonly key: string } | undefined; readonly token: string },
+  serving: Serving & Pick<HttpOptions, "beforeListening">,
+  parts: Pick<PipeOptions, "fleet" | "journal" | "registry">,
 ): Promise<Scheduler> {
-  const { directory, chain: chainId, nodes: count, latency, policyFile, registry, logLevel, host, port } = flags;
-  // Keys come from the directory's secret, and only from there; this seed is of the nodes' luck.
-  const nodes = defaultFleet({ count, seedHex: "00".repeat(32), latency, faults: "none" });
-  const pipe = {
-    directory,
-    chainId,
-    fleet: { nodes },
-    logger: logLevel,
-    ...(policyFile === undefined ? {} : { policyFile }),
-    ...(registry === undefined ? {} : { registry }),
-  };
-  try {
-    return await startScheduler({ pipe, http: { host, port, token, tls }, otlpUrl: flags.otlp });
-  } catch (error) {
-    if (error instanceof ListenFailed)
-      throw new SchedulerRefused(error.message, { exitCode: EXIT.failed, cause: error });
-    if (!(error instanceof OpenFailed)) throw error;
-    const written = error.part === "policy" || error.part === "registry";
-    const message = written
-      ? `the ${error.part} cannot be used:\n${error.message}`
-      : `the ${error.part}: ${error.message}`;
-    throw new SchedulerRefused(message, { exitCode: written ? EXIT.misused : EXIT.failed, cause: error });
-  }
+  const { directory, chain: chainId, policyFile, logLevel, host, port } = flags;
+  const about = { directory, chainId, logger: logLevel, ...(policyFile === undefined ? {} : { policyFile }) };
+  const http = { ...serving, host, port };
+  return startScheduler({ pipe: { ...about, ...parts }, http, otlpUrl: flags.otlp }).catch(refuse);
+}
+
+/** What an operator is told, where it is his affair. */
+function refuse(error: unknown): never {
+  if (error instanceof ListenFailed) throw new SchedulerRefused(error.message, { exitCode: EXIT.failed, cause: error });
+  if (error instanceof RegistryError)
+    throw new SchedulerRefused(`the registry cannot be used:\n${error.message}`, {
+      exitCode: EXIT.misused,
+      cause: error,
+    });
+  if (!(error instanceof OpenFailed)) throw error;
+  const written = error.part === "policy" || error.part === "registry";
+  const message = written
+    ? `the ${error.part} cannot be used:\n${error.message}`
+    : `the ${error.part}: ${error.message}`;
+  throw new SchedulerRefused(message, { exitCode: written ? EXIT.misused : EXIT.failed, cause: error });
 }
 
 /** Standard output is the one line that programs wait for. */

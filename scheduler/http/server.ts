@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { NodeHttpServer } from "@effect/platform-node";
-import { Effect, Exit, Layer, Schema, Scope } from "effect";
+import { Effect, Exit, Layer, Scope } from "effect";
 import { HttpRouter } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import { PipeService } from "../live/layers.ts";
@@ -17,6 +17,7 @@ import { operationGroup } from "./handlers-operation.ts";
 import { producerGroup, producerOnly } from "./handlers-producer.ts";
 import { usersGroup } from "./handlers-users.ts";
 import { assertHttpLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
+import { ListenFailed, troubleOf } from "./listen-failed.ts";
 import { HttpMeters } from "./metrics.ts";
 import { countConnections, createNodeServer, listen, stop } from "./node-server.ts";
 import { tokenCheck } from "./token.ts";
@@ -34,10 +35,9 @@ export interface HttpOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** What differs from `DEFAULT_HTTP_LIMITS`. */
   readonly limits?: Partial<HttpLimits>;
+  /** Ends what had the port until the scheduler was up. */
+  readonly beforeListening?: () => Promise<void>;
 }
-
-/** The server cannot listen. */
-export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
 
 /**
  * Serves the API of a scheduler for as long as the scope is open, and gives its URL. When the scope closes, nothing new is
@@ -79,7 +79,10 @@ export const serveHttp = Effect.fnUntraced(function* (options: HttpOptions) {
     yield* NodeHttpServer.makeHandler(edged(face, routes, { meters, connections }), { scope: requests }),
   );
   const opened = Effect.tryPromise({
-    try: () => listen(server, options),
+    try: async () => {
+      await options.beforeListening?.();
+      await listen(server, options);
+    },
     catch: (error) => new ListenFailed({ message: troubleOf(error as NodeJS.ErrnoException, options) }),
   });
   yield* Effect.acquireRelease(opened, () =>
@@ -123,12 +126,3 @@ const pumped = (pipe: PipeService["Service"], hub: EventHub) =>
         await pumping;
       }),
   );
-
-function troubleOf({ code, message }: NodeJS.ErrnoException, { host, port }: HttpOptions): string {
-  const place = `${host}:${port}`;
-  if (code === "EADDRINUSE")
-    return `${place} is taken by another program. Give another --port, or 0 for one that is free.`;
-  if (code === "EACCES") return `${place} may not be listened on. Give a --port from 1024 on.`;
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return `${host} is no address of this machine.`;
-  return `${place} cannot be listened on: ${message}.`;
-}

@@ -34,3 +34,11 @@ export function authenticatorOf(authentication: NatsAuthentication): Authenticat
       return tokenAuthenticator(authentication.token);
   }
 }
+
+/** What a file holds that `pipe nats-config` or `nsc` wrote: an nkey's seed, or a JWT with one. Throws a RangeError. */
+export function authenticationFrom(text: string): NatsAuthentication {
+  if (text.includes("BEGIN NATS USER JWT")) return { kind: "credentials", text };
+  const seed = text.trim();
+  if (/^SU[A-Z2-7]{56}$/.test(seed)) return { kind: "nkey", seed };
+  throw new RangeError("it holds neither a seed of a user (SU…) nor a user's JWT");
+}

@@ -1,5 +1,5 @@
 /** `pipe-scheduler/nats`: scheduler and nodes on different machines, over NATS. docs/PROTOCOL.md is what they say on the wire. */
-export type { NatsAuthentication, NatsTls } from "./authentication.ts";
+export { authenticationFrom, type NatsAuthentication, type NatsTls } from "./authentication.ts";
 export { DEFAULT_NATS_LIMITS, type NatsLimits } from "./limits.ts";
 export { type NatsStatus, NatsUnreachable } from "./link.ts";
 export {

@@ -19,6 +19,8 @@ const LIVE_PACKAGES = /^(?:effect|@effect|pino)(?:\/|$)/;
 /** What connects machines, and the one part that knows it: whoever embeds the scheduler without it does not load it. */
 const WIRE_PACKAGES = /^(?:nats|@nats-io|@hpke)(?:\/|$)/;
 const WIRE_PART = "scheduler/nats";
+/** A shard's journal is one of the live shell's; the transport beside it knows nothing of that. */
+const SHARD_PART = "scheduler/nats/shard";
 /** What serves and asks over HTTP: for the one part that does, and for the command that starts it. */
 const HTTP_PACKAGES = /^effect\/(?:http|http-api)$/;
 const HTTP_PARTS = ["scheduler/http", "scheduler/cli"];
@@ -68,7 +70,8 @@ export const LAYERS: readonly Layer[] = [
     usesTypes: [],
     packages: "live",
   },
-  { part: WIRE_PART, uses: EDGE, usesTypes: [TRANSPORT, "scheduler/node"], packages: "live" },
+  { part: SHARD_PART, uses: [...EDGE, WIRE_PART, "scheduler/live"], usesTypes: [], packages: "live" },
+  { part: WIRE_PART, uses: [...EDGE, SHARD_PART], usesTypes: [TRANSPORT, "scheduler/node"], packages: "live" },
   { part: "sim", uses: [...EDGE, BEHAVIOUR, "scheduler/fields", "scheduler/files"], usesTypes: [], packages: "quiet" },
   {
     part: "scheduler",
@@ -139,7 +142,8 @@ function packageTrouble(layer: Layer, { from, names }: ImportStatement): string 
   ) {
     return `${layer.part} is pure and must not import ${from}`;
   }
-  if (WIRE_PACKAGES.test(from) && layer.part !== WIRE_PART) return `${from} belongs to ${WIRE_PART} alone`;
+  if (WIRE_PACKAGES.test(from) && layer.part !== WIRE_PART && layer.part !== SHARD_PART)
+    return `${from} belongs to ${WIRE_PART} alone`;
   if (HTTP_PACKAGES.test(from) && !HTTP_PARTS.includes(layer.part)) {
     return `${from} belongs to ${HTTP_PARTS.join(" and ")}, not to ${layer.part}`;
   }

@@ -1,0 +1,54 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { ListenFailed, troubleOf } from "./listen-failed.ts";
+import { listen, stop } from "./node-server.ts";
+import { PROBLEM_TYPE } from "./problems.ts";
+
+export interface StandbyOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+}
+
+/** What answers where a scheduler will, while another one leads its shard. */
+export interface Standby {
+  /** The port that it has; the scheduler takes it over. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const LIMITS = { maxConnections: 256, headersTimeoutMs: 5_000, stopMs: 500 } as const;
+
+/** Says to everybody that another scheduler is to be asked, and to those who ask for its health that it is well. */
+export async function startStandby(options: StandbyOptions): Promise<Standby> {
+  const about = { headersTimeout: LIMITS.headersTimeoutMs, requestTimeout: LIMITS.headersTimeoutMs };
+  const server = options.tls === undefined ? createServer(about) : createTlsServer({ ...about, ...options.tls });
+  server.maxConnections = LIMITS.maxConnections;
+  server.on("request", answer);
+  await listen(server, options).catch((error: NodeJS.ErrnoException) =>
+    Promise.reject(new ListenFailed({ message: troubleOf(error, options) })),
+  );
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => stop(server, LIMITS.stopMs) };
+}
+
+const PROBLEM = {
+  type: "urn:pipe:problem:standby",
+  title: "Another scheduler leads the shard",
+  status: 503,
+  detail: "This scheduler stands by and takes over when the leader is gone.",
+  advice: "Ask the other schedulers of the shard, and this one again after a second.",
+} as const;
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  // What is sent is not read: the connection ends with the answer.
+  const common = { connection: "close", "cache-control": "no-store" };
+  if (request.url === "/health") {
+    response.writeHead(200, { ...common, "content-type": "application/json" });
+    response.end('{"status":"standby"}');
+    return;
+  }
+  response.writeHead(PROBLEM.status, { ...common, "content-type": PROBLEM_TYPE, "retry-after": "1" });
+  response.end(JSON.stringify(PROBLEM));
+}
