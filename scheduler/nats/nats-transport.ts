@@ -25,7 +25,7 @@ export interface NatsTransportOptions {
   readonly shard: string;
   /**
    * Of this shard's leaders the one with the highest epoch is the one, whatever others say: greater than that of every leader
-   * before, or the same for the same scheduler's next start.
+   * before, or the same for the same scheduler's next start, if its clock has not been set back.
    */
   readonly epoch: number;
   /** The key by which nodes know this scheduler. */
