@@ -64,8 +64,8 @@ export const DEFAULT_NATS_LIMITS: NatsLimits = {
   maxUnconfirmedBytes: 8 * 1024 * 1024,
   maxWaitingMessages: 4_096,
   maxWaitingBytes: 16 * 1024 * 1024,
-  // What is older than the engine waits for an answer of a node is of no use to anybody.
-  maxWaitingMs: 5_000,
+  // As long as a broker takes to come back, and a lease lasts; the Cancels of what was given up meanwhile wait behind it.
+  maxWaitingMs: 30_000,
   announceMs: 2_000,
   minAnnounceMs: 200,
   // A node answers an announcement within milliseconds; one that comes later still joins.

@@ -25,7 +25,8 @@ export interface NatsTransportOptions {
   readonly shard: string;
   /**
    * Of this shard's leaders the one with the highest epoch is the one, whatever others say: greater than that of every leader
-   * before, or the same for the same scheduler's next start. Asked for at the start when it is known only then.
+   * before, or the same for the same scheduler's next start, if its clock has not been set back. A function is asked at the
+   * start, when it is known.
    */
   readonly epoch: number | (() => number);
   /** The key by which nodes know this scheduler. */

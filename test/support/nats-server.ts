@@ -16,6 +16,8 @@ export class NatsServer {
   readonly #directory: string;
   readonly #config: string;
   #process: ChildProcess | undefined;
+  /** Ends the server when this process is gone without having done so: its standard input ends with us. */
+  #heir: ChildProcess | undefined;
 
   private constructor(port: number, directory: string) {
     this.port = port;
@@ -50,6 +52,7 @@ export class NatsServer {
     if (program === undefined) throw new Error("nats-server is not here: run node test/setup/tools.mjs");
     const child = spawn(program, ["-c", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
+    this.#heir = spawn("sh", ["-c", `read _; kill -9 ${child.pid}`], { stdio: ["pipe", "ignore", "ignore"] });
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4_000);
@@ -65,6 +68,9 @@ export class NatsServer {
   /** Ends it without warning, as a crash would. */
   async kill(): Promise<void> {
     const child = this.#process;
+    // First: the number may be another process's as soon as ours is gone.
+    this.#heir?.kill("SIGKILL");
+    this.#heir = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
     child.kill("SIGKILL");

@@ -207,6 +207,27 @@ test("what the broker repeats, changes or sends elsewhere is not done", async ()
   expect(told).toEqual(["assign 1/1", "cancel 1"]);
 });
 
+test("the broker can read neither what is asked nor what is answered", async () => {
+  const everything = raw.record("pipe.>");
+  await raw.connection.flush();
+  const { say } = await startNode();
+  const { transport, heard } = await lead();
+  await until("the node has joined", () => heard.some(({ kind }) => kind === "joined"));
+  const input = Buffer.from("what is asked");
+  transport.dispatch({ ...assignment(1), input, inputHash: sha256Hex(input) });
+  const proof = { kind: "vanilla", signature: "ab".repeat(64) } as const;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  say({ kind: "answered", node: id, copy: 1, output: Buffer.from("what is answered"), proof });
+  await until("the answer has come", () => heard.some(({ kind }) => kind === "answered"));
+  await until("all was seen", () => everything.length >= 4);
+  const seen = Buffer.concat(everything.map(({ data }) => data));
+  // A join says in the clear who the node is; nothing else is in the clear.
+  expect(seen.includes(about.terms.operator)).toBe(true);
+  for (const secret of [input, Buffer.from("what is answered"), Buffer.from("dispatch")]) {
+    expect(seen.includes(secret)).toBe(false);
+  }
+});
+
 test("a node whose session the scheduler has forgotten joins anew", async () => {
   const { node } = await startNode({ limits: { heardMs: 200, maxUnheardMs: 800 } });
   const { transport, heard } = await lead({ limits: { heardMs: 60_000, maxUnheardMs: 120_000 } });
@@ -218,13 +239,15 @@ test("a node whose session the scheduler has forgotten joins anew", async () => 
 });
 
 test("a drained node says farewell and its connection ends", async () => {
-  const { node, told } = await startNode();
-  const { heard } = await lead();
-  await until("the node has joined", () => heard.some(({ kind }) => kind === "joined"));
+  const statuses: string[] = [];
+  const { node, told } = await startNode({ onStatus: ({ kind }) => void statuses.push(kind) });
+  const { heard } = await lead({ limits: { maxSilenceMs: 60_000 } });
+  await until("the node knows that it has joined", () => statuses.includes("joined"));
   await node.drain();
   expect(await node.closed).toBeUndefined();
   await until("it has left", () => heard.at(-1)?.kind === "left");
   expect(told).toEqual(["drain"]);
+  expect(statuses).toEqual(["connected", "following", "joined", "closed"]);
 });
 
 test("options that cannot work are refused at once, and so is a broker that is not there", async () => {
