@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { join } from "node:path";
+
+/** A process of the cluster. */
+export interface Program {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** Pause before a process is started again, doubled while it lives for less than a while. */
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 5_000;
+const HEALTHY_MS = 10_000;
+/** What a graceful end may take; then it is cut short. */
+const STOP_MS = 15_000;
+
+/** Keeps one program running, whatever ends it. What it says goes into a file of its own. */
+export class Supervised {
+  readonly name: string;
+  readonly #program: Program;
+  readonly #log: WriteStream;
+  readonly #onLine: ((line: string) => void) | undefined;
+  readonly #onEnd: (name: string, why: string) => void;
+  #child: ChildProcess | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  #restart: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #gone = Promise.resolve();
+
+  constructor(
+    program: Program,
+    about: {
+      readonly logs: string;
+      /** Told every line of its standard output. */
+      readonly onLine?: (line: string) => void;
+      /** Told when it ended without having been asked to. */
+      readonly onEnd: (name: string, why: string) => void;
+    },
+  ) {
+    this.name = program.name;
+    this.#program = program;
+    this.#log = createWriteStream(join(about.logs, `${program.name}.log`), { flags: "a" });
+    this.#onLine = about.onLine;
+    this.#onEnd = about.onEnd;
+    this.#start();
+  }
+
+  /** `undefined` between two lives. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Ends it without warning, as a crash would; it is started again. */
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** Lets it come to its end, and starts it no more. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    this.#child?.kill("SIGTERM");
+    const limit = setTimeout(() => this.kill(), STOP_MS);
+    await this.#gone;
+    clearTimeout(limit);
+    this.#log.end();
+  }
+
+  #start(): void {
+    const { name, command, args } = this.#program;
+    const startedMs = performance.now();
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    child.stderr.pipe(this.#log, { end: false });
+    let rest = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      this.#log.write(chunk);
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#onLine?.(line);
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gone = promise;
+    const ended = (why: string): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      resolve();
+      if (this.#stopping) return;
+      this.#onEnd(name, why);
+      const healthy = performance.now() - startedMs >= HEALTHY_MS;
+      this.#pauseMs = healthy ? FIRST_PAUSE_MS : Math.min(2 * this.#pauseMs, MAX_PAUSE_MS);
+      this.#restart = setTimeout(() => this.#start(), this.#pauseMs);
+    };
+    child.on("error", (error) => ended(error.message));
+    child.on("exit", (code, signal) => ended(signal ?? `exit code ${code}`));
+  }
+}
