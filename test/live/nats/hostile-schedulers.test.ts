@@ -218,13 +218,15 @@ test("a node whose session the scheduler has forgotten joins anew", async () => 
 });
 
 test("a drained node says farewell and its connection ends", async () => {
-  const { node, told } = await startNode();
-  const { heard } = await lead();
-  await until("the node has joined", () => heard.some(({ kind }) => kind === "joined"));
+  const statuses: string[] = [];
+  const { node, told } = await startNode({ onStatus: ({ kind }) => void statuses.push(kind) });
+  const { heard } = await lead({ limits: { maxSilenceMs: 60_000 } });
+  await until("the node knows that it has joined", () => statuses.includes("joined"));
   await node.drain();
   expect(await node.closed).toBeUndefined();
   await until("it has left", () => heard.at(-1)?.kind === "left");
   expect(told).toEqual(["drain"]);
+  expect(statuses).toEqual(["connected", "following", "joined", "closed"]);
 });
 
 test("options that cannot work are refused at once, and so is a broker that is not there", async () => {

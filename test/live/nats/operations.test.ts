@@ -1,4 +1,4 @@
-import { connect } from "@nats-io/transport-node";
+import { connect, nkeys } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { NodeMessage } from "../../../scheduler/live/transport.ts";
 import { createNatsTransport, type NatsStatus, NatsUnreachable, startNatsNode } from "../../../scheduler/nats/index.ts";
@@ -156,6 +156,74 @@ test("a node that is not permitted to use another's subjects is told so, and hea
   expect(errors.join("\n")).toMatch(/subscription to "pipe\.v1\.shard-0\.down\.node:1/i);
   expect(errors.join("\n")).toMatch(/publish to "pipe\.v1\.shard-0\.up\.node:1\.join/i);
   expect(heard).toEqual([]);
+});
+
+test("nodes and schedulers are let in by nkeys and by tokens, too", async () => {
+  const user = nkeys.createUser();
+  const seed = new TextDecoder().decode(user.getSeed());
+  const ways = [
+    [`authorization { users = [ { nkey: ${user.getPublicKey()} } ] }`, { kind: "nkey", seed }],
+    [`authorization { token: "let-me-in" }`, { kind: "token", token: "let-me-in" }],
+  ] as const;
+  const about = testNode(0);
+  const hosting = await hostingOf(about, root);
+  for (const [config, authentication] of ways) {
+    const guarded = await NatsServer.start(config);
+    ends.push(() => guarded.end());
+    const options = { servers: guarded.url, chainId: CHAIN, shard: SHARD, schedulers: [SCHEDULER.publicKeyHex] };
+    const node = await startNatsNode({ ...options, authentication, key: about.key, node: hosting });
+    await node.drain();
+    await expect(startNatsNode({ ...options, key: about.key, node: hosting })).rejects.toThrow(NatsUnreachable);
+  }
+});
+
+test("what a broker that stands still does not take waits within limits, and the rest is lost and counted", async () => {
+  const statuses: NatsStatus["kind"][] = [];
+  const heard: NodeMessage[] = [];
+  const transport = createNatsTransport({
+    servers: server.url,
+    authentication: asScheduler,
+    chainId: CHAIN,
+    shard: SHARD,
+    epoch: 1,
+    signingKey: SCHEDULER,
+    limits: { settleMs: 1, maxUnconfirmedBytes: 512 * 1024, maxWaitingMessages: 50, pingMs: 60_000 },
+    onStatus: ({ kind }) => void statuses.push(kind),
+  });
+  ends.push(() => transport.close());
+  transport.onMessage((message) => void heard.push(message));
+  await transport.start();
+  const about = testNode(0);
+  const options = { servers: server.url, authentication: asNode, chainId: CHAIN };
+  const { node } = await startTestNode(about, await hostingOf(about, root), options);
+  ends.push(() => node.drain());
+  await until("the node has joined", () => heard.some(({ kind }) => kind === "joined"));
+  const input = new Uint8Array(64 * 1024);
+  const call = { callIndex: 0, model: "other", mode: "vanilla", inputHash: sha256Hex(input), input } as const;
+  const size = { tokensIn: 1, tokensOut: 1, leaseMs: 60_000 };
+  const dispatch = (copy: number) =>
+    transport.dispatch({
+      copy,
+      nonce: 1,
+      node: about.terms.id,
+      chainId: CHAIN,
+      txHash: "00".repeat(32),
+      ...call,
+      ...size,
+    });
+  server.suspend();
+  for (let copy = 1; copy <= 100; copy++) {
+    dispatch(copy);
+    // Frames leave between one turn and the next.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(statuses).toContain("slow");
+  expect(transport.mishaps["too-many-waiting"]).toBeGreaterThan(0);
+  server.resume();
+  // Each of the others was sent: the node refuses all of them, since it has no such model.
+  const lost = transport.mishaps["too-many-waiting"] ?? 0;
+  await until("the rest has arrived", () => heard.filter(({ kind }) => kind === "failed").length === 100 - lost);
+  expect(transport.mishaps).toEqual({ "too-many-waiting": lost });
 });
 
 test("wrong credentials end the start at once; what becomes of the connection later is told", async () => {
