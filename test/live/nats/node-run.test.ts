@@ -17,6 +17,8 @@ import { CHAIN, untilState, User } from "../support/users.ts";
 /** `pipe node run` as a process of its own: a real broker, a real scheduler's end, a real server of models. */
 
 const MAIN = fileURLToPath(new URL("../../../scheduler/cli/main.ts", import.meta.url));
+/** At twenty a second they take as long as a busy machine needs for what happens meanwhile. */
+const WORDS = 100;
 const WAIT = { timeout: 30_000, interval: 10 };
 
 let broker: NatsServer;
@@ -34,7 +36,7 @@ beforeEach(async () => {
   models = await chatServer(async ({ request, response }) => {
     if (request.method === "GET") return response.end('{"data": [{"id": "org/chat"}]}');
     beginStream(response);
-    for (let word = 0; word < 40 && !response.closed; word++) {
+    for (let word = 0; word < WORDS && !response.closed; word++) {
       response.write(chunk(`${word} `));
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -139,7 +141,7 @@ function call(copy: number, model: string): Assignment {
     inputHash: sha256Hex(input),
     input,
     tokensIn: 1,
-    tokensOut: 100,
+    tokensOut: 200,
     leaseMs: 60_000,
   };
 }
@@ -171,9 +173,11 @@ describe("pipe node run", { timeout: 120_000 }, () => {
     transport.dispatch(call(2, "chat"));
     await hears("progress", of(2, "progressed"));
     node.signal("SIGTERM");
+    // Before the signal is heeded, the node would still take it.
+    await vi.waitFor(() => expect(node.stderr()).toContain("the node stops"), WAIT);
     transport.dispatch(call(3, "echo"));
     expect(await hears("refusal", of(3, "failed"))).toMatchObject({ reason: "drained" });
-    const whole = Array.from({ length: 40 }, (_, word) => `${word} `).join("");
+    const whole = Array.from({ length: WORDS }, (_, word) => `${word} `).join("");
     const answered = await hears("last answer", of(2, "answered"));
     expect(answered.kind === "answered" && new TextDecoder().decode(answered.output)).toBe(whole);
     await hears("farewell", ({ kind }) => kind === "left");
