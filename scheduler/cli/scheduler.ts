@@ -1,6 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
 import { type Scheduler, startScheduler } from "../http/scheduler.ts";
 import { ListenFailed } from "../http/listen-failed.ts";
@@ -66,14 +67,10 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
     }
     tell(flags, running, tokenFile);
     const ended = await Promise.race([signals.first, running.failed]);
-    if (ended instanceof Error) note(`the scheduler has failed: ${ended.message}`);
-    else note(`${ended}: taking no more, finishing what is under way. Once more ends it at once.`);
+    if (ended instanceof Error) return await failed(ended, { running, starting }, flags);
+    note(`${ended}: taking no more, finishing what is under way. Once more ends it at once.`);
     await running.close();
     await starting.leave();
-    if (ended instanceof Error) {
-      note(`what was acknowledged is safe in ${flags.directory}; start again with the same command.`);
-      return EXIT.failed;
-    }
     note("closed; everything is durable.");
     return ended === "SIGINT" ? EXIT.interrupted : EXIT.stopped;
   } finally {
@@ -82,6 +79,23 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
 }
 
 const never = new Promise<never>(() => undefined);
+
+/** What is broken may not close as it should: that is tried, and not waited for. */
+async function failed(
+  failure: Error,
+  { running, starting }: { readonly running: Scheduler; readonly starting: Starting },
+  { directory }: SchedulerFlags,
+): Promise<number> {
+  note(`the scheduler has failed: ${failure.message}`);
+  const ending = running.close().then(() => starting.leave());
+  const closed = ending.catch((error: unknown) => note(`closing: ${(error as Error).message}`));
+  await Promise.race([closed, sleep(FAILED_CLOSE_MS, undefined, { ref: false })]);
+  note(`what was acknowledged is safe in ${directory}; start again with the same command.`);
+  return EXIT.failed;
+}
+
+/** More than requests under way have to end. */
+const FAILED_CLOSE_MS = 15_000;
 
 /** What makes no sense about them; `undefined` when all does. */
 export function misuseOf(flags: SchedulerFlags): string | undefined {

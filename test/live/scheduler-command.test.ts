@@ -40,7 +40,8 @@ interface Process {
 }
 
 function commandOf(more: readonly string[]): string[] {
-  const args = ["scheduler", "--directory", directory, "--chain", CHAIN, "--port", "0", "--json", "--log", "warn"];
+  const port = more.includes("--port") ? [] : ["--port", "0"];
+  const args = ["scheduler", "--directory", directory, "--chain", CHAIN, ...port, "--json", "--log", "warn"];
   return [process.execPath, MAIN, ...args, ...more];
 }
 
@@ -63,7 +64,7 @@ function started([program = "", ...args]: readonly string[]): Process {
   ready.catch(() => undefined);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
-    if (!stdout.includes("\n")) return;
+    if (!/^\{.*\n/.test(stdout)) return;
     const { url, tokenFile } = JSON.parse(stdout);
     readFile(tokenFile, "utf8").then((token) => onReady(new Client(url, token.trim())), reject);
   });

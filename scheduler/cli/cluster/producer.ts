@@ -24,6 +24,8 @@ export interface ProducedBlock {
   readonly lateMs: number;
   /** Transactions acknowledged since the block before. */
   readonly acknowledged: number;
+  /** Transactions that wait when it is asked for. */
+  readonly pending: number;
 }
 
 const INTERVAL_MS = 500;
@@ -43,6 +45,9 @@ interface User {
  */
 export class ClusterProducer {
   readonly #options: ProducerOptions;
+  /** Users submit no more. */
+  readonly #closing = new AbortController();
+  /** Nothing goes on. */
   readonly #over = new AbortController();
   #url: string;
   #token = "";
@@ -53,11 +58,13 @@ export class ClusterProducer {
     this.#url = options.urls[0] ?? "";
   }
 
+  /** Users submit no more; what is pending is sealed or comes to its end. Asked again, everything ends at once. */
   stop(): void {
-    this.#over.abort();
+    if (this.#closing.signal.aborted) this.#over.abort();
+    this.#closing.abort();
   }
 
-  /** Produces blocks until it is stopped. */
+  /** Produces blocks until it is stopped and nothing is pending. */
   async run(onBlock: (block: ProducedBlock) => void): Promise<void> {
     const users = await this.#users();
     if (users === undefined) return;
@@ -66,14 +73,17 @@ export class ClusterProducer {
       const block = await this.#produce();
       if (block === undefined) break;
       onBlock(block);
+      if (this.#closing.signal.aborted && block.pending === 0) break;
     }
+    this.#over.abort();
     await submitting;
   }
 
   async #produce(): Promise<ProducedBlock | undefined> {
     const statistics = await this.#ask("GET", "/v1/statistics");
     if (statistics === undefined) return undefined;
-    const height = Math.max(1, (statistics["sizes"] as { height: number }).height);
+    const sizes = statistics["sizes"] as { readonly height: number; readonly pending: number };
+    const height = Math.max(1, sizes.height);
     const sealAtMs = Date.now() + INTERVAL_MS;
     const opened = await this.#ask("POST", "/v1/blocks", { height, sealAtMs });
     // A block of this height that is sealed was sealed for us, who died before it was committed.
@@ -92,7 +102,8 @@ export class ClusterProducer {
       return undefined;
     const acknowledged = this.#acknowledged;
     this.#acknowledged = 0;
-    return { height, transactions: receipts.length, url, lateMs: Math.round(Date.now() - sealAtMs), acknowledged };
+    const lateMs = Math.round(Date.now() - sealAtMs);
+    return { height, transactions: receipts.length, url, lateMs, acknowledged, pending: sizes.pending };
   }
 
   /** With what the scheduler knows of them. */
@@ -111,7 +122,7 @@ export class ClusterProducer {
   }
 
   async #submitAll(users: readonly User[]): Promise<void> {
-    const { signal } = this.#over;
+    const { signal } = this.#closing;
     await Promise.all(
       users.map(async (user) => {
         const pauseMs = (users.length * 1_000) / this.#options.ratePerS;
@@ -126,8 +137,14 @@ export class ClusterProducer {
   async #submit(user: User): Promise<void> {
     const input = Buffer.from(new Float32Array(16).fill((user.nonce % 100) / 100).buffer).toString("base64");
     const call = {
-      ...{ model: "risk-small", mode: "vanilla", input, tokensIn: 16, tokensOut: 1, maxFeeGwei: 3_000 },
-      ...{ conflict: { kind: "first-valid" }, validityBlocks: 64 },
+      model: "risk-small",
+      mode: "vanilla",
+      input,
+      tokensIn: 16,
+      tokensOut: 1,
+      maxFeeGwei: 3_000,
+      conflict: { kind: "first-valid" },
+      validityBlocks: 64,
     } as const;
     const about = { chainId: CHAIN, sender: user.key.publicKeyHex, nonce: user.nonce, gasPriceGwei: 1, ttlBlocks: 120 };
     const signed = signTransaction({ ...about, calls: [call] }, user.key);
