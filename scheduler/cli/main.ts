@@ -6,6 +6,7 @@ import { Command } from "effect/cli";
 import { PROGRAM_VERSION } from "../live/program.ts";
 import { demo } from "./command-demo.ts";
 import { order, receipts, replay } from "./command-audits.ts";
+import { cluster } from "./command-cluster.ts";
 import { natsConfig } from "./command-nats-config.ts";
 import { node } from "./command-node.ts";
 import { statusOf } from "./interruption.ts";
@@ -19,7 +20,20 @@ const pipe = Command.make("pipe").pipe(
   Command.withDescription(
     "PIPE: inference before the block. Races, verifies, stitches and seals answers of AI models.",
   ),
-  Command.withSubcommands([demo, scheduler, node, natsConfig, quote, policy, sim, tune, receipts, order, replay]),
+  Command.withSubcommands([
+    demo,
+    scheduler,
+    node,
+    cluster,
+    natsConfig,
+    quote,
+    policy,
+    sim,
+    tune,
+    receipts,
+    order,
+    replay,
+  ]),
 );
 
 /** What was asked makes no sense. 1 is for an audit that found something. */

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditReport } from "../../live/records-reader.ts";
 import { auditOrder } from "../order.ts";
 import { verifyReceipts } from "../receipts.ts";
-import { replay } from "../replay.ts";
 import { type ClusterPlan, planCluster } from "./layout.ts";
 import type { ProducedBlock } from "./producer.ts";
 import { type Program, Supervised } from "./supervised.ts";
@@ -169,7 +168,9 @@ class Cluster {
     while (!limit.aborted) {
       for (const url of this.#plan.urls) {
         const counters = await fetch(`${url}/v1/statistics`, { signal: AbortSignal.timeout(2_000) })
-          .then(async (response) => (response.ok ? ((await response.json()) as { counters: object }).counters : undefined))
+          .then(async (response) =>
+            response.ok ? ((await response.json()) as { counters: object }).counters : undefined,
+          )
           .catch(() => undefined);
         if (counters !== undefined) return counters as Readonly<Record<string, number>>;
       }

@@ -164,7 +164,17 @@ function registryFile(keys: ReadonlyMap<string, string>): string {
     "    hardware: cpu",
     "    bondGwei: 0",
   ]);
-  return ["version: 1", "admission: listed", "offersPerNode: 8", "models:", ...model, "nodes:", ...nodes, ""].join("\n");
+  return [
+    "version: 1",
+    "admission: listed",
+    "offersPerNode: 8",
+    "models:",
+    ...model,
+    "roots: []",
+    "nodes:",
+    ...nodes,
+    "",
+  ].join("\n");
 }
 
 /** Ports that are free now; whoever takes one meanwhile makes its program say so. */

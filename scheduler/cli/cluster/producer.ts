@@ -88,7 +88,8 @@ export class ClusterProducer {
     const opened = await this.#ask("POST", "/v1/blocks", { height, sealAtMs });
     // A block of this height that is sealed was sealed for us, who died before it was committed.
     const known = opened !== undefined && opened["type"] === "urn:pipe:problem:block-sealed";
-    if (!known) await sleep(Math.max(0, sealAtMs - Date.now()), undefined, { signal: this.#over.signal }).catch(() => {});
+    if (!known)
+      await sleep(Math.max(0, sealAtMs - Date.now()), undefined, { signal: this.#over.signal }).catch(() => {});
     const order = { maxTransactions: 1_000, order: "gas" };
     const sealed = await this.#ask("POST", `/v1/blocks/${height}/seal`, order);
     if (sealed === undefined) return undefined;
@@ -98,7 +99,9 @@ export class ClusterProducer {
     const block = { height, receipts: receipts.length, header: sealed["header"] };
     await appendFile(join(this.#options.directory, "chain.jsonl"), `${JSON.stringify(block)}\n`);
     if ((await this.#ask("POST", `/v1/blocks/${height}/committed`, {})) === undefined) return undefined;
-    if ((await this.#ask("POST", "/v1/blocks", { height: height + 1, sealAtMs: Date.now() + INTERVAL_MS })) === undefined)
+    if (
+      (await this.#ask("POST", "/v1/blocks", { height: height + 1, sealAtMs: Date.now() + INTERVAL_MS })) === undefined
+    )
       return undefined;
     const acknowledged = this.#acknowledged;
     this.#acknowledged = 0;

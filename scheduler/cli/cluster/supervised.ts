@@ -57,12 +57,12 @@ export class Supervised {
     this.#child?.kill("SIGKILL");
   }
 
-  /** Lets it come to its end, and starts it no more. */
-  async stop(): Promise<void> {
+  /** Lets it come to its end within a time, and starts it no more. */
+  async stop(limitMs: number = STOP_MS): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
     this.#child?.kill("SIGTERM");
-    const limit = setTimeout(() => this.kill(), STOP_MS);
+    const limit = setTimeout(() => this.kill(), limitMs);
     await this.#gone;
     clearTimeout(limit);
     this.#log.end();
