@@ -1,9 +1,6 @@
 import type { FrozenLaw } from "./law.ts";
+import { ALL, type Grid, gridOf, momentAt, type Staircase, STEPS } from "./staircase.ts";
 
-/** Steps into which the time to the deadline is cut, and further ones in which work is still counted. */
-const STEPS = 24;
-const TAIL = 36;
-const ALL = STEPS + TAIL;
 /** Pairs of launch times are tried on a grid this much coarser. */
 const STRIDE = 6;
 
@@ -22,7 +19,7 @@ export interface Prospect {
 /** When further copies are launched, from now on and in units of the expected duration, unless the job is done before. */
 export interface Plan {
   readonly launches: readonly number[];
-  /** P(not done by the deadline). */
+  /** P(not done by the deadline); with several cut-offs, the expected share of the value that is lost from now on. */
   readonly late: number;
   /** Expected machine-time from now on, in units of the expected duration. */
   readonly work: number;
@@ -34,16 +31,18 @@ export interface Frontier {
   readonly plans: readonly Plan[];
   /** Those of them that are best at some price: the corners of the lower convex hull. */
   readonly corners: readonly Plan[];
+  /** Until when launches were considered, where later ones may pay; then is the time to plan anew. */
+  readonly until: number;
 }
 
 /**
  * All plans worth having for a job: none has both less work and a lower probability to be late than another. With S(t) the
  * probability that the job is not done at t, the work of n(t) copies is ∫ n(t) S(t) dt, and a result that comes a millisecond
- * after the deadline is worth as much as none: only S(deadline) counts. Launch times are chosen from a grid; copies are
- * independent given what they have in common (`FrozenLaw.survivalGiven`), over which is integrated.
+ * after a cut-off is worth what it is worth at the next one: what is lost is Σ drop · S(cut-off). Launch times are chosen from a
+ * grid; copies are independent given what they have in common (`FrozenLaw.survivalGiven`), over which is integrated.
  */
-export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): Frontier {
-  const step = horizon / STEPS;
+export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], stairs: Staircase, most: number): Frontier {
+  const grid = gridOf(stairs);
   const singles = new Sums(most >= 1 ? STEPS : 0);
   const pairs = new Sums(most >= 2 ? PAIRS : 0);
   const none = { late: 0, work: 0 };
@@ -51,26 +50,28 @@ export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], horizon:
   let total = 0;
   for (let index = 0; index < nodes.length; index++) {
     const z = nodes[index] as number;
-    const fresh = survivalOf(law, { pace: 1, alive: law.alive, age: 0, wait: 0 }, z, step);
-    const running = together(copies.map((copy) => survivalOf(law, copy, z, step)));
+    const launched = { pace: 1, alive: law.alive, age: 0, wait: 0 };
+    const fresh = survivalOf(law, launched, z, { offset: grid.step, step: grid.step });
+    const now = grid.offset === grid.step ? fresh : survivalOf(law, launched, z, grid);
+    const running = together(copies.map((copy) => survivalOf(law, copy, z, grid)));
     const weight = (weights[index] as number) * running.before;
     total += weight;
-    add(none, singles, pairs, { running, fresh, step, weight });
+    add(none, singles, pairs, { running, now, fresh, grid, weight });
   }
   // Of what is still running at the end of the grid, each job takes about one mean duration more, with one copy or with two.
   const plans: Plan[] = [{ launches: [], late: none.late / total, work: none.work / total }];
   for (let i = 0; i < singles.late.length; i++) {
-    plans.push({ launches: [i * step], late: singles.lateAt(i) / total, work: singles.workAt(i) / total });
+    plans.push({ launches: [momentAt(grid, i)], late: singles.lateAt(i) / total, work: singles.workAt(i) / total });
   }
   for (let place = 0; place < pairs.late.length; place++) {
     const [i, j] = PAIR_TIMES[place] as readonly [number, number];
     plans.push({
-      launches: [i * step, j * step],
+      launches: [momentAt(grid, i), momentAt(grid, j)],
       late: pairs.lateAt(place) / total,
       work: pairs.workAt(place) / total,
     });
   }
-  return worthHaving(plans);
+  return worthHaving(plans, grid.open ? momentAt(grid, STEPS) : Number.POSITIVE_INFINITY);
 }
 
 /** Pairs i ≤ j of launch times on the coarser grid. */
@@ -107,12 +108,17 @@ interface Survival {
   readonly before: number;
 }
 
-function survivalOf(law: FrozenLaw, { pace, alive, age, wait }: Prospect, z: number, step: number): Survival {
+function survivalOf(
+  law: FrozenLaw,
+  { pace, alive, age, wait }: Prospect,
+  z: number,
+  grid: Pick<Grid, "offset" | "step">,
+): Survival {
   const open = new Float64Array(ALL + 1);
   const working = new Float64Array(ALL + 1);
   const before = 1 - alive + alive * law.survivalGiven(age / pace, z);
   for (let k = 0; k <= ALL; k++) {
-    const ran = k * step - wait;
+    const ran = momentAt(grid, k) - wait;
     const running = (alive * law.survivalGiven((age + Math.max(0, ran)) / pace, z)) / before;
     open[k] = (1 - alive) / before + running;
     working[k] = ran < 0 ? 0 : running;
@@ -145,47 +151,67 @@ function add(
   none: { late: number; work: number },
   singles: Sums,
   pairs: Sums,
-  { running, fresh, step, weight }: { running: Survival; fresh: Survival; step: number; weight: number },
+  given: { running: Survival; now: Survival; fresh: Survival; grid: Grid; weight: number },
 ): void {
+  const { running, now, fresh, grid, weight } = given;
+  const { offset, step, cuts, drops } = grid;
   const { open, working } = running;
   const before = new Float64Array(ALL + 2);
   for (let k = 0; k < ALL; k++) {
-    before[k + 1] = (before[k] as number) + (step * ((working[k] as number) + (working[k + 1] as number))) / 2;
+    const width = k === 0 ? offset : step;
+    before[k + 1] = (before[k] as number) + (width * ((working[k] as number) + (working[k + 1] as number))) / 2;
   }
-  none.late += weight * (open[STEPS] as number);
+  let missed = 0;
+  for (let cut = 0; cut < cuts.length; cut++) missed += (drops[cut] as number) * (open[cuts[cut] as number] as number);
+  none.late += weight * missed;
   none.work += weight * ((before[ALL] as number) + (open[ALL] as number));
   for (let i = 0; i < singles.late.length; i++) {
+    const second = i === 0 ? now : fresh;
     let work = before[i] as number;
     let last = 0;
     for (let k = i; k <= ALL; k++) {
-      const now =
-        (working[k] as number) * (fresh.open[k - i] as number) + (open[k] as number) * (fresh.working[k - i] as number);
-      if (k > i) work += (step * (last + now)) / 2;
-      last = now;
+      const sum =
+        (working[k] as number) * (second.open[k - i] as number) +
+        (open[k] as number) * (second.working[k - i] as number);
+      if (k > i) work += ((k === 1 ? offset : step) * (last + sum)) / 2;
+      last = sum;
     }
-    const late = (open[STEPS] as number) * (fresh.open[STEPS - i] as number);
-    const rest = (open[ALL] as number) * (fresh.open[ALL - i] as number);
+    let late = 0;
+    for (let cut = 0; cut < cuts.length; cut++) {
+      const k = cuts[cut] as number;
+      const lost = (drops[cut] as number) * (open[k] as number);
+      late += k < i ? lost : lost * (second.open[k - i] as number);
+    }
+    const rest = (open[ALL] as number) * (second.open[ALL - i] as number);
     singles.add(i, weight * late, weight * (work + rest));
   }
   for (let place = 0; place < pairs.late.length; place++) {
     const [i, j] = PAIR_TIMES[place] as readonly [number, number];
+    const [second, third] = [i === 0 ? now : fresh, j === 0 ? now : fresh];
     let work = before[i] as number;
     let last = 0;
     for (let k = i; k <= ALL; k++) {
       const a = open[k] as number;
-      const b = fresh.open[k - i] as number;
-      let now = (working[k] as number) * b + a * (fresh.working[k - i] as number);
-      if (k >= j) now = now * (fresh.open[k - j] as number) + a * b * (fresh.working[k - j] as number);
-      if (k > i) work += (step * (last + now)) / 2;
-      last = now;
+      const b = second.open[k - i] as number;
+      let sum = (working[k] as number) * b + a * (second.working[k - i] as number);
+      if (k >= j) sum = sum * (third.open[k - j] as number) + a * b * (third.working[k - j] as number);
+      if (k > i) work += ((k === 1 ? offset : step) * (last + sum)) / 2;
+      last = sum;
     }
-    const late = (open[STEPS] as number) * (fresh.open[STEPS - i] as number) * (fresh.open[STEPS - j] as number);
-    const rest = (open[ALL] as number) * (fresh.open[ALL - i] as number) * (fresh.open[ALL - j] as number);
+    let late = 0;
+    for (let cut = 0; cut < cuts.length; cut++) {
+      const k = cuts[cut] as number;
+      let lost = (drops[cut] as number) * (open[k] as number);
+      if (k >= i) lost *= second.open[k - i] as number;
+      if (k >= j) lost *= third.open[k - j] as number;
+      late += lost;
+    }
+    const rest = (open[ALL] as number) * (second.open[ALL - i] as number) * (third.open[ALL - j] as number);
     pairs.add(place, weight * late, weight * (work + rest));
   }
 }
 
-function worthHaving(plans: Plan[]): Frontier {
+function worthHaving(plans: Plan[], until: number): Frontier {
   plans.sort((a, b) => a.work - b.work || a.late - b.late);
   const kept: Plan[] = [];
   let best = Number.POSITIVE_INFINITY;
@@ -194,7 +220,7 @@ function worthHaving(plans: Plan[]): Frontier {
     best = plan.late;
     kept.push(plan);
   }
-  return { plans: kept, corners: cornersOf(kept) };
+  return { plans: kept, corners: cornersOf(kept), until };
 }
 
 /** Andrew's monotone chain: what lies above the line between its neighbours is best at no price. */

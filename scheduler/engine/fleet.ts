@@ -23,6 +23,7 @@ export class FleetClass {
   prices: number[] = [];
   minPriceGwei = 0;
   maxPriceGwei = 0;
+  meanPriceGwei = 0;
   /** Distinct operators among `nodes`. */
   domains = 0;
   redundancy: RedundancyState = "collapsed";
@@ -72,6 +73,7 @@ export class FleetClass {
     this.prices = this.nodes.map((node) => priceOf(node, this));
     this.minPriceGwei = this.prices.length === 0 ? 0 : Math.min(...this.prices);
     this.maxPriceGwei = this.prices.length === 0 ? 0 : Math.max(...this.prices);
+    this.meanPriceGwei = this.prices.reduce((sum, price) => sum + price, 0) / Math.max(1, this.prices.length);
     this.domains = new Set(this.nodes.map((node) => node.operator)).size;
   }
 

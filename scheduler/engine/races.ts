@@ -145,6 +145,8 @@ export class Races {
       served,
       deadlineUs,
       targetUs: targetUnder(policy, opening, this.#blockIntervalUs),
+      firstBlockUs: opening.firstBlockUs,
+      blockUs: this.#blockIntervalUs,
       purpose,
       excluded,
       label,
