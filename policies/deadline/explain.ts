@@ -142,8 +142,7 @@ function seconds(ms: number): string {
 }
 
 function gwei(amount: number): string {
-  const digits = Math.abs(amount) >= 100 ? 0 : Math.abs(amount) >= 1 ? 1 : 3;
-  return `${amount.toLocaleString("en-US", { maximumFractionDigits: digits })} gwei`;
+  return `${Number(amount.toPrecision(3))} gwei`;
 }
 
 function percent(share: number): string {

@@ -1,4 +1,10 @@
 import fc from "fast-check";
+import { DEFAULTS, type LeafSpec, policyOf, type RacePicture } from "../../../policies/index.ts";
+import { Learning } from "../../../policies/learning/learning.ts";
+import type { PolicyMemory } from "../../../policies/memory.ts";
+import { NOTHING_KNOWN } from "../../../policies/service-times.ts";
+import { Random } from "../../../scheduler/shared/random.ts";
+import { NEVER } from "../../../scheduler/shared/vocabulary.ts";
 import { describe, expect, it } from "vitest";
 import { type Frontier, frontierOf, type Plan, type Prospect } from "../../../policies/deadline/frontier.ts";
 import { FrozenLaw } from "../../../policies/deadline/law.ts";
@@ -190,5 +196,155 @@ describe("value less the price of work", () => {
     const slack = 1.1 - (plan.launches[0] as number) - 1.04;
     expect(slack).toBeGreaterThanOrEqual(-1e-9);
     expect(slack).toBeLessThan(0.1);
+  });
+});
+
+const SECOND = 1_000_000;
+const OPENED_US = 100 * SECOND;
+
+/** THEORY.md's case: copies take 7 s on average, 11 s at the 95th percentile. */
+function learned(): Learning {
+  const learning = new Learning();
+  const random = new Random(3);
+  for (let job = 0; job < 2_000; job++) {
+    const ratio = Math.exp(SIGMA * normalQuantile((random.unit() + 1e-9) / (1 + 2e-9)) - (SIGMA * SIGMA) / 2);
+    learning.answered({ tokensIn: 1, tokensOut: 1 }, `node-${job % 9}`, 7 * SECOND * ratio);
+  }
+  return learning;
+}
+
+const LEARNING = learned();
+
+/** A race of which the first copy has just been launched: in one of four blocks of twelve seconds each. */
+function raceOf(memory: PolicyMemory | undefined, maxFeeGwei = 1_000): RacePicture {
+  const first = {
+    node: { id: "node-1", slots: 1 },
+    launchedUs: OPENED_US,
+    startedUs: OPENED_US,
+    ahead: 0,
+    answeredUs: NEVER,
+    endedUs: NEVER,
+    outcome: undefined,
+    speculative: false,
+    live: true,
+    held: false,
+  };
+  const [conflict, terms] = [{ kind: "first-valid" } as const, { digest: "d", inputHash: "i", validityBlocks: 8 }];
+  return {
+    id: 1,
+    call: { model: "m", mode: "vanilla", tokensIn: 1, tokensOut: 1, maxFeeGwei, conflict, ...terms },
+    lane: "fast",
+    openedUs: OPENED_US,
+    deadlineUs: OPENED_US + 48 * SECOND,
+    targetUs: OPENED_US + 48 * SECOND,
+    firstBlockUs: OPENED_US + 12 * SECOND,
+    blockUs: 12 * SECOND,
+    askedGwei: 70,
+    live: 1,
+    missing: 1,
+    launched: 1,
+    lost: 0,
+    copies: [first],
+    memory,
+    learning: LEARNING,
+    room: { busy: 1, slots: 1_000_000, idle: 9 },
+  };
+}
+
+/** When the policy wants its second copy, in seconds after the first; `undefined` for never. */
+function secondAt(spec: Partial<typeof DEFAULTS.deadline>, maxFeeGwei?: number, memory?: PolicyMemory) {
+  const policy = policyOf({ ...DEFAULTS.deadline, ...spec } as LeafSpec);
+  const remembered = memory ?? policy.remember?.();
+  const race = raceOf(remembered, maxFeeGwei);
+  if (memory === undefined) for (let job = 0; job < 20; job++) remembered?.opened(race, OPENED_US);
+  const decision = { launch: 0, lookAtUs: NEVER };
+  const surroundings = {
+    nowUs: OPENED_US,
+    serviceTimes: NOTHING_KNOWN,
+    budgetUs: NEVER,
+    domains: 9,
+    random: new Random(1),
+  };
+  for (let look = 0; look < 20; look++) {
+    policy.decide(race, surroundings, decision);
+    if (decision.launch > 0) return (surroundings.nowUs - OPENED_US) / SECOND;
+    if (decision.lookAtUs === NEVER) return undefined;
+    surroundings.nowUs = decision.lookAtUs;
+  }
+  return undefined;
+}
+
+describe("deadline with a value", () => {
+  it("launches nothing but the first copy for what is worth nothing, heavy tails or not", () => {
+    expect(secondAt({ sealGwei: 0 })).toBeUndefined();
+    expect(secondAt({ sealGwei: "fee", lossPerBlock: 0.4 }, 0)).toBeUndefined();
+    const policy = policyOf({ ...DEFAULTS.deadline, sealGwei: 0 } as LeafSpec);
+    const cold = raceOf(policy.remember?.());
+    const decision = { launch: 9, lookAtUs: 9 };
+    const surroundings = {
+      nowUs: OPENED_US,
+      serviceTimes: NOTHING_KNOWN,
+      budgetUs: 0,
+      domains: 9,
+      random: new Random(1),
+    };
+    policy.decide(cold, surroundings, decision);
+    expect(decision).toEqual({ launch: 0, lookAtUs: NEVER });
+  });
+
+  it("launches sooner what is worth more, by rule or by fee", () => {
+    const by = [50, 2_000, 5_000, 6_000, 8_000, 1e6].map((sealGwei) => secondAt({ sealGwei, lossPerBlock: 0.4 }) ?? 99);
+    expect(by).toEqual(by.toSorted((a, b) => b - a));
+    expect(by[0]).toBe(99);
+    expect(new Set(by).size).toBeGreaterThan(2);
+    expect(by.at(-1)).toBe(0);
+    expect(secondAt({ sealGwei: "fee", lossPerBlock: 0.4 }, 6_000)).toEqual(
+      secondAt({ sealGwei: 6_000, lossPerBlock: 0.4 }),
+    );
+  });
+
+  it("takes what nodes ask for an answer as the price of the time that answers take", () => {
+    // 70 gwei for 7 s on average.
+    const spec = { sealGwei: 6_000, lossPerBlock: 0.4 };
+    const [asked, told] = [secondAt(spec), secondAt({ ...spec, workGweiPerS: 10 })];
+    expect(Math.abs((asked as number) - (told as number))).toBeLessThan(0.5);
+    expect(secondAt({ ...spec, workGweiPerS: 100 })).toBeUndefined();
+  });
+
+  it("decides the same again, and after a snapshot", () => {
+    const spec = { sealGwei: 6_000, lossPerBlock: 0.4 } as const;
+    const policy = policyOf({ ...DEFAULTS.deadline, ...spec });
+    const memory = policy.remember?.();
+    for (let job = 0; job < 20; job++) memory?.opened(raceOf(memory), OPENED_US);
+    const at = secondAt(spec, undefined, memory);
+    expect(at).toBeGreaterThan(0);
+    const restored = policy.remember?.(JSON.parse(JSON.stringify(memory?.snapshot())));
+    expect(secondAt(spec, undefined, restored)).toBe(at);
+    expect(restored?.snapshot()).toEqual(memory?.snapshot());
+  });
+
+  it("says why, in words and numbers that add up", () => {
+    const policy = policyOf({ ...DEFAULTS.deadline, sealGwei: 6_000, lossPerBlock: 0.4, workGweiPerS: 10 });
+    const memory = policy.remember?.();
+    const race = raceOf(memory);
+    for (let job = 0; job < 20; job++) memory?.opened(race, OPENED_US);
+    const surroundings = {
+      nowUs: OPENED_US,
+      serviceTimes: NOTHING_KNOWN,
+      budgetUs: 0,
+      domains: 9,
+      random: new Random(1),
+    };
+    const { words = [], numbers = {} } = policy.explain?.(race, surroundings) ?? {};
+    expect(words[0]).toBe(
+      "Sealing this call in the open block is worth 6000 gwei, and 40 % of it less in each later one; a machine-second costs 10 gwei.",
+    );
+    expect(words.join(" ")).toMatch(/further copies are launched .* s after the first/);
+    expect(words.join(" ")).toMatch(/With one copy .* would be lost .* as planned .*: better by/);
+    const of = (name: string) => numbers[name] as number;
+    const gain = of("lossAloneGwei") - of("lossPlannedGwei") - of("workPlannedGwei") + of("workAloneGwei");
+    expect(of("gainGwei")).toBeCloseTo(gain, 6);
+    expect(of("gainGwei")).toBeGreaterThan(0);
+    expect(of("worthRuns")).toBeCloseTo(6_000 / 70, -1);
   });
 });

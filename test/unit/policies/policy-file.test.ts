@@ -137,6 +137,20 @@ describe("what is wrong with a policy file", () => {
     expect(inFile(", burstMs: 5000", "")[0]).toMatch(/^p\.yaml:4:1: budget\.burstMs: is missing/);
   });
 
+  it("is told of values without blame for what is usual, and of two aims at once", () => {
+    const aims = (keys: string) => inFile("kind: hedge, delayMs: 1500, maxCopies: 3", `kind: deadline, ${keys}`);
+    expect(aims("sealGwei: fee, lossPerBlock: 0.02, workGweiPerS: 3")).toEqual([]);
+    expect(aims("sealGwei: fees")).toEqual([
+      'p.yaml:11:31: rules.1.policy.sealGwei: must be a number from 0 to 1000000000000000, or `fee`; it is "fees"',
+    ]);
+    expect(aims("target: 0.9, sealGwei: 5")).toEqual([
+      "p.yaml:11:44: rules.1.policy.sealGwei: is not given together with target; drop one of them",
+    ]);
+    expect(aims("lossPerBlock: 0.5")).toEqual([
+      "p.yaml:11:5: rules.1.policy: lossPerBlock needs sealGwei: what sealing in the open block is worth",
+    ]);
+  });
+
   it("is found between rules, too", () => {
     expect(inFile("all others", "money")).toEqual([
       "p.yaml:10:5: rules.1.name: is the name of rule 1, too; give it another",
