@@ -94,7 +94,7 @@ function ofValue(aim: string, given: Known, value: number): Explanation {
         ? "Nothing is left of its value, so that one copy is enough."
         : planned(plan, expectedMs, "none saves more of its value than it costs"),
       `With one copy ${gwei(alone.late * value)} would be lost by its block on average, for ${gwei(alone.work * runGwei)} of work; as planned ${gwei(plan.late * value)}, for ${gwei(plan.work * runGwei)}: better by ${gwei(gain)}.`,
-      `A run costs ${gwei(runGwei)}, and the others ${gwei(crowding * runGwei)} of their value besides, since ${busy} of ${slots} slots are busy.`,
+      `A run costs ${gwei(runGwei)}${crowding < 1e-3 ? "" : `, and the others ${gwei(crowding * runGwei)} of their value besides`}: ${busy} of ${slots} slots are busy.`,
     ],
     numbers: {
       ...known(given, expectedMs),
@@ -122,7 +122,9 @@ function takes(learning: Learning, expectedMs: number): string {
 
 function planned({ launches }: Plan, expectedMs: number, why: string): string {
   if (launches.length === 0) return `No further copy is planned: ${why}.`;
-  const times = launches.map((launch) => `${seconds(launch * expectedMs)} after the first`);
+  const times = launches.map((launch) =>
+    launch === 0 ? "with it" : `${seconds(launch * expectedMs)} after the first`,
+  );
   return `Unless it is answered before, further copies are launched ${times.join(" and ")}.`;
 }
 
@@ -142,7 +144,7 @@ function seconds(ms: number): string {
 }
 
 function gwei(amount: number): string {
-  return `${Number(amount.toPrecision(3))} gwei`;
+  return `${Number.isInteger(amount) ? amount : Number(amount.toPrecision(3))} gwei`;
 }
 
 function percent(share: number): string {
