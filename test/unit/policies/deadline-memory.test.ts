@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULTS } from "../../../policies/index.ts";
 import { until } from "../../../policies/deadline/staircase.ts";
-import type { Prospect } from "../../../policies/deadline/frontier.ts";
+import type { Prospect } from "../../../policies/deadline/survival.ts";
 import { FrozenLaw } from "../../../policies/deadline/law.ts";
 import { DeadlineMemory } from "../../../policies/deadline/memory.ts";
 

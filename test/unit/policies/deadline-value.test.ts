@@ -6,7 +6,8 @@ import { NOTHING_KNOWN } from "../../../policies/service-times.ts";
 import { Random } from "../../../scheduler/shared/random.ts";
 import { NEVER } from "../../../scheduler/shared/vocabulary.ts";
 import { describe, expect, it } from "vitest";
-import { type Frontier, frontierOf, type Plan, type Prospect } from "../../../policies/deadline/frontier.ts";
+import { type Frontier, frontierOf, type Plan } from "../../../policies/deadline/frontier.ts";
+import type { Prospect } from "../../../policies/deadline/survival.ts";
 import { FrozenLaw } from "../../../policies/deadline/law.ts";
 import { bestPlan } from "../../../policies/deadline/price.ts";
 import { gridOf, momentAt, type Staircase, until } from "../../../policies/deadline/staircase.ts";
@@ -251,7 +252,7 @@ function raceOf(memory: PolicyMemory | undefined, maxFeeGwei = 1_000): RacePictu
   };
 }
 
-/** When the policy wants its second copy, in seconds after the first; `undefined` for never. */
+/** When the policy wants its second copy, in seconds after the first; `undefined` for not while that may still be running. */
 function secondAt(spec: Partial<typeof DEFAULTS.deadline>, maxFeeGwei?: number, memory?: PolicyMemory) {
   const policy = policyOf({ ...DEFAULTS.deadline, ...spec } as LeafSpec);
   const remembered = memory ?? policy.remember?.();
@@ -268,7 +269,7 @@ function secondAt(spec: Partial<typeof DEFAULTS.deadline>, maxFeeGwei?: number, 
   for (let look = 0; look < 20; look++) {
     policy.decide(race, surroundings, decision);
     if (decision.launch > 0) return (surroundings.nowUs - OPENED_US) / SECOND;
-    if (decision.lookAtUs === NEVER) return undefined;
+    if (decision.lookAtUs > OPENED_US + 24 * SECOND) return undefined;
     surroundings.nowUs = decision.lookAtUs;
   }
   return undefined;
