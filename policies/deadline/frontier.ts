@@ -19,6 +19,8 @@ export interface Frontier {
   readonly corners: readonly Plan[];
   /** Until when launches were considered, where later ones may pay; then is the time to plan anew. */
   readonly until: number;
+  /** The plan that was chosen, by how busy the nodes were: kept here so that it need not be looked for. */
+  readonly chosen: (Plan | undefined)[];
 }
 
 /** Pairs of launch times are tried on a grid this much coarser. */
@@ -185,7 +187,7 @@ function worthHaving(grid: Grid, total: number, candidates: number, until: numbe
     const launches = (CANDIDATES[candidate] as readonly number[]).map((index) => momentAt(grid, index));
     plans.push({ launches, late, work: (WORK[candidate] as number) / total });
   }
-  return { plans, corners: cornersOf(plans), until };
+  return { plans, corners: cornersOf(plans), until, chosen: [] };
 }
 
 function isDearer(a: number, b: number): boolean {

@@ -1,52 +1,24 @@
 import type { Learning } from "../learning/learning.ts";
 import type { CopyEnd, PlainData, PolicyMemory } from "../memory.ts";
-import { NEVER } from "../../scheduler/shared/vocabulary.ts";
-import type { CopyPicture, RacePicture } from "../policy.ts";
+import type { RacePicture } from "../policy.ts";
+import { Crowding } from "./crowding.ts";
+import { type Frontier, frontierOf, type Plan } from "./frontier.ts";
+import { FrozenLaw } from "./law.ts";
+import { coarser, type Key, keyOf, prospectOf, stairsOf, stepsOf } from "./plan-key.ts";
+import { PlanShelf } from "./plan-shelf.ts";
+import { bestPlan, COLD_PRICE, planAt, type Price, priceFor } from "./price.ts";
 import type { DeadlineSpec } from "./spec.ts";
 import { gridOf, momentAt, type Staircase } from "./staircase.ts";
-import { gweiPerS, inRuns, staircaseOf, valueGwei } from "./value.ts";
-import { type Frontier, frontierOf, type Plan } from "./frontier.ts";
 import type { Prospect } from "./survival.ts";
-import { FrozenLaw } from "./law.ts";
-import { Crowding } from "./crowding.ts";
-import { bestPlan, COLD_PRICE, planAt, type Price, priceFor } from "./price.ts";
+import { gweiPerS, inRuns, valueGwei } from "./value.ts";
 
 /** Recent jobs by which the price is set. */
 const RECENT = 64;
 /** What has been learned is taken over after so many observations, fewer while little is known. */
 const EPOCH = 1_024;
 const FIRST_EPOCH = 16;
-/** Jobs whose horizons differ by less share a plan. */
-const HORIZON_STEP = 0.005;
-const PACE_STEP = 0.05;
-const WAIT_STEP = 0.025;
-/** Of waits and ages; a key's number has room for no more. */
-const MOST_STEPS = 511;
-/** Of a staircase, passed ones as well: more than a transaction lives. */
-const MOST_BLOCKS = 16_384;
-const ALIVE_STEPS = 400;
-/** A job whose deadline is further off than this many expected durations is not planned any closer. */
-const FAR = 24;
-const NEAR = 0.01;
-/** Plans that are kept: about one a horizon. */
-const MAX_PLANS = 4_096;
 /** The load is what it was over about so many mean durations. */
 const LOAD_MEMORY = 5;
-
-/**
- * A job with one copy, in steps: the time to the next cut-off, the copy's pace, P(alive), wait and age; and the rest of the
- * staircase, whose interval is 0 where there is one step.
- */
-type Key = readonly [
-  first: number,
-  pace: number,
-  alive: number,
-  wait: number,
-  age: number,
-  interval: number,
-  blocks: number,
-  passed: number,
-];
 
 /** A recent job: what there was to choose from when it was launched, how many slots were busy, and what it was worth. */
 interface Recent {
@@ -75,11 +47,14 @@ export class DeadlineMemory implements PolicyMemory {
   #loadUs = 0;
   /** How long recent jobs were expected to take on average, as of the last epoch. */
   #usualUs = 0;
-  /** The plans that were chosen since the last epoch, by what there was to choose from and how busy the nodes were. */
-  readonly #chosen = new Map<Frontier, Plan[]>();
-  /** By staircase, and then by the rest of the key. */
-  readonly #plans = new Map<number, Map<number, Frontier>>();
-  #planned = 0;
+  readonly #plans = new PlanShelf();
+  /** The last key that was asked for; worth nothing but time. */
+  readonly #last = {
+    race: undefined as RacePicture | undefined,
+    atUs: 0,
+    version: -1,
+    key: undefined as Key | undefined,
+  };
 
   constructor(spec: DeadlineSpec, snapshot?: PlainData) {
     this.#spec = spec;
@@ -104,7 +79,7 @@ export class DeadlineMemory implements PolicyMemory {
     if (learning === undefined) return;
     this.#observeLoad(race, learning, nowUs);
     if (!learning.known) return;
-    const key = keyOf(this.#spec, race, learning, nowUs);
+    const key = this.#keyOf(race, learning, nowUs);
     if (key !== undefined) {
       const { call, askedGwei, room } = race;
       const expectedUs = learning.expectedUs(call);
@@ -131,8 +106,6 @@ export class DeadlineMemory implements PolicyMemory {
     const law = FrozenLaw.of(learning);
     this.#law = law;
     this.#plans.clear();
-    this.#planned = 0;
-    this.#chosen.clear();
     const recent = this.#recent;
     if (recent.length === 0) return;
     this.#usualUs = mean(recent, ({ expectedUs }) => expectedUs);
@@ -155,15 +128,10 @@ export class DeadlineMemory implements PolicyMemory {
   planOf(frontier: Frontier, busy: number, worth: number | undefined): Plan {
     // What is to be gained is in runs as it is, and what others lose is, too.
     if (worth !== undefined) return bestPlan(frontier, worth, 1 + this.#crowding.at(busy));
-    let byState = this.#chosen.get(frontier);
-    if (byState === undefined) {
-      if (this.#chosen.size >= MAX_PLANS) this.#chosen.clear();
-      byState = [];
-      this.#chosen.set(frontier, byState);
-    }
     const state = this.#crowding.stateOf(busy);
-    byState[state] ??= planAt({ frontier, crowding: this.#crowding.at(busy) }, this.#price);
-    return byState[state];
+    const { chosen } = frontier;
+    chosen[state] ??= planAt({ frontier, crowding: this.#crowding.at(busy) }, this.#price);
+    return chosen[state];
   }
 
   /** What sealing in the first block is worth, in runs of the call's copies; `undefined` where a target is to be met. */
@@ -191,8 +159,19 @@ export class DeadlineMemory implements PolicyMemory {
     const law = this.#law;
     const first = race.copies[0];
     if (law === undefined || first === undefined) return undefined;
-    const key = keyOf(this.#spec, race, learning, first.launchedUs);
+    const key = this.#keyOf(race, learning, first.launchedUs);
     return key === undefined ? undefined : this.#frontier(law, key);
+  }
+
+  /** The policy is asked as soon as the race is opened, and then there is the same again. */
+  #keyOf(race: RacePicture, learning: Learning, atUs: number): Key | undefined {
+    const last = this.#last;
+    if (last.race === race && last.atUs === atUs && last.version === learning.version) return last.key;
+    last.key = keyOf(this.#spec, race, learning, atUs);
+    last.race = race;
+    last.atUs = atUs;
+    last.version = learning.version;
+    return last.key;
   }
 
   /** What there is to choose from with these copies under way. */
@@ -200,32 +179,14 @@ export class DeadlineMemory implements PolicyMemory {
     const [only] = copies;
     if (only === undefined || copies.length > 1 || most < this.#most) return frontierOf(law, copies, stairs, most);
     // Asked again and again while a job waits for a free node: near enough is good enough.
-    const [first, pace, alive, wait, age, ...rest] = stepsOf(only, stairs);
-    return this.#frontier(law, [coarse(first, 8), pace, alive, coarseStep(wait), coarseStep(age), ...rest]);
+    return this.#frontier(law, coarser(stepsOf(only, stairs)));
   }
 
   #frontier(law: FrozenLaw, key: Key): Frontier {
-    const [first, pace, alive, wait, age, interval, blocks, passed] = key;
-    const staircase = (interval * MOST_BLOCKS + blocks) * MOST_BLOCKS + passed;
-    let byCopy = this.#plans.get(staircase);
-    if (byCopy === undefined) {
-      byCopy = new Map();
-      this.#plans.set(staircase, byCopy);
-    }
-    const number = (((first * 256 + (pace + 128)) * 512 + alive) * 512 + wait) * 512 + age;
-    let plans = byCopy.get(number);
-    if (plans === undefined) {
-      plans = frontierOf(law, [prospectOf(key)], stairsOf(key, this.#spec.lossPerBlock ?? 0), this.#most);
-      if (this.#planned >= MAX_PLANS) {
-        this.#plans.clear();
-        byCopy.clear();
-        this.#plans.set(staircase, byCopy);
-        this.#planned = 0;
-      }
-      byCopy.set(number, plans);
-      this.#planned++;
-    }
-    return plans;
+    return (
+      this.#plans.get(key) ??
+      this.#plans.keep(key, frontierOf(law, [prospectOf(key)], stairsOf(key, this.#spec.lossPerBlock ?? 0), this.#most))
+    );
   }
 
   launched(): void {}
@@ -242,7 +203,7 @@ export class DeadlineMemory implements PolicyMemory {
         displaced: this.#crowding.displaced,
       },
       epochAt: this.#epochAt,
-      recent: this.#recent.map(({ key, ...rest }) => ({ key: [...key], ...rest })),
+      recent: this.#recent.map((one) => ({ ...one, key: { ...one.key } })),
       next: this.#next,
       utilisation: this.#utilisation,
       slots: this.#slots,
@@ -275,60 +236,6 @@ export class DeadlineMemory implements PolicyMemory {
     this.#loadUs = plain.loadUs;
     this.#usualUs = plain.usualUs;
   }
-}
-
-/** `undefined` for a race without a deadline, or past it. */
-function keyOf(spec: DeadlineSpec, race: RacePicture, learning: Learning, nowUs: number): Key | undefined {
-  const { copies, call, targetUs } = race;
-  const [first] = copies;
-  if (first === undefined || targetUs === NEVER || !(targetUs > nowUs)) return undefined;
-  const expectedUs = learning.expectedUs(call);
-  const { node } = first;
-  const waitUs =
-    first.startedUs === NEVER ? turnsOf(first) * expectedUs : Math.max(0, first.startedUs - first.launchedUs);
-  const [pace, alive] = [learning.paces.pace(node.id), learning.paces.alive(node.id)];
-  return stepsOf({ pace, alive, wait: waitUs / expectedUs, age: 0 }, staircaseOf(spec, race, nowUs, expectedUs));
-}
-
-/** Runs of others that it had to wait for at its launch, one that was under way counting half. */
-export function turnsOf({ ahead, node: { slots } }: CopyPicture): number {
-  return ahead < slots ? 0 : (ahead - slots + 0.5) / Math.max(1, slots);
-}
-
-function stepsOf({ pace, alive, wait, age }: Prospect, { first, interval, blocks, passed }: Staircase): Key {
-  return [
-    Math.round(Math.log(Math.min(FAR, Math.max(NEAR, first))) / HORIZON_STEP) + 1_024,
-    Math.max(-127, Math.min(127, Math.round(Math.log(pace) / PACE_STEP))),
-    Math.round(ALIVE_STEPS * alive),
-    Math.min(MOST_STEPS, Math.round(wait / WAIT_STEP)),
-    Math.min(MOST_STEPS, Math.round(age / WAIT_STEP)),
-    interval === 0 ? 0 : Math.max(1, Math.round(Math.log(interval) / HORIZON_STEP) + 4_096),
-    Math.min(MOST_BLOCKS - 1, blocks),
-    Math.min(MOST_BLOCKS - 1, passed),
-  ];
-}
-
-function coarse(steps: number, by: number): number {
-  return by * Math.round(steps / by);
-}
-
-/** Rounded up beyond the last step it would be another key's number. */
-function coarseStep(steps: number): number {
-  return Math.min(MOST_STEPS, coarse(steps, 4));
-}
-
-function prospectOf([, pace, alive, wait, age]: Key): Prospect {
-  return {
-    pace: Math.exp(pace * PACE_STEP),
-    alive: alive / ALIVE_STEPS,
-    age: age * WAIT_STEP,
-    wait: wait * WAIT_STEP,
-  };
-}
-
-function stairsOf([first, , , , , interval, blocks, passed]: Key, lossPerBlock: number): Staircase {
-  const [next, between] = [first - 1_024, interval - 4_096].map((steps) => Math.exp(steps * HORIZON_STEP));
-  return { first: next as number, interval: interval === 0 ? 0 : (between as number), blocks, passed, lossPerBlock };
 }
 
 /** How much more it would lose if it had to wait for the rest of another job's run, with one copy. */
