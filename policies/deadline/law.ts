@@ -8,6 +8,8 @@ const REACH = 4;
 const POINTS = 2 * REACH * PER_E + 1;
 /** Below this, copies of a job are taken for independent, which is an eighth of the work. */
 const LEAST_PHI = 0.1;
+/** Standard deviations. */
+const SURELY = 6;
 /** Strata of what copies have in common, by probability; finer where jobs are hard, since those are the late ones. */
 const STRATA = [0, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.997, 1] as const;
 
@@ -76,7 +78,10 @@ export class FrozenLaw {
   /** P(ratio > r | z) by where r stands, under the Gaussian copula ln ratio ~ √φ z + √(1 − φ) ε. */
   survivalAt(place: number, z: number): number {
     if (this.#normals === undefined) return place;
-    return 1 - normalCdf((place - this.#common * z) / this.#own);
+    const normal = (place - this.#common * z) / this.#own;
+    // Where all copies, or none, are done but for one in a billion, and the tail would be the dearest part.
+    if (normal > SURELY) return 0;
+    return normal < -SURELY ? 1 : 1 - normalCdf(normal);
   }
 
   snapshot(): PlainData {
