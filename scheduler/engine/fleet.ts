@@ -190,7 +190,8 @@ export class Fleet {
     node.present = true;
     // What it reported before is of another life.
     node.foreign = 0;
-    node.setLoad(node.outstanding);
+    // Nobody counts it until it is attached.
+    node.load = node.outstanding;
     node.classes = this.#offered(terms, out);
     if (!node.quarantined) attach(node);
     // Judged once, after the change: a node that registers again must not look like a collapse.
