@@ -70,5 +70,5 @@ export const POLICY_FILE_FIELDS: Fields = {
   },
 };
 
-/** A file of as many rules as there may be, each with long lists, fits; what is longer is no policy file. */
-export const MAX_POLICY_FILE_BYTES = 1_000_000;
+/** A file of as many rules as there may be, each with as many models as it may list, fits; what is longer is no policy file. */
+export const MAX_POLICY_FILE_BYTES = 256 * 1_024;

@@ -11,17 +11,28 @@ const WRITTEN_OUT: ReadonlySet<string> = new Set<LeafSpec["kind"]>(["fixed", "he
 
 /** What each kind of policy can be told, in experiment files and policy files alike. */
 export const POLICIES: Readonly<Record<string, Kind>> = Object.fromEntries(
-  Object.entries(POLICY_KINDS).map(([kind, { means, parameters, oneOf }]) => {
+  Object.entries(POLICY_KINDS).map(([kind, { means, parameters, oneOf, either }]) => {
     const usual: object = oneOf !== undefined || WRITTEN_OUT.has(kind) ? {} : DEFAULTS[kind as LeafSpec["kind"]];
     const fields = Object.entries(parameters).map(([key, parameter]) => [key, fieldOf(parameter, usual, key)] as const);
-    return [kind, { means, fields: Object.fromEntries(fields), ...(oneOf === undefined ? {} : { oneOf }) }];
+    return [
+      kind,
+      {
+        means,
+        fields: Object.fromEntries(fields),
+        ...(oneOf === undefined ? {} : { oneOf }),
+        ...(either === undefined ? {} : { either }),
+      },
+    ];
   }),
 );
 
 function fieldOf(parameter: Parameter, usual: object, key: string): Field {
   const plain = (usual as Readonly<Record<string, number | string | undefined>>)[key];
   const absent = plain === undefined ? {} : { absent: value(plain) };
-  if (parameter.type === "number") return { ...parameter, ...absent };
+  if (parameter.type === "number") {
+    const { absent: derived, ...rest } = parameter;
+    return { ...rest, ...absent, ...(derived === undefined ? {} : { absent: { derived } }) };
+  }
   const { means, maxLength } = parameter;
   return { type: "name", means, maxLength, ...absent };
 }

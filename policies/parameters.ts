@@ -14,6 +14,8 @@ export interface NumberParameter {
   readonly atMost: number;
   /** A word that may stand in place of the number. */
   readonly word?: string;
+  /** May be missing from a policy; what it means then, in words. */
+  readonly absent?: string;
 }
 
 export interface TextParameter {
@@ -26,8 +28,10 @@ export interface TextParameter {
 export interface PolicyKind {
   readonly means: string;
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** Sets of keys of which exactly one is given; without it all are. */
+  /** Sets of keys of which exactly one is given; without it all are, but for those that may be missing. */
   readonly oneOf?: readonly (readonly string[])[];
+  /** Keys that nobody gives together with any of the others: each set is a way of its own. */
+  readonly either?: readonly [readonly string[], readonly string[]];
 }
 
 /** A day: whatever is longer is not waited for. */
@@ -36,6 +40,8 @@ const MAX_MS = 86_400_000;
 const MAX_COPIES = 16;
 /** No transaction lives longer. */
 const MAX_BLOCKS = 10_000;
+/** A million ether: whatever is worth more is not asked of a scheduler. */
+const MAX_GWEI = 1e15;
 /** What an HDR histogram with three digits counts in ten thousand buckets. */
 const MAX_TRACKABLE_MS = 3_600_000;
 
@@ -67,7 +73,9 @@ export const POLICY_KINDS: { readonly [K in LeafSpec["kind"]]: PolicyKind } = {
     },
   },
   deadline: {
-    means: "least work such that so many jobs are answered by their deadline; the default",
+    means:
+      "least work such that so many jobs are answered by their deadline, or most value less work with `sealGwei`; the default",
+    either: [["target"], ["sealGwei", "lossPerBlock", "workGweiPerS"]],
     parameters: {
       target: number("share of jobs in time", { above: 0, atMost: 0.99999 }),
       maxCopies: integer("copies racing at a time, at the most", { atLeast: 1, atMost: MAX_COPIES }),
@@ -75,6 +83,23 @@ export const POLICY_KINDS: { readonly [K in LeafSpec["kind"]]: PolicyKind } = {
         atLeast: 1,
         atMost: MAX_BLOCKS,
         word: "none",
+      }),
+      sealGwei: number("worth of being sealed in the open block; `fee`: the call's max fee", {
+        atLeast: 0,
+        atMost: MAX_GWEI,
+        word: "fee",
+        absent: "none: a target is to be met",
+      }),
+      lossPerBlock: number("share of `sealGwei` that each later block takes away", {
+        atLeast: 0,
+        atMost: 1,
+        absent: "0",
+      }),
+      workGweiPerS: number("price of a machine-second; `asked`: what nodes ask for an answer, by its time", {
+        atLeast: 0,
+        atMost: MAX_GWEI,
+        word: "asked",
+        absent: "`asked`",
       }),
     },
   },
@@ -175,9 +200,17 @@ export function problemOfParameters(spec: LeafSpec): string | undefined {
     return `${kind} takes ${oneOf.map((set) => `{${set.join(", ")}}`).join(" or ")}`;
   for (const key of oneOf === undefined ? Object.keys(parameters) : keys) {
     const parameter = parameters[key] as Parameter;
+    if (given[key] === undefined && parameter.type === "number" && parameter.absent !== undefined) continue;
     if (!fits(parameter, given[key])) return `${key} must be ${allowedFor(parameter)}`;
   }
-  return undefined;
+  return problemOfDeadline(spec);
+}
+
+/** What says how a value is lost says nothing where there is none. */
+function problemOfDeadline(spec: LeafSpec): string | undefined {
+  if (spec.kind !== "deadline" || spec.sealGwei !== undefined) return undefined;
+  const idle = (["lossPerBlock", "workGweiPerS"] as const).find((key) => spec[key] !== undefined);
+  return idle === undefined ? undefined : `${idle} needs sealGwei: what sealing in the open block is worth`;
 }
 
 function fits(parameter: Parameter, value: unknown): boolean {

@@ -31,6 +31,11 @@ export interface RacePicture {
   readonly deadlineUs: number;
   /** When its answer should be in, verification apart; `NEVER` when any time will do. Not after the deadline. */
   readonly targetUs: number;
+  /** The same for the block that was open when the race opened, and from one block to the next; `NEVER` without blocks. */
+  readonly firstBlockUs: number;
+  readonly blockUs: number;
+  /** What nodes that serve it ask for an answer, on average. */
+  readonly askedGwei: number;
   /** Copies that can still win: sent, running or verifying. */
   readonly live: number;
   /** Accepted answers that it takes before the race is decided: 1, or more where the conflict rule compares several. */

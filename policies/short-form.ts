@@ -40,7 +40,7 @@ function others(): string[] {
 
 function named(text: string, kind: string, parts: readonly string[]): LeafSpec | undefined {
   if (!Object.hasOwn(POLICY_KINDS, kind)) return undefined;
-  const { parameters, oneOf } = POLICY_KINDS[kind as LeafSpec["kind"]];
+  const { parameters, oneOf, either = [] } = POLICY_KINDS[kind as LeafSpec["kind"]];
   const refuse = (problem: string): never => {
     throw new RangeError(`"${text}" is no policy: ${problem}.`);
   };
@@ -54,6 +54,8 @@ function named(text: string, kind: string, parts: readonly string[]): LeafSpec |
     if (Object.hasOwn(given, key)) return refuse(`${key} is given twice`);
     given[key] = readValue(parameter, rest.join("=")) ?? refuse(`${key} must be ${allowedFor(parameter)}`);
   }
+  const [one, other] = either.map((keys) => keys.find((key) => Object.hasOwn(given, key)));
+  if (one !== undefined && other !== undefined) return refuse(`${other} is not given together with ${one}`);
   // Of several sets of keys the default is one, so that any key means another one altogether.
   const base = oneOf !== undefined && parts.length > 0 ? { kind } : DEFAULTS[kind as LeafSpec["kind"]];
   const spec = { ...base, ...given } as LeafSpec;

@@ -1,28 +1,11 @@
 import type { FrozenLaw } from "./law.ts";
-
-/** Steps into which the time to the deadline is cut, and further ones in which work is still counted. */
-const STEPS = 24;
-const TAIL = 36;
-const ALL = STEPS + TAIL;
-/** Pairs of launch times are tried on a grid this much coarser. */
-const STRIDE = 6;
-
-/** A copy under way, in units of the job's expected duration. */
-export interface Prospect {
-  /** How much slower than its class its node is. */
-  readonly pace: number;
-  /** P(its node answers at all). */
-  readonly alive: number;
-  /** How long it has been running. */
-  readonly age: number;
-  /** How long until it starts. */
-  readonly wait: number;
-}
+import { ALL, type Grid, gridOf, momentAt, type Staircase, STEPS } from "./staircase.ts";
+import { Course, type Prospect, Survival } from "./survival.ts";
 
 /** When further copies are launched, from now on and in units of the expected duration, unless the job is done before. */
 export interface Plan {
   readonly launches: readonly number[];
-  /** P(not done by the deadline). */
+  /** P(not done by the deadline); with several cut-offs, the expected share of the value that is lost from now on. */
   readonly late: number;
   /** Expected machine-time from now on, in units of the expected duration. */
   readonly work: number;
@@ -34,167 +17,182 @@ export interface Frontier {
   readonly plans: readonly Plan[];
   /** Those of them that are best at some price: the corners of the lower convex hull. */
   readonly corners: readonly Plan[];
+  /** Until when launches were considered, where later ones may pay; then is the time to plan anew. */
+  readonly until: number;
+  /** The plan that was chosen, by how busy the nodes were: kept here so that it need not be looked for. */
+  readonly chosen: (Plan | undefined)[];
 }
+
+/** Pairs of launch times are tried on a grid this much coarser. */
+const STRIDE = 6;
+
+/** Numbers of the moments at which copies are launched: none, one at any of them, or two on the coarser grid. */
+const CANDIDATES: readonly (readonly number[])[] = [
+  [],
+  ...Array.from({ length: STEPS }, (_, i) => [i]),
+  ...Array.from({ length: STEPS / STRIDE }, (_, a) =>
+    Array.from({ length: STEPS / STRIDE - a }, (_, b) => [a * STRIDE, (a + b) * STRIDE]),
+  ).flat(),
+];
+const WITH_ONE = 1;
+const WITH_TWO = 1 + STEPS;
+
+/** By candidate, summed up over what copies have in common; like all that follows, written anew for each frontier. */
+const LATE = new Float64Array(CANDIDATES.length);
+const WORK = new Float64Array(CANDIDATES.length);
+const ORDER = new Uint8Array(CANDIDATES.length);
+const [RUNNING, FRESH, NOW, ONE] = [new Survival(), new Survival(), new Survival(), new Survival()];
+const [FRESH_COURSE, NOW_COURSE] = [new Course(), new Course()];
+const COURSES: Course[] = [];
+/** Machine-time up to each moment, with the copies that run, and with one more. */
+const BEFORE = new Float64Array(ALL + 1);
+const SO_FAR = new Float64Array(ALL + 1);
+/** Of the copies that run and one more. */
+const OPEN = new Float64Array(ALL + 1);
+const WORKING = new Float64Array(ALL + 1);
 
 /**
  * All plans worth having for a job: none has both less work and a lower probability to be late than another. With S(t) the
  * probability that the job is not done at t, the work of n(t) copies is ∫ n(t) S(t) dt, and a result that comes a millisecond
- * after the deadline is worth as much as none: only S(deadline) counts. Launch times are chosen from a grid; copies are
- * independent given what they have in common (`FrozenLaw.survivalGiven`), over which is integrated.
+ * after a cut-off is worth what it is worth at the next one: what is lost is Σ drop · S(cut-off). Launch times are chosen from a
+ * grid; copies are independent given what they have in common (`FrozenLaw.survivalAt`), over which is integrated.
  */
-export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], horizon: number, most: number): Frontier {
-  const step = horizon / STEPS;
-  const singles = new Sums(most >= 1 ? STEPS : 0);
-  const pairs = new Sums(most >= 2 ? PAIRS : 0);
-  const none = { late: 0, work: 0 };
+export function frontierOf(law: FrozenLaw, copies: readonly Prospect[], stairs: Staircase, most: number): Frontier {
+  const grid = gridOf(stairs);
+  const launched = { pace: 1, alive: law.alive, age: 0, wait: 0 };
+  const atOnce = grid.offset === grid.step;
+  FRESH_COURSE.follow(law, launched, { offset: grid.step, step: grid.step });
+  if (!atOnce) NOW_COURSE.follow(law, launched, grid);
+  for (let index = 0; index < copies.length; index++) {
+    COURSES[index] ??= new Course();
+    (COURSES[index] as Course).follow(law, copies[index] as Prospect, grid);
+  }
+  const candidates = most >= 2 ? CANDIDATES.length : most === 1 ? WITH_TWO : WITH_ONE;
+  LATE.fill(0);
+  WORK.fill(0);
   const { nodes, weights } = law.shared;
   let total = 0;
   for (let index = 0; index < nodes.length; index++) {
     const z = nodes[index] as number;
-    const fresh = survivalOf(law, { pace: 1, alive: law.alive, age: 0, wait: 0 }, z, step);
-    const running = together(copies.map((copy) => survivalOf(law, copy, z, step)));
-    const weight = (weights[index] as number) * running.before;
+    FRESH_COURSE.survive(law, z, FRESH);
+    if (!atOnce) NOW_COURSE.survive(law, z, NOW);
+    RUNNING.clear();
+    for (let copy = 0; copy < copies.length; copy++) {
+      (COURSES[copy] as Course).survive(law, z, copy === 0 ? RUNNING : ONE);
+      if (copy > 0) RUNNING.join(ONE);
+    }
+    const weight = (weights[index] as number) * RUNNING.before;
     total += weight;
-    add(none, singles, pairs, { running, fresh, step, weight });
+    add(grid, atOnce ? FRESH : NOW, weight, candidates);
+  }
+  const until = grid.open ? momentAt(grid, STEPS) : Number.POSITIVE_INFINITY;
+  return worthHaving(grid, total, candidates, until);
+}
+
+/** Adds what each candidate comes to among jobs of one kind, which weigh so much. A copy launched now survives as `now` says. */
+function add(grid: Grid, now: Survival, weight: number, candidates: number): void {
+  const { offset, step } = grid;
+  const { open, working } = RUNNING;
+  BEFORE[0] = 0;
+  for (let k = 1; k <= ALL; k++) {
+    const width = k === 1 ? offset : step;
+    BEFORE[k] = (BEFORE[k - 1] as number) + (width * ((working[k - 1] as number) + (working[k] as number))) / 2;
   }
   // Of what is still running at the end of the grid, each job takes about one mean duration more, with one copy or with two.
-  const plans: Plan[] = [{ launches: [], late: none.late / total, work: none.work / total }];
-  for (let i = 0; i < singles.late.length; i++) {
-    plans.push({ launches: [i * step], late: singles.lateAt(i) / total, work: singles.workAt(i) / total });
-  }
-  for (let place = 0; place < pairs.late.length; place++) {
-    const [i, j] = PAIR_TIMES[place] as readonly [number, number];
-    plans.push({
-      launches: [i * step, j * step],
-      late: pairs.lateAt(place) / total,
-      work: pairs.workAt(place) / total,
-    });
-  }
-  return worthHaving(plans);
-}
-
-/** Pairs i ≤ j of launch times on the coarser grid. */
-const PAIR_TIMES: readonly (readonly [number, number])[] = Array.from({ length: STEPS / STRIDE }, (_, a) =>
-  Array.from({ length: STEPS / STRIDE - a }, (_, b) => [a * STRIDE, (a + b) * STRIDE] as const),
-).flat();
-const PAIRS = PAIR_TIMES.length;
-
-class Sums {
-  readonly late: Float64Array;
-  readonly work: Float64Array;
-
-  constructor(length: number) {
-    this.late = new Float64Array(length);
-    this.work = new Float64Array(length);
-  }
-  lateAt(index: number): number {
-    return this.late[index] as number;
-  }
-  workAt(index: number): number {
-    return this.work[index] as number;
-  }
-  add(index: number, late: number, work: number): void {
-    this.late[index] = this.lateAt(index) + late;
-    this.work[index] = this.workAt(index) + work;
-  }
-}
-
-/** By step: P(no answer yet), and of that P(and it is running), which is what costs. */
-interface Survival {
-  readonly open: Float64Array;
-  readonly working: Float64Array;
-  /** P(no answer up to now), by which `open` is divided. */
-  readonly before: number;
-}
-
-function survivalOf(law: FrozenLaw, { pace, alive, age, wait }: Prospect, z: number, step: number): Survival {
-  const open = new Float64Array(ALL + 1);
-  const working = new Float64Array(ALL + 1);
-  const before = 1 - alive + alive * law.survivalGiven(age / pace, z);
-  for (let k = 0; k <= ALL; k++) {
-    const ran = k * step - wait;
-    const running = (alive * law.survivalGiven((age + Math.max(0, ran)) / pace, z)) / before;
-    open[k] = (1 - alive) / before + running;
-    working[k] = ran < 0 ? 0 : running;
-  }
-  return { open, working, before };
-}
-
-function together(copies: readonly Survival[]): Survival {
-  const [first] = copies;
-  if (copies.length === 1 && first !== undefined) return first;
-  const open = new Float64Array(ALL + 1).fill(1);
-  const working = new Float64Array(ALL + 1);
-  let before = 1;
-  for (const copy of copies) before *= copy.before;
-  for (let k = 0; k <= ALL; k++) {
-    let product = 1;
-    for (const copy of copies) product *= copy.open[k] as number;
-    open[k] = product;
-    let sum = 0;
-    for (const copy of copies) {
-      const own = copy.open[k] as number;
-      if (own > 0) sum += ((copy.working[k] as number) * product) / own;
+  put(0, weight, lost(grid, open, FRESH.open, ALL + 1), (BEFORE[ALL] as number) + (open[ALL] as number));
+  if (candidates === WITH_ONE) return;
+  let pair = WITH_TWO;
+  for (let i = 0; i < STEPS; i++) {
+    const second = i === 0 ? now : FRESH;
+    const [fresh, running] = [second.open, second.working];
+    let before = (working[i] as number) * (fresh[0] as number) + (open[i] as number) * (running[0] as number);
+    let sum = BEFORE[i] as number;
+    OPEN[i] = (open[i] as number) * (fresh[0] as number);
+    WORKING[i] = before;
+    SO_FAR[i] = sum;
+    for (let k = i + 1; k <= ALL; k++) {
+      const [alone, other] = [open[k] as number, fresh[k - i] as number];
+      const both = (working[k] as number) * other + alone * (running[k - i] as number);
+      sum += ((k === 1 ? offset : step) * (before + both)) / 2;
+      before = both;
+      OPEN[k] = alone * other;
+      WORKING[k] = both;
+      SO_FAR[k] = sum;
     }
-    working[k] = sum;
+    put(WITH_ONE + i, weight, lost(grid, open, fresh, i), sum + (OPEN[ALL] as number));
+    if (candidates === WITH_TWO || i % STRIDE !== 0) continue;
+    for (let k = 0; k < i; k++) OPEN[k] = open[k] as number;
+    for (let j = i; j < STEPS; j += STRIDE) addThird(grid, j === 0 ? now : FRESH, j, weight, pair++);
   }
-  return { open, working, before };
 }
 
-function add(
-  none: { late: number; work: number },
-  singles: Sums,
-  pairs: Sums,
-  { running, fresh, step, weight }: { running: Survival; fresh: Survival; step: number; weight: number },
+/** A third copy, launched at moment j, beside the two of which `OPEN`, `WORKING` and `SO_FAR` tell. */
+function addThird(
+  { offset, step, ...grid }: Grid,
+  third: Survival,
+  j: number,
+  weight: number,
+  candidate: number,
 ): void {
-  const { open, working } = running;
-  const before = new Float64Array(ALL + 2);
-  for (let k = 0; k < ALL; k++) {
-    before[k + 1] = (before[k] as number) + (step * ((working[k] as number) + (working[k + 1] as number))) / 2;
+  const { open, working } = third;
+  let work = SO_FAR[j] as number;
+  let before = (WORKING[j] as number) * (open[0] as number) + (OPEN[j] as number) * (working[0] as number);
+  for (let k = j + 1; k <= ALL; k++) {
+    const all = (WORKING[k] as number) * (open[k - j] as number) + (OPEN[k] as number) * (working[k - j] as number);
+    work += ((k === 1 ? offset : step) * (before + all)) / 2;
+    before = all;
   }
-  none.late += weight * (open[STEPS] as number);
-  none.work += weight * ((before[ALL] as number) + (open[ALL] as number));
-  for (let i = 0; i < singles.late.length; i++) {
-    let work = before[i] as number;
-    let last = 0;
-    for (let k = i; k <= ALL; k++) {
-      const now =
-        (working[k] as number) * (fresh.open[k - i] as number) + (open[k] as number) * (fresh.working[k - i] as number);
-      if (k > i) work += (step * (last + now)) / 2;
-      last = now;
-    }
-    const late = (open[STEPS] as number) * (fresh.open[STEPS - i] as number);
-    const rest = (open[ALL] as number) * (fresh.open[ALL - i] as number);
-    singles.add(i, weight * late, weight * (work + rest));
-  }
-  for (let place = 0; place < pairs.late.length; place++) {
-    const [i, j] = PAIR_TIMES[place] as readonly [number, number];
-    let work = before[i] as number;
-    let last = 0;
-    for (let k = i; k <= ALL; k++) {
-      const a = open[k] as number;
-      const b = fresh.open[k - i] as number;
-      let now = (working[k] as number) * b + a * (fresh.working[k - i] as number);
-      if (k >= j) now = now * (fresh.open[k - j] as number) + a * b * (fresh.working[k - j] as number);
-      if (k > i) work += (step * (last + now)) / 2;
-      last = now;
-    }
-    const late = (open[STEPS] as number) * (fresh.open[STEPS - i] as number) * (fresh.open[STEPS - j] as number);
-    const rest = (open[ALL] as number) * (fresh.open[ALL - i] as number) * (fresh.open[ALL - j] as number);
-    pairs.add(place, weight * late, weight * (work + rest));
-  }
+  put(candidate, weight, lost(grid, OPEN, open, j), work + (OPEN[ALL] as number) * (open[ALL - j] as number));
 }
 
-function worthHaving(plans: Plan[]): Frontier {
-  plans.sort((a, b) => a.work - b.work || a.late - b.late);
-  const kept: Plan[] = [];
-  let best = Number.POSITIVE_INFINITY;
-  for (const plan of plans) {
-    if (plan.late >= best) continue;
-    best = plan.late;
-    kept.push(plan);
+/** What is lost of the value by jobs that are open so long, when one more copy is launched at moment i. */
+function lost(
+  { cuts, drops }: Pick<Grid, "cuts" | "drops">,
+  open: Float64Array,
+  fresh: Float64Array,
+  i: number,
+): number {
+  let late = 0;
+  for (let cut = 0; cut < cuts.length; cut++) {
+    const k = cuts[cut] as number;
+    const share = (drops[cut] as number) * (open[k] as number);
+    late += k < i ? share : share * (fresh[k - i] as number);
   }
-  return { plans: kept, corners: cornersOf(kept) };
+  return late;
+}
+
+function put(candidate: number, weight: number, late: number, work: number): void {
+  LATE[candidate] = (LATE[candidate] as number) + weight * late;
+  WORK[candidate] = (WORK[candidate] as number) + weight * work;
+}
+
+function worthHaving(grid: Grid, total: number, candidates: number, until: number): Frontier {
+  // From late launches to early ones work rises, so that hardly anything is to be sorted.
+  for (let place = 0; place < candidates; place++) {
+    const candidate = candidates - 1 - place;
+    let at = place;
+    while (at > 0 && isDearer(ORDER[at - 1] as number, candidate)) {
+      ORDER[at] = ORDER[at - 1] as number;
+      at--;
+    }
+    ORDER[at] = candidate;
+  }
+  const plans: Plan[] = [];
+  let best = Number.POSITIVE_INFINITY;
+  for (let place = 0; place < candidates; place++) {
+    const candidate = ORDER[place] as number;
+    const late = (LATE[candidate] as number) / total;
+    if (late >= best) continue;
+    best = late;
+    const launches = (CANDIDATES[candidate] as readonly number[]).map((index) => momentAt(grid, index));
+    plans.push({ launches, late, work: (WORK[candidate] as number) / total });
+  }
+  return { plans, corners: cornersOf(plans), until, chosen: [] };
+}
+
+function isDearer(a: number, b: number): boolean {
+  const [one, other] = [WORK[a] as number, WORK[b] as number];
+  return one > other || (one === other && (LATE[a] as number) > (LATE[b] as number));
 }
 
 /** Andrew's monotone chain: what lies above the line between its neighbours is best at no price. */

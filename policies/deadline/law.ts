@@ -8,6 +8,8 @@ const REACH = 4;
 const POINTS = 2 * REACH * PER_E + 1;
 /** Below this, copies of a job are taken for independent, which is an eighth of the work. */
 const LEAST_PHI = 0.1;
+/** Standard deviations. */
+const SURELY = 6;
 /** Strata of what copies have in common, by probability; finer where jobs are hard, since those are the late ones. */
 const STRATA = [0, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.997, 1] as const;
 
@@ -21,6 +23,9 @@ export class FrozenLaw {
   /** Normal quantiles of 1 − survival, where copies are correlated. */
   readonly #normals: Float64Array | undefined;
   readonly phi: number;
+  /** √φ and √(1 − φ). */
+  readonly #common: number;
+  readonly #own: number;
   /** P(a node of which nothing is known answers). */
   readonly alive: number;
   /** Mean ratio, and its squared coefficient of variation. */
@@ -30,6 +35,8 @@ export class FrozenLaw {
   constructor(survival: Float64Array, phi: number, alive: number) {
     this.#survival = survival;
     this.phi = phi < LEAST_PHI ? 0 : phi;
+    this.#common = Math.sqrt(this.phi);
+    this.#own = Math.sqrt(1 - this.phi);
     this.alive = alive;
     if (this.phi > 0) this.#normals = survival.map((s) => normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, 1 - s))));
     let mean = Math.exp(-REACH);
@@ -61,13 +68,20 @@ export class FrozenLaw {
     return this.phi === 0 ? ALONE : QUADRATURE;
   }
 
-  /** P(ratio > r | z), under the Gaussian copula ln ratio ~ √φ z + √(1 − φ) ε. */
-  survivalGiven(r: number, z: number): number {
+  /** Where r stands on the curve, for `survivalAt`: the dear half of it, and the same for all z. */
+  placeOf(r: number): number {
     const normals = this.#normals;
     if (normals === undefined) return this.survival(r);
-    if (r <= 0) return 1;
-    const normal = interpolated(normals, r, -6, 6);
-    return 1 - normalCdf((normal - Math.sqrt(this.phi) * z) / Math.sqrt(1 - this.phi));
+    return r <= 0 ? Number.NEGATIVE_INFINITY : interpolated(normals, r, -6, 6);
+  }
+
+  /** P(ratio > r | z) by where r stands, under the Gaussian copula ln ratio ~ √φ z + √(1 − φ) ε. */
+  survivalAt(place: number, z: number): number {
+    if (this.#normals === undefined) return place;
+    const normal = (place - this.#common * z) / this.#own;
+    // Where all copies, or none, are done but for one in a billion, and the tail would be the dearest part.
+    if (normal > SURELY) return 0;
+    return normal < -SURELY ? 1 : 1 - normalCdf(normal);
   }
 
   snapshot(): PlainData {

@@ -25,12 +25,12 @@ export interface Choice {
   readonly crowding: number;
 }
 
-/** The plan that is best at this worth. */
-export function bestPlan({ corners }: Frontier, worth: number, crowding: number): Plan {
+/** The plan that is best at this worth, when a unit of work costs so much, what it costs everybody else included. */
+export function bestPlan({ corners }: Frontier, worth: number, costOfWork: number): Plan {
   let best = corners[0] as Plan;
   let least = Number.POSITIVE_INFINITY;
   for (const plan of corners) {
-    const cost = worth * plan.late + (1 + worth * crowding) * plan.work;
+    const cost = worth * plan.late + costOfWork * plan.work;
     if (cost < least) {
       least = cost;
       best = plan;
@@ -49,7 +49,8 @@ export function priceFor(recent: readonly Choice[], target: number): Price {
   const unlike = counted(recent);
   const lateAt = (worth: number) => {
     let late = 0;
-    for (const { frontier, crowding, jobs } of unlike) late += jobs * bestPlan(frontier, worth, crowding).late;
+    for (const { frontier, crowding, jobs } of unlike)
+      late += jobs * bestPlan(frontier, worth, 1 + worth * crowding).late;
     return late / recent.length;
   };
   let [below, above] = [LEAST, MOST];
@@ -82,9 +83,9 @@ function counted(recent: readonly Choice[]): readonly (Choice & { readonly jobs:
 
 /** The plan of a job at a price; where the two worths differ, the one on the frontier whose probability lies between. */
 export function planAt({ frontier, crowding }: Choice, { below, above, share }: Price): Plan {
-  const met = bestPlan(frontier, above, crowding);
+  const met = bestPlan(frontier, above, 1 + above * crowding);
   if (share >= 1 || below === above) return met;
-  const missed = bestPlan(frontier, below, crowding);
+  const missed = bestPlan(frontier, below, 1 + below * crowding);
   if (missed === met) return met;
   const late = missed.late + share * (met.late - missed.late);
   let from = missed;

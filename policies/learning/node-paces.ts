@@ -65,13 +65,17 @@ export class NodePaces {
 
   /** `offset` is ln(duration / expected) less the class's mean of it. */
   answered(node: string, offset: number): void {
-    this.ran(node, offset);
-    this.#count(this.#recordOf(node), 1, 0);
+    const record = this.#recordOf(node);
+    this.#ran(record, offset);
+    this.#count(record, 1, 0);
   }
 
   /** The same of a copy that was cancelled, as long as it would have run in all probability. */
   ran(node: string, offset: number): void {
-    const record = this.#recordOf(node);
+    this.#ran(this.#recordOf(node), offset);
+  }
+
+  #ran(record: NodeRecord, offset: number): void {
     record.weight = Math.min(MEMORY, record.weight + 1);
     const off = Math.max(-FURTHEST, Math.min(FURTHEST, offset - record.mean));
     record.mean += off / record.weight;

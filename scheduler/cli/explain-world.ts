@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { DEFAULTS } from "../../policies/defaults.ts";
 import { type Distribution, distributionOf } from "../../sim/kernel/distributions.ts";
 import { DEFAULT_CONFIG } from "../engine/config.ts";
 import { Engine } from "../engine/engine.ts";
@@ -84,7 +85,8 @@ export function worldOfLaw(job: ExplainJob): ExplainWorld {
 /** One call after the other, each on a single copy, so that nothing is cut off. */
 function teach(world: ExplainWorld, job: ExplainJob, law: Distribution): void {
   const { policy } = world.engine;
-  world.tell({ kind: "policy-changed", policy: { kind: "fixed", copies: 1 } });
+  // The only policy of which the engine learns all that there is to learn of durations.
+  world.tell({ kind: "policy-changed", policy: { ...DEFAULTS.deadline, maxCopies: 1 } });
   const maxFeeGwei = Math.max(1, job.fleet.priceGwei);
   world.tell({ kind: "deposited", account: TEACHER, amountGwei: LESSONS * maxFeeGwei });
   for (let lesson = 0; lesson < LESSONS; lesson++) {

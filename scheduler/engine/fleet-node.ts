@@ -60,6 +60,15 @@ export class FleetNode implements Candidate, Timed {
   get hasRoom(): boolean {
     return this.slots > 0 && this.load < this.slots + this.queueLimit;
   }
+  /** It is among the nodes of its classes. */
+  get serves(): boolean {
+    return this.present && !this.quarantined;
+  }
+  setLoad(load: number): void {
+    const before = this.load;
+    this.load = load;
+    if (this.serves && before !== load) for (const served of this.classes) served.loaded(before, load, this.slots);
+  }
   isWarm(model: string): boolean {
     return this.warm.has(model);
   }
@@ -71,13 +80,13 @@ export class FleetNode implements Candidate, Timed {
   take(copy: Copy, nowUs: number): void {
     this.#starts.take(copy, this.slots, nowUs);
     this.outstanding++;
-    this.load++;
+    this.setLoad(this.load + 1);
   }
   /** The copy is over, and the next one that waits may start. */
   release(copy: Copy, nowUs: number): void {
     this.#starts.release(copy, this.slots, nowUs);
     this.outstanding--;
-    this.load--;
+    this.setLoad(this.load - 1);
   }
   /** It registered again, maybe with more slots than before. */
   refill(nowUs: number): void {
@@ -94,7 +103,7 @@ export class FleetNode implements Candidate, Timed {
   /** It said that it is full: it counts as such until it reports. */
   fill(): void {
     this.foreign = Math.max(this.foreign, this.slots + this.queueLimit - this.outstanding);
-    this.load = this.outstanding + this.foreign;
+    this.setLoad(this.outstanding + this.foreign);
   }
 }
 

@@ -23,8 +23,13 @@ export class FleetClass {
   prices: number[] = [];
   minPriceGwei = 0;
   maxPriceGwei = 0;
+  meanPriceGwei = 0;
   /** Distinct operators among `nodes`. */
   domains = 0;
+  /** Of `nodes`: copies that run, those that could at one time, and nodes with a free slot. */
+  #busy = 0;
+  #slots = 0;
+  #idle = 0;
   redundancy: RedundancyState = "collapsed";
   readonly times = new KaplanMeier();
   /** How long copies run, as soon as a policy of its races wants to know. */
@@ -58,20 +63,28 @@ export class FleetClass {
   }
 
   roomFor(copies: readonly { readonly node: FleetNode; readonly live: boolean }[]): Room {
-    let [busy, slots, idle] = [0, 0, 0];
-    for (const node of this.nodes) {
-      slots += node.slots;
-      busy += Math.min(node.load, node.slots);
-      if (node.load < node.slots) idle++;
-    }
-    for (const { node } of copies) if (node.load < node.slots && this.nodes.includes(node)) idle--;
-    return { busy, slots, idle };
+    let idle = this.#idle;
+    for (const { node } of copies) if (node.load < node.slots && node.serves && node.classes.includes(this)) idle--;
+    return { busy: this.#busy, slots: this.#slots, idle };
+  }
+
+  /** One of `nodes` has another load; it may have many classes, and each look asks for what they sum up to. */
+  loaded(before: number, after: number, slots: number): void {
+    this.#busy += Math.min(after, slots) - Math.min(before, slots);
+    if (before < slots !== after < slots) this.#idle += after < slots ? 1 : -1;
   }
 
   recount(): void {
+    [this.#busy, this.#slots, this.#idle] = [0, 0, 0];
+    for (const { slots, load } of this.nodes) {
+      this.#slots += slots;
+      this.#busy += Math.min(load, slots);
+      if (load < slots) this.#idle++;
+    }
     this.prices = this.nodes.map((node) => priceOf(node, this));
     this.minPriceGwei = this.prices.length === 0 ? 0 : Math.min(...this.prices);
     this.maxPriceGwei = this.prices.length === 0 ? 0 : Math.max(...this.prices);
+    this.meanPriceGwei = this.prices.reduce((sum, price) => sum + price, 0) / Math.max(1, this.prices.length);
     this.domains = new Set(this.nodes.map((node) => node.operator)).size;
   }
 
@@ -177,6 +190,7 @@ export class Fleet {
     node.present = true;
     // What it reported before is of another life.
     node.foreign = 0;
+    // Nobody counts it until it is attached.
     node.load = node.outstanding;
     node.classes = this.#offered(terms, out);
     if (!node.quarantined) attach(node);
@@ -205,7 +219,7 @@ export class Fleet {
 
   report(node: FleetNode, running: number, queued: number, warm: readonly string[]): void {
     node.foreign = Math.max(0, running + queued - node.outstanding);
-    node.load = node.outstanding + node.foreign;
+    node.setLoad(node.outstanding + node.foreign);
     node.warm.clear();
     for (const model of warm) node.warm.add(model);
   }
@@ -405,6 +419,8 @@ export interface FleetSnapshot {
     | "hasRoom"
     | "isWarm"
     | "priceGwei"
+    | "serves"
+    | "setLoad"
     | "take"
     | "release"
     | "readmit"

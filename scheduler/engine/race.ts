@@ -38,6 +38,8 @@ export class Race implements RaceView, RacePicture, Timed {
   readonly openedUs: number;
   readonly deadlineUs: number;
   readonly targetUs: number;
+  readonly firstBlockUs: number;
+  readonly blockUs: number;
   /** After this moment a new copy is not expected to help. */
   readonly lastUsefulUs: number;
   lane: Lane = "fast";
@@ -76,6 +78,8 @@ export class Race implements RaceView, RacePicture, Timed {
     openedUs: number;
     deadlineUs: number;
     targetUs: number;
+    firstBlockUs: number;
+    blockUs: number;
     lastUsefulUs: number;
     purpose: "answer" | "challenge";
     excluded: readonly string[];
@@ -94,6 +98,8 @@ export class Race implements RaceView, RacePicture, Timed {
     this.openedUs = fields.openedUs;
     this.deadlineUs = fields.deadlineUs;
     this.targetUs = fields.targetUs;
+    this.firstBlockUs = fields.firstBlockUs;
+    this.blockUs = fields.blockUs;
     this.lastUsefulUs = fields.lastUsefulUs;
     this.purpose = fields.purpose;
     this.excluded = fields.excluded;
@@ -109,6 +115,10 @@ export class Race implements RaceView, RacePicture, Timed {
 
   get learning(): Learning | undefined {
     return this.served.learning;
+  }
+
+  get askedGwei(): number {
+    return this.served.meanPriceGwei;
   }
 
   get room(): Room {

@@ -85,8 +85,7 @@ export class Races {
     this.#usualBudget = parts.budget;
     this.budget = new WorkBudget(budgetUnder(parts.policy, parts.budget));
     const launcher = new Launcher({ ...parts, budget: this.budget, copies: this.copies });
-    const slow = this.#slow.bind(this);
-    const pace = paceOf(parts.optimistic, parts.blockIntervalUs);
+    const [slow, pace] = [this.#slow.bind(this), paceOf(parts.optimistic, parts.blockIntervalUs)];
     this.#planner = new Planner({ ...parts, launcher, budget: this.budget, pace, slow });
     this.#suspicions = new Suspicions(parts);
     this.#books = new CopyBooks({ ...parts, copies: this.copies, budget: this.budget });
@@ -145,6 +144,8 @@ export class Races {
       served,
       deadlineUs,
       targetUs: targetUnder(policy, opening, this.#blockIntervalUs),
+      firstBlockUs: opening.firstBlockUs,
+      blockUs: this.#blockIntervalUs,
       purpose,
       excluded,
       label,

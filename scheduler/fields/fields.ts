@@ -82,6 +82,8 @@ export interface Kind {
   readonly fields: Fields;
   /** Sets of keys of which exactly one is to be given; each of these keys is optional by itself. */
   readonly oneOf?: readonly (readonly string[])[];
+  /** Keys that nobody gives together with any of the others. */
+  readonly either?: readonly [readonly string[], readonly string[]];
 }
 
 /** The same as another field, which may contain this one. */

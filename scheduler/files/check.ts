@@ -99,6 +99,9 @@ function checkKind(kinds: Readonly<Record<string, Kind>>, section: PlainSection,
     if (name === undefined) return trouble(inside(place, "kind"), `is missing; it is one of ${known.join(", ")}`);
     return trouble(inside(place, "kind"), unknown(String(name), known));
   }
+  const [one, other] = (kind.either ?? []).map((keys) => keys.find((key) => Object.hasOwn(rest, key)));
+  if (one !== undefined && other !== undefined)
+    return trouble(inside(place, other), `is not given together with ${one}; drop one of them`);
   if (kind.oneOf === undefined) return { kind: name as string, ...checkFields(kind.fields, rest, place) };
   return checkOneOf(kind, kind.oneOf, section, place);
 }

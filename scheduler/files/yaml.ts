@@ -1,5 +1,5 @@
-import { isAlias, isMap, isNode, LineCounter, parseDocument, visit } from "yaml";
-import type { Document, YAMLError } from "yaml";
+import { isAlias, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import type { Document, YAMLError, YAMLMap } from "yaml";
 
 /** What YAML and JSON texts hold. */
 export type Plain = null | boolean | number | string | readonly Plain[] | PlainSection;
@@ -41,13 +41,28 @@ const MAX_ALIASES = 100;
 export function readYaml(text: string, maxBytes: number): ReadYaml {
   if (Buffer.byteLength(text) > maxBytes) return failed(`the file is longer than ${maxBytes} bytes`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true, logLevel: "error" });
+  // Its own check compares each key with all before it: minutes, for a section as long as a file may be.
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: true,
+    uniqueKeys: false,
+    logLevel: "error",
+  });
   if (document.errors.length > 0) {
     const { errors } = document;
     return { ok: false, troubles: errors.map(({ message }) => message.trimEnd()), faults: errors.map(faultOf) };
   }
   let aliases = 0;
-  visit(document, { Alias: () => void aliases++ });
+  const twice: number[] = [];
+  visit(document, { Alias: () => void aliases++, Map: (_, map) => void twice.push(...givenTwice(map)) });
+  if (twice.length > 0) {
+    const places = twice.map((start) => lines.linePos(start));
+    return {
+      ok: false,
+      troubles: places.map(({ line, col }) => `${TWICE} at line ${line}, column ${col}`),
+      faults: places.map(({ line, col }) => ({ place: { line, column: col }, message: TWICE })),
+    };
+  }
   if (aliases > MAX_ALIASES) return failed(`the file has more than ${MAX_ALIASES} references to anchors (*name)`);
   try {
     // Through JSON, which refuses sections within themselves and leaves plain data only.
@@ -57,6 +72,19 @@ export function readYaml(text: string, maxBytes: number): ReadYaml {
   } catch (error) {
     return failed(`the file is not plain data: ${(error as Error).message}`);
   }
+}
+
+const TWICE = "Map keys must be unique";
+
+/** Where keys stand that stand in this section before, too. */
+function givenTwice({ items }: YAMLMap): number[] {
+  const seen = new Set<unknown>();
+  return items.flatMap(({ key }) => {
+    if (!isScalar(key)) return [];
+    const again = seen.has(key.value);
+    seen.add(key.value);
+    return again ? [key.range?.[0] ?? 0] : [];
+  });
 }
 
 function failed(message: string): ReadYaml {

@@ -166,7 +166,10 @@ function policy(dice: Dice): LeafSpec {
 
 function deadline(dice: Dice): LeafSpec {
   const withinBlocks = dice.pick<number | "none">("none", 1, 4);
-  return { kind: "deadline", target: dice.pick(0.9, 0.5, 0.999), maxCopies: dice.between(1, 4), withinBlocks };
+  const target = dice.pick(0.9, 0.5, 0.999);
+  // Not drawn for itself, so that kept seeds go on meaning what they meant.
+  const value = target === 0.5 ? ({ sealGwei: "fee", lossPerBlock: 0.15 } as const) : {};
+  return { kind: "deadline", target, maxCopies: dice.between(1, 4), withinBlocks, ...value };
 }
 
 /** The rules of other systems, with times and counts at which they have something to do. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Prospect } from "../../../policies/deadline/frontier.ts";
+import { DEFAULTS } from "../../../policies/index.ts";
+import { until } from "../../../policies/deadline/staircase.ts";
+import type { Prospect } from "../../../policies/deadline/survival.ts";
 import { FrozenLaw } from "../../../policies/deadline/law.ts";
 import { DeadlineMemory } from "../../../policies/deadline/memory.ts";
 
@@ -17,10 +19,10 @@ describe("plans that are kept", () => {
     ["has run as long as can be written down", { ...COPY, wait: 1, age: 20 }, { ...COPY, wait: 1.1, age: 0 }],
     ["has run so long, after less", { ...COPY, wait: 0, age: 20 }, { ...COPY, wait: 0.1, age: 0 }],
   ])("of a copy that %s are no other copy's", (_name, copy, other) => {
-    const [fresh, used] = [new DeadlineMemory(0.99, 2), new DeadlineMemory(0.99, 2)];
+    const [fresh, used] = [new DeadlineMemory(DEFAULTS.deadline), new DeadlineMemory(DEFAULTS.deadline)];
     for (const steps of [0, 1, 2, 3, 4]) {
-      used.plansFrom(LAW, [{ ...other, wait: Math.max(0, other.wait - steps * 0.025) }], 5, 2);
+      used.plansFrom(LAW, [{ ...other, wait: Math.max(0, other.wait - steps * 0.025) }], until(5), 2);
     }
-    expect(used.plansFrom(LAW, [copy], 5, 2)).toEqual(fresh.plansFrom(LAW, [copy], 5, 2));
+    expect(used.plansFrom(LAW, [copy], until(5), 2)).toEqual(fresh.plansFrom(LAW, [copy], until(5), 2));
   });
 });

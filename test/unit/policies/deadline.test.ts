@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Crowding } from "../../../policies/deadline/crowding.ts";
 import { type Frontier, frontierOf, type Plan } from "../../../policies/deadline/frontier.ts";
 import { FrozenLaw } from "../../../policies/deadline/law.ts";
+import { until } from "../../../policies/deadline/staircase.ts";
 import { bestPlan, planAt, priceFor } from "../../../policies/deadline/price.ts";
 import { normalCdf } from "../../../scheduler/shared/normal.ts";
 
@@ -26,7 +27,7 @@ function cheapest({ plans }: Frontier, late: number): Plan {
 
 describe("plans", () => {
   it("give the published optimum: 0.99 in time takes one hedge at about 4.6 s and 9.24 machine-seconds", () => {
-    const frontier = frontierOf(lognormal(), [ONE], HORIZON, 2);
+    const frontier = frontierOf(lognormal(), [ONE], until(HORIZON), 2);
     const { plans } = frontier;
     const [none] = plans;
     expect((none as Plan).launches).toEqual([]);
@@ -43,13 +44,13 @@ describe("plans", () => {
   });
 
   it("save work where durations have heavy tails: then the one without further copies is not the cheapest", () => {
-    const { plans } = frontierOf(lognormal({ sigma: 1.5 }), [ONE], 4, 1);
+    const { plans } = frontierOf(lognormal({ sigma: 1.5 }), [ONE], until(4), 1);
     expect((plans[0] as Plan).launches).toHaveLength(1);
   });
 
   it("know that copies which share their fate do not help each other", () => {
     const gain = (phi: number) => {
-      const { plans } = frontierOf(lognormal({ phi }), [ONE], HORIZON, 1);
+      const { plans } = frontierOf(lognormal({ phi }), [ONE], until(HORIZON), 1);
       return (plans.at(-1) as Plan).late;
     };
     expect(gain(0)).toBeLessThan(0.001);
@@ -59,7 +60,7 @@ describe("plans", () => {
 
   it("start another copy the sooner the less the node can be relied upon", () => {
     const launch = (alive: number, pace = 1) =>
-      cheapest(frontierOf(lognormal(), [{ ...ONE, alive, pace }], 2.5, 1), 0.05).launches[0];
+      cheapest(frontierOf(lognormal(), [{ ...ONE, alive, pace }], until(2.5), 1), 0.05).launches[0];
     expect(launch(1)).toBeUndefined();
     expect(launch(0.9)).toBeGreaterThan(0.5);
     expect(launch(0.1)).toBeLessThan(launch(0.9) as number);
@@ -67,16 +68,16 @@ describe("plans", () => {
   });
 
   it("count what a copy has run already", () => {
-    const late = (age: number) => (frontierOf(lognormal(), [{ ...ONE, age }], 0.5, 0).plans[0] as Plan).late;
+    const late = (age: number) => (frontierOf(lognormal(), [{ ...ONE, age }], until(0.5), 0).plans[0] as Plan).late;
     // Given that it has run for 1.2 of its expected time, it is nearly done.
     expect(late(1.2)).toBeLessThan(0.2);
     expect(late(0)).toBeGreaterThan(0.95);
-    expect((frontierOf(lognormal(), [{ ...ONE, wait: 0.5 }], 0.5, 0).plans[0] as Plan).late).toBeCloseTo(1, 6);
+    expect((frontierOf(lognormal(), [{ ...ONE, wait: 0.5 }], until(0.5), 0).plans[0] as Plan).late).toBeCloseTo(1, 6);
   });
 
   it("are each worth having: with more work comes less risk", () => {
     for (const horizon of [0.3, 1, HORIZON, 5]) {
-      const { plans } = frontierOf(lognormal(), [ONE], horizon, 2);
+      const { plans } = frontierOf(lognormal(), [ONE], until(horizon), 2);
       for (let index = 1; index < plans.length; index++) {
         expect((plans[index] as Plan).work).toBeGreaterThanOrEqual((plans[index - 1] as Plan).work);
         expect((plans[index] as Plan).late).toBeLessThan((plans[index - 1] as Plan).late);
@@ -88,7 +89,10 @@ describe("plans", () => {
 describe("the price", () => {
   it("lets jobs with unlike deadlines meet the target together, with the least work", () => {
     const horizons = [1.2, 1.5, 1.7, 2, 2.5, 3, 4];
-    const recent = horizons.map((horizon) => ({ frontier: frontierOf(lognormal(), [ONE], horizon, 2), crowding: 0 }));
+    const recent = horizons.map((horizon) => ({
+      frontier: frontierOf(lognormal(), [ONE], until(horizon), 2),
+      crowding: 0,
+    }));
     const price = priceFor(recent, 0.97);
     const plans = recent.map((choice) => planAt(choice, price));
     const late = plans.reduce((sum, plan) => sum + plan.late, 0) / plans.length;
@@ -100,16 +104,16 @@ describe("the price", () => {
   });
 
   it("wastes nothing on jobs that are hopeless", () => {
-    const hopeless = { frontier: frontierOf(lognormal(), [ONE], 0.4, 2), crowding: 0 };
-    const edge = { frontier: frontierOf(lognormal(), [ONE], HORIZON, 2), crowding: 0 };
+    const hopeless = { frontier: frontierOf(lognormal(), [ONE], until(0.4), 2), crowding: 0 };
+    const edge = { frontier: frontierOf(lognormal(), [ONE], until(HORIZON), 2), crowding: 0 };
     const price = priceFor([edge, edge, edge, hopeless], 0.74);
     expect(planAt(hopeless, price).launches).toEqual([]);
     expect(planAt(edge, price).launches.length).toBeGreaterThan(0);
   });
 
   it("launches less the busier the nodes are", () => {
-    const frontier = frontierOf(lognormal(), [ONE], HORIZON, 2);
-    const late = [0, 0.02, 0.2, 2].map((crowding) => bestPlan(frontier, 60, crowding).late);
+    const frontier = frontierOf(lognormal(), [ONE], until(HORIZON), 2);
+    const late = [0, 0.02, 0.2, 2].map((crowding) => bestPlan(frontier, 60, 1 + 60 * crowding).late);
     expect(late).toEqual(late.toSorted((a, b) => a - b));
     expect(late[0]).toBeLessThan(late[3] as number);
   });

@@ -30,6 +30,9 @@ const RACE: RacePicture = {
   copies: [],
   memory: undefined,
   targetUs: 60_000_000,
+  firstBlockUs: NEVER,
+  blockUs: NEVER,
+  askedGwei: 0,
   learning: undefined,
   room: { busy: 0, slots: 9, idle: 9 },
 };

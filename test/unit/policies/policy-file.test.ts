@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { requirePolicy } from "../../../policies/policy.ts";
-import { ruleFor } from "../../../policies/rules.ts";
+import { MAX_POLICY_FILE_BYTES } from "../../../policies/file-format.ts";
+import { MAX_RULES, ruleFor } from "../../../policies/rules.ts";
 import { readPolicyFile, readPolicyText } from "../../../scheduler/files/policy-file.ts";
 import { policyText } from "../../../scheduler/files/policy-text.ts";
 import { problemText } from "../../../scheduler/files/problems.ts";
@@ -138,6 +139,20 @@ describe("what is wrong with a policy file", () => {
     expect(inFile(", burstMs: 5000", "")[0]).toMatch(/^p\.yaml:4:1: budget\.burstMs: is missing/);
   });
 
+  it("is told of values without blame for what is usual, and of two aims at once", () => {
+    const aims = (keys: string) => inFile("kind: hedge, delayMs: 1500, maxCopies: 3", `kind: deadline, ${keys}`);
+    expect(aims("sealGwei: fee, lossPerBlock: 0.02, workGweiPerS: 3")).toEqual([]);
+    expect(aims("sealGwei: fees")).toEqual([
+      'p.yaml:11:31: rules.1.policy.sealGwei: must be a number from 0 to 1000000000000000, or `fee`; it is "fees"',
+    ]);
+    expect(aims("target: 0.9, sealGwei: 5")).toEqual([
+      "p.yaml:11:44: rules.1.policy.sealGwei: is not given together with target; drop one of them",
+    ]);
+    expect(aims("lossPerBlock: 0.5")).toEqual([
+      "p.yaml:11:5: rules.1.policy: lossPerBlock needs sealGwei: what sealing in the open block is worth",
+    ]);
+  });
+
   it("is found between rules, too", () => {
     expect(inFile("all others", "money")).toEqual([
       "p.yaml:10:5: rules.1.name: is the name of rule 1, too; give it another",
@@ -159,12 +174,38 @@ describe("what is wrong with a policy file", () => {
     ]);
   });
 
+  it("is a key given twice, wherever it stands", () => {
+    expect(inFile("placement: { kind: least-loaded }", "placement: { kind: random, kind: c3 }")).toEqual([
+      "p.yaml:9:32: the file: Map keys must be unique",
+    ]);
+    expect(inFile("name: standard", "name: standard\nname: other")).toEqual([
+      "p.yaml:3:1: the file: Map keys must be unique",
+    ]);
+  });
+
+  it("is found in the longest files that there may be without comparing everything with everything", () => {
+    const rules = Array.from({ length: MAX_RULES - 1 }, (_, rule) => {
+      const models = Array.from({ length: 256 }, (__, model) => `m${rule}-${model}`).join(", ");
+      return `  - name: rule ${rule}\n    when: { models: [${models}] }\n    policy: { kind: deadline, target: 0.99 }\n`;
+    });
+    const long = `name: long\nrules:\n${rules.join("")}  - name: others\n    policy: { kind: fixed, copies: 2 }\n`;
+    expect(long.length).toBeLessThan(MAX_POLICY_FILE_BYTES);
+    expect(specOf(long).rules).toHaveLength(MAX_RULES);
+    // 26,000 keys in one section: pair by pair they would be a third of a billion comparisons.
+    let keys = "name: wide\n";
+    for (let key = 0; keys.length < MAX_POLICY_FILE_BYTES - 16; key++) keys += `k${key}: 1\n`;
+    expect(problemsOf(keys)).toHaveLength(21);
+    expect(problemsOf(`${keys}${"# longer\n".repeat(4)}`)).toEqual([
+      `p.yaml: the file: the file is longer than ${MAX_POLICY_FILE_BYTES} bytes`,
+    ]);
+  });
+
   it("may be that it is no such file at all", () => {
     expect(problemsOf("name: [a\n")).toEqual([expect.stringMatching(/^p\.yaml:2:1: the file: /)]);
     expect(problemsOf("")).toEqual([
       "p.yaml: the file: must be a section of keys such as `name: standard` and `rules:`",
     ]);
-    expect(problemsOf("a: 1\n".repeat(300_000))).toEqual(["p.yaml: the file: the file is longer than 1000000 bytes"]);
+    expect(problemsOf("a: 1\n".repeat(300_000))).toEqual(["p.yaml: the file: the file is longer than 262144 bytes"]);
   });
 });
 

@@ -52,6 +52,9 @@ describe("a policy on the command line", () => {
     "hedge:60000:16",
     "finagle:maxExtraLoad=0.05",
     "cassandra:retry=ALWAYS",
+    "deadline:target=0.999:withinBlocks=2",
+    "deadline:sealGwei=5000",
+    "deadline:sealGwei=fee:lossPerBlock=0.02:workGweiPerS=0.5",
   ])("is written again as it was read: %s", (text) => {
     expect(formatPolicy(parsePolicy(text))).toBe(text);
   });
@@ -74,6 +77,10 @@ describe("a policy on the command line", () => {
   });
 
   it.each([
+    ["deadline:sealGwei=-1", "sealGwei must be a number from 0 to 1000000000000000, or fee"],
+    ["deadline:sealGwei=5:lossPerBlock=2", "lossPerBlock must be a number from 0 to 1"],
+    ["deadline:target=0.9:sealGwei=5", "sealGwei is not given together with target"],
+    ["deadline:workGweiPerS=5", "workGweiPerS needs sealGwei"],
     ["finagle:load=1", '"load" is no key of finagle; finagle has maxExtraLoad, highestTrackableMs'],
     ["finagle:toString=1", '"toString" is no key of finagle'],
     ["finagle:maxExtraLoad", "maxExtraLoad has no value; write maxExtraLoad=VALUE"],
