@@ -24,6 +24,7 @@ export interface SchedulerFlags {
   readonly latency: "modelled" | "none";
   readonly policyFile: string | undefined;
   readonly registry: string | undefined;
+  readonly pruneJournal: boolean;
   readonly otlp: string | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly json: boolean;
@@ -159,6 +160,7 @@ async function started(
     chainId,
     fleet: { nodes },
     logger: logLevel,
+    pruneJournal: flags.pruneJournal,
     ...(policyFile === undefined ? {} : { policyFile }),
     ...(registry === undefined ? {} : { registry }),
   };

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { request as secureRequest } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { defaultFleet, RegistryView, verifyBlock } from "../../scheduler/index.ts";
+import { createEmulatorRoot, defaultFleet, RegistryView, verifyBlock } from "../../scheduler/index.ts";
 import { Follower, type Served, serve } from "./support/http.ts";
 import { faultsOf, Promised } from "./support/openapi.ts";
 import { silent } from "./support/scripted-nodes.ts";
@@ -209,4 +210,23 @@ test("the document is valid OpenAPI, has every route, and promises what the serv
   );
   expect(operations.filter((operation) => !done.includes(operation))).toEqual(["GET /v1/events"]);
   expect((await client.get("/v1/registry")).json.chainId).toBe(CHAIN);
+});
+
+test("over TLS it is the same, and plain HTTP is told apart", async () => {
+  const { certificate, privateKey } = createEmulatorRoot({ nowMs: Date.now() });
+  const pem = (label: string, der: Uint8Array) =>
+    `-----BEGIN ${label}-----\n${Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n")}\n-----END ${label}-----\n`;
+  const tls = { cert: pem("CERTIFICATE", certificate), key: pem("PRIVATE KEY", privateKey) };
+  served = await serve({ http: { tls } });
+  const { url } = served;
+  expect(url).toMatch(/^https:/);
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    // The certificate is for no server: who it is is not what is tested.
+    const options = { rejectUnauthorized: false, agent: false };
+    secureRequest(`${url}/ready`, options, (response) => resolve(response.resume().statusCode))
+      .on("error", reject)
+      .end();
+  });
+  expect(await answered).toBe(200);
+  await expect(fetch(url.replace("https:", "http:"))).rejects.toThrow();
 });
