@@ -89,6 +89,12 @@ const flags = {
     Flag.withMetavar("FILE"),
     Flag.withDescription("models and nodes; without it the package's own"),
   ),
+  pruneJournal: Flag.Boolean("prune-journal").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription(
+      "delete parts of the journal that no restart needs; then it cannot be replayed from its beginning",
+    ),
+  ),
   otlp: Flag.String("otlp").pipe(
     Flag.optional,
     Flag.withMetavar("URL"),

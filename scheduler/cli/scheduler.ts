@@ -35,6 +35,7 @@ export interface SchedulerFlags {
   readonly latency: "modelled" | "none";
   readonly policyFile: string | undefined;
   readonly registry: string | undefined;
+  readonly pruneJournal: boolean;
   readonly otlp: string | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly json: boolean;
@@ -215,8 +216,14 @@ async function started(
   serving: Serving & Pick<HttpOptions, "beforeListening">,
   parts: Pick<PipeOptions, "fleet" | "journal" | "registry">,
 ): Promise<Scheduler> {
-  const { directory, chain: chainId, policyFile, logLevel, host, port } = flags;
-  const about = { directory, chainId, logger: logLevel, ...(policyFile === undefined ? {} : { policyFile }) };
+  const { directory, chain: chainId, policyFile, pruneJournal, logLevel, host, port } = flags;
+  const about = {
+    directory,
+    chainId,
+    pruneJournal,
+    logger: logLevel,
+    ...(policyFile === undefined ? {} : { policyFile }),
+  };
   const http = { ...serving, host, port };
   return startScheduler({ pipe: { ...about, ...parts }, http, otlpUrl: flags.otlp }).catch(refuse);
 }

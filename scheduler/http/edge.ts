@@ -3,6 +3,7 @@ import { type Cause, Effect, Schema } from "effect";
 import { HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http";
 import { HttpApi, HttpApiError } from "effect/http-api";
 import { api } from "./api.ts";
+import { bearerOf } from "./bearer.ts";
 import { malformedBy } from "./body.ts";
 import type { Face } from "./face.ts";
 import type { HttpMeters } from "./metrics.ts";
@@ -33,7 +34,7 @@ export function edged<E, R>(
     const startedMs = performance.now();
     const path = pathOf(request.url);
     const route = path === DOCUMENT_PATH ? DOCUMENT_PATH : routeAt(path)?.path;
-    const refusal = refuseAtOnce(face, route, connections());
+    const refusal = refuseAtOnce(face, { route, headers: request.headers, connections: connections() });
     const response =
       refusal === undefined
         ? yield* Effect.catchCause(app, (cause) => answerTo(cause, request, path))
@@ -51,9 +52,20 @@ export function edged<E, R>(
 /** What is asked of the scheduler's operation is answered as long as there is a process. */
 const ALWAYS = new Set(["/health", "/ready", "/metrics", DOCUMENT_PATH]);
 
-function refuseAtOnce(face: Face, route: string | undefined, connections: number): Problem | undefined {
-  if (connections > face.limits.maxConnections) return tooManyConnections(face.limits.maxConnections);
-  return face.isClosing() && !(route !== undefined && ALWAYS.has(route)) ? CLOSING : undefined;
+function refuseAtOnce(
+  { limits, isClosing, isProducer }: Face,
+  about: {
+    readonly route: string | undefined;
+    readonly headers: Readonly<Record<string, string | undefined>>;
+    readonly connections: number;
+  },
+): Problem | undefined {
+  if (about.route !== undefined && ALWAYS.has(about.route)) return undefined;
+  if (isClosing()) return CLOSING;
+  if (about.connections <= limits.maxConnections) return undefined;
+  // Blocks go on, however many users there are.
+  const token = bearerOf(about.headers["authorization"]);
+  return token !== undefined && isProducer(token) ? undefined : tooManyConnections(limits.maxConnections);
 }
 
 function answerTo(cause: Cause.Cause<unknown>, request: HttpServerRequest.HttpServerRequest, path: string) {

@@ -1,3 +1,4 @@
+import type { Semaphore } from "effect";
 import type { PipeService } from "../live/layers.ts";
 import type { Bodies } from "./body.ts";
 import type { DepositKeys } from "./deposit-keys.ts";
@@ -11,7 +12,11 @@ export interface Face {
   /** Where the records stand; `undefined` for a scheduler that keeps none. */
   readonly directory: string | undefined;
   readonly limits: HttpLimits;
+  /** What everybody sends, and what the producer does: nobody else can use up the latter's room. */
   readonly bodies: Bodies;
+  readonly producerBodies: Bodies;
+  /** For what takes a while to find. */
+  readonly lookups: Semaphore.Semaphore;
   readonly followers: Followers;
   readonly deposits: DepositKeys;
   readonly isProducer: (token: string) => boolean;

@@ -1,6 +1,6 @@
 import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
-import { Effect, Stream } from "effect";
+import { Effect, Option, Stream } from "effect";
 import { HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import { identityOf } from "../files/policy-version.ts";
@@ -19,13 +19,7 @@ export const chainGroup = (face: Face) =>
   HttpApiBuilder.group(api, "chain", (handlers) =>
     handlers
       .handle("account", ({ params }) => answering(accountOf(face, params.id)))
-      .handle("block", ({ params }) =>
-        answering(
-          Effect.flatMap(face.pipe.block(params.height), (block) =>
-            block === undefined ? Effect.fail(unknownBlock(params.height)) : Effect.succeed(blockResponse(block)),
-          ),
-        ),
-      )
+      .handle("block", ({ params }) => answering(Effect.map(blockAt(face, params.height), blockResponse)))
       .handle("registry", () => Effect.sync(() => registryOf(face)))
       .handle("registryLog", () => answering(registryLog(face)))
       .handle("events", ({ request }) => {
@@ -42,6 +36,25 @@ export function accountOf({ pipe }: Face, id: string) {
     account === undefined ? Effect.fail(unknownAccount(id)) : Effect.succeed({ id, ...account }),
   );
 }
+
+/** Old blocks are looked up in files that grow without end: one at a time, and never for what cannot be there. */
+function blockAt({ pipe, lookups }: Face, height: number) {
+  return Effect.gen(function* () {
+    const recent = pipe.recentBlock(height);
+    if (recent !== undefined) return recent;
+    const { sizes } = yield* pipe.statistics();
+    if (height >= sizes.height) return yield* Effect.fail(unknownBlock(height));
+    const found = yield* lookups.withPermitsIfAvailable(1)(pipe.block(height));
+    if (Option.isNone(found)) return yield* Effect.fail(LOOKING);
+    return found.value ?? (yield* Effect.fail(unknownBlock(height)));
+  });
+}
+
+const LOOKING = new Problem({
+  kind: "overloaded",
+  detail: "Another old block is being looked up.",
+  advice: "Ask again after a second; blocks of the last minutes are always at hand.",
+});
 
 /** Receipts lie this deep; each is made by itself. */
 const RECEIPTS_DEPTH = 2;

@@ -21,7 +21,7 @@ const YAML_TYPES = ["application/yaml"];
 
 /** What only the block producer may say: what the chain knows, and what the scheduler believes. */
 export const producerGroup = (face: Face) => {
-  const { pipe, bodies, limits } = face;
+  const { pipe, producerBodies: bodies, limits } = face;
   const changes = decoding(stateChange(limits.maxStateKeys));
   return HttpApiBuilder.group(api, "producer", (handlers) =>
     handlers

@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { NodeHttpServer } from "@effect/platform-node";
-import { Effect, Exit, Layer, Scope } from "effect";
+import { Effect, Exit, Layer, Scope, Semaphore } from "effect";
 import { HttpRouter } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import { PipeService } from "../live/layers.ts";
@@ -61,6 +61,8 @@ export const serveHttp = Effect.fnUntraced(function* (options: HttpOptions) {
     directory: options.directory,
     limits,
     bodies: bodiesWithin(limits),
+    producerBodies: bodiesWithin(limits),
+    lookups: Semaphore.makeUnsafe(1),
     followers: followersOf(hub, limits, (count) => meters.followers(count)),
     deposits: new DepositKeys(limits.keptDeposits),
     isProducer: tokenCheck(options.token),

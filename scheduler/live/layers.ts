@@ -315,6 +315,7 @@ function effectsOf(service: Service, registry: Registry, latencies: Latencies, k
     reorged: ask((height: number) => service.reorged(height)),
     stateChanged: ask((keys: readonly string[]) => service.stateChanged(keys)),
     block: ask((height: number) => service.block(height)),
+    recentBlock: (height: number) => service.recentBlock(height),
     policy: ask(() => service.policy()),
     setPolicy: ask((policy: PolicySpec) => service.setPolicy(policy)),
     statistics: ask(() => service.statistics()),

@@ -327,6 +327,11 @@ export class Service {
     return this.#parts.archive.find(height);
   }
 
+  /** The same if it is at hand: nothing is looked up. */
+  recentBlock(height: number): BlockRecord | undefined {
+    return this.#parts.archive.recent(height);
+  }
+
   // ── operation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Rejects with a `RangeError` for what is no policy. */

@@ -5,8 +5,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEFAULT_HTTP_LIMITS } from "../../scheduler/http/limits.ts";
+import { HTTP_METRIC_NAMES } from "../../scheduler/http/metrics.ts";
 import { PROBLEMS } from "../../scheduler/http/problems.ts";
 import { signingKeyFromSeed, signTransaction, transactionHash } from "../../scheduler/index.ts";
+import { METRIC_NAMES } from "../../scheduler/live/metrics.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const MAIN = join(root, "scheduler", "cli", "main.ts");
@@ -114,4 +116,20 @@ test("the limits of docs/HTTP.md are those of the server", () => {
     limits.heartbeatMs / 1000,
   ];
   for (const number of numbers) expect(page).toMatch(new RegExp(`\\b${number.toLocaleString("en")}\\b`));
+});
+
+test("docs/OPERATING.md speaks of metrics and flags that there are", async () => {
+  const operating = await readFile(join(root, "docs", "OPERATING.md"), "utf8");
+  const names = [...operating.matchAll(/\bpipe_[a-z_]+/g)].map(([name]) => name.replace(/_bucket$/, ""));
+  expect(names.length).toBeGreaterThan(10);
+  expect([...METRIC_NAMES, ...HTTP_METRIC_NAMES]).toEqual(expect.arrayContaining(names));
+  const { stdout: help } = await run(process.execPath, [MAIN, "scheduler", "--help"]);
+  const [flags = ""] = /\| flag \|.*?\n\n/s.exec(operating) ?? [];
+  const documented = [...flags.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string);
+  const own = [...(/FLAGS\n(.*?)\nGLOBAL/s.exec(help)?.[1] ?? "").matchAll(/^ {2}(--[a-z-]+)/gm)].map(
+    ([, flag]) => flag,
+  );
+  expect(own.length).toBeGreaterThan(10);
+  expect(own.filter((flag) => !documented.includes(flag as string))).toEqual(["--latency"]);
+  expect(documented.filter((flag) => !own.includes(flag))).toEqual([]);
 });

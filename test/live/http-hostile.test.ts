@@ -215,10 +215,17 @@ test("a thousand connections: so many are served, some are told, and the rest ar
   const said = new Promise<string>((resolve) =>
     left[0]?.setEncoding("latin1").once("data", (text) => resolve(String(text))),
   );
-  left[0]?.write("GET /health HTTP/1.1\r\nhost: x\r\n\r\n");
+  left[0]?.write("GET /v1/policy HTTP/1.1\r\nhost: x\r\n\r\n");
   const answer = await said;
   expect(statusOf(answer)).toBe("503");
   expect(answer).toContain("urn:pipe:problem:too-many-connections");
+  // The producer is served over the same connections, and so is who asks whether it is alive.
+  for (const line of [`GET /v1/policy HTTP/1.1\r\nauthorization: Bearer ${TOKEN}`, "GET /health HTTP/1.1"]) {
+    const [socket] = left.splice(1, 1);
+    const heard = new Promise<string>((resolve) => socket?.once("data", (text) => resolve(String(text))));
+    socket?.write(`${line}\r\nhost: x\r\n\r\n`);
+    expect(statusOf(await heard)).toBe("200");
+  }
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect((await more.client.get("/health")).status).toBe(200);

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { request as secureRequest } from "node:https";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { defaultFleet, RegistryView, verifyBlock } from "../../scheduler/index.ts";
+import { createEmulatorRoot, DEFAULT_CONFIG, defaultFleet, RegistryView, verifyBlock } from "../../scheduler/index.ts";
 import { Follower, type Served, serve } from "./support/http.ts";
 import { faultsOf, Promised } from "./support/openapi.ts";
 import { silent } from "./support/scripted-nodes.ts";
@@ -102,6 +103,27 @@ test("a reorg gives the transaction back, and the same answer is sealed again", 
   const second = await client.tell("/v1/blocks/1/seal", { maxTransactions: 10, order: "arrival" });
   expect(second.json.header.transactions).toEqual([hash]);
   expect(second.json.receipts[0].receipt.answerHash).toBe(first.json.receipts[0].receipt.answerHash);
+});
+
+test("an old block is found in the records, one search at a time", async () => {
+  served = await serve({ pipe: { directory } });
+  const { client } = served;
+  const blocks = DEFAULT_CONFIG.limits.maxReorgDepth + 3;
+  let first = "";
+  for (let height = 1; height <= blocks; height++) {
+    await client.tell("/v1/blocks", { height, sealAtMs: Date.now() + 1_000 });
+    const sealed = await client.tell(`/v1/blocks/${height}/seal`, { maxTransactions: 10, order: "arrival" });
+    if (height === 1) first = sealed.text;
+    await client.tell(`/v1/blocks/${height}/committed`);
+  }
+  expect((await client.get("/v1/blocks/1")).text).toBe(first);
+  const answers = await Promise.all(Array.from({ length: 8 }, () => client.get("/v1/blocks/1")));
+  for (const { status, json, text } of answers) {
+    if (status === 200) expect(text).toBe(first);
+    else expect([status, json.type]).toEqual([503, "urn:pipe:problem:overloaded"]);
+  }
+  expect(answers.some(({ status }) => status === 200)).toBe(true);
+  expect((await client.get(`/v1/blocks/${blocks + 1}`)).status).toBe(404);
 });
 
 test("the producer withdraws, tells bonds, state and policies; asked again each is the same", async () => {
@@ -209,4 +231,23 @@ test("the document is valid OpenAPI, has every route, and promises what the serv
   );
   expect(operations.filter((operation) => !done.includes(operation))).toEqual(["GET /v1/events"]);
   expect((await client.get("/v1/registry")).json.chainId).toBe(CHAIN);
+});
+
+test("over TLS it is the same, and plain HTTP is told apart", async () => {
+  const { certificate, privateKey } = createEmulatorRoot({ nowMs: Date.now() });
+  const pem = (label: string, der: Uint8Array) =>
+    `-----BEGIN ${label}-----\n${Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n")}\n-----END ${label}-----\n`;
+  const tls = { cert: pem("CERTIFICATE", certificate), key: pem("PRIVATE KEY", privateKey) };
+  served = await serve({ http: { tls } });
+  const { url } = served;
+  expect(url).toMatch(/^https:/);
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    // The certificate is for no server: who it is is not what is tested.
+    const options = { rejectUnauthorized: false, agent: false };
+    secureRequest(`${url}/ready`, options, (response) => resolve(response.resume().statusCode))
+      .on("error", reject)
+      .end();
+  });
+  expect(await answered).toBe(200);
+  await expect(fetch(url.replace("https:", "http:"))).rejects.toThrow();
 });

@@ -337,6 +337,19 @@ test("a scheduler that is closing answers what is under way and takes nothing ne
   await expect(closing.client.get("/health")).rejects.toThrow();
 });
 
+test("what finds no room is told to come again, and the producer still gets through", async () => {
+  const { client: full, close } = await serve({ scripts: [silent], pipe: { limits: { maxBlobBytes: 65_536 } } });
+  await full.tell(`/v1/accounts/${user.id}/deposits`, { amountGwei: 1_000_000 });
+  await full.tell("/v1/blocks", { height: 1, sealAtMs: Date.now() + 60_000 });
+  const [call] = user.sign({ nonce: 0 }).calls;
+  const large = (fill: number) => [{ ...call, input: Buffer.alloc(40_000, fill).toString("base64") }];
+  const sign = (nonce: number) => user.sign({ nonce, calls: large(nonce) as never });
+  expect((await full.post("/v1/transactions", sign(0))).status).toBe(202);
+  await expectRefusal(full.post("/v1/transactions", sign(1)), { status: 503, kind: "overloaded" });
+  expect((await full.tell("/v1/blocks/1/seal", { maxTransactions: 10, order: "gas" })).status).toBe(200);
+  await close();
+});
+
 test("without nodes it is alive, and not ready", async () => {
   const empty = await serve({ scripts: [] });
   expect((await empty.client.get("/health")).status).toBe(200);

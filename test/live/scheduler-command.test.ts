@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +25,8 @@ afterEach(async () => {
   running.clear();
   await rm(folder, { recursive: true, force: true });
 });
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Ended {
   readonly code: number | null;
@@ -124,13 +126,20 @@ describe("pipe scheduler", () => {
   it("ends at once at a second signal", async () => {
     const { child, ready, ended, said } = scheduler("--nodes", "1");
     const client = await ready;
-    // A follower that stays keeps the first signal from being quick: none is waited for.
+    // A request whose body does not come: it is waited for, ten seconds at the most.
+    const slow = connect(Number(new URL(client.url).port), "127.0.0.1");
+    slow.on("error", () => undefined);
+    slow.write("POST /v1/quotes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{");
+    await client.get("/health");
     child.kill("SIGINT");
     const untilMs = performance.now() + 5_000;
-    while (!said().includes("taking no more") && performance.now() < untilMs)
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    setTimeout(() => child.kill("SIGINT"), 320);
-    expect((await ended).code).toBe(130);
+    while (!said().includes("taking no more") && performance.now() < untilMs) await pause(5);
+    await pause(350);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    slow.destroy();
+    expect(code).toBe(130);
+    expect(stderr).not.toContain("closed; everything is durable");
     await expect(client.get("/health")).rejects.toThrow();
   });
 
@@ -211,7 +220,7 @@ test("a shutdown under load loses nothing that was acknowledged", async () => {
       }
     }
   });
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await pause(1_000);
   first.child.kill("SIGTERM");
   await Promise.all(load);
   expect((await first.ended).code).toBe(0);

@@ -20,6 +20,7 @@ const sensible: SchedulerFlags = {
   latency: "none",
   policyFile: undefined,
   registry: undefined,
+  pruneJournal: false,
   otlp: undefined,
   logLevel: "info",
   json: false,
