@@ -161,10 +161,7 @@ class Cluster {
   /** Lets the producer come to its end, and asks the leader what it counted. */
   async #finish(producer: string): Promise<Readonly<Record<string, number>>> {
     const limit = AbortSignal.timeout(DRAIN_MS);
-    await Promise.race([
-      this.#running.find(({ name }) => name === producer)?.stop(DRAIN_MS),
-      sleep(DRAIN_MS, undefined, { signal: limit }).catch(() => undefined),
-    ]);
+    await this.#running.find(({ name }) => name === producer)?.stop(DRAIN_MS);
     while (!limit.aborted) {
       for (const url of this.#plan.urls) {
         const counters = await fetch(`${url}/v1/statistics`, { signal: AbortSignal.timeout(2_000) })

@@ -27,6 +27,9 @@ export class Lease {
   readonly #over = new AbortController();
   #done: Promise<void> | undefined;
   #revision: number | undefined;
+  #hasLed = false;
+  /** Since when nobody has it, as far as the broker answers. */
+  #freeSinceMs: number | undefined;
   #held = Promise.withResolvers<void>();
 
   constructor(options: LeaseOptions) {
@@ -78,10 +81,11 @@ export class Lease {
   async #renew(bucket: KV): Promise<void> {
     const { holder } = this.#options;
     try {
-      const before = this.#revision;
-      this.#revision =
-        before === undefined ? await bucket.create(this.#key, holder) : await bucket.update(this.#key, holder, before);
+      if (this.#revision !== undefined) this.#revision = await bucket.update(this.#key, holder, this.#revision);
+      else if (await this.#isFree(bucket)) this.#revision = await bucket.create(this.#key, holder);
+      else return;
     } catch (error) {
+      this.#freeSinceMs = undefined;
       // Silence says nothing: the key runs out by itself, and until then nobody else has it.
       if (!(error instanceof JetStreamApiError)) return;
       // It was renewed without our hearing of it, or it ran out and may be another's by now.
@@ -89,7 +93,20 @@ export class Lease {
       if (entry?.operation !== "PUT" || entry.string() !== holder) return this.#lost();
       this.#revision = entry.revision;
     }
+    this.#hasLed = true;
     this.#held.resolve();
+  }
+
+  /**
+   * Whether it may be taken. A key that ran out while the broker was electing leaders of its own is the last holder's, if that lives:
+   * others wait for a while before they take what nobody gave back.
+   */
+  async #isFree(bucket: KV): Promise<boolean> {
+    const entry = await bucket.get(this.#key);
+    if (entry?.operation === "PUT") this.#freeSinceMs = undefined;
+    else if (this.#hasLed || entry !== null) return true;
+    else this.#freeSinceMs ??= performance.now();
+    return this.#freeSinceMs !== undefined && performance.now() - this.#freeSinceMs >= this.#options.limits.leaseMs / 2;
   }
 
   #lost(): void {

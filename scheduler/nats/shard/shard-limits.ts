@@ -21,8 +21,8 @@ export interface ShardLimits {
 }
 
 export const DEFAULT_SHARD_LIMITS: ShardLimits = {
-  // With it, and what a standby takes to notice and to claim, another leads within three seconds.
-  leaseMs: 1_500,
+  // With it, half of it again that others wait, and what a claim takes, another leads within three seconds.
+  leaseMs: 1_200,
   pollMs: 50,
   requestMs: 2_000,
   retryMs: 100,

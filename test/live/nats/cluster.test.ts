@@ -1,0 +1,75 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import type { ClusterSummary } from "../../../scheduler/cli/cluster/cluster.ts";
+import { findTool, TOOLS } from "../../setup/tools.mjs";
+
+/**
+ * Brokers, schedulers, nodes and a block producer as processes, some of which are killed while they work. The long form:
+ * `npm run cluster -- --blocks 2000 --chaos 5 --rate 20 --out DIR`.
+ */
+
+const MAIN = new URL("../../../scheduler/cli/main.ts", import.meta.url).pathname;
+
+const directories: string[] = [];
+afterEach(async () => {
+  await Promise.all(directories.splice(0).map((directory) => rm(directory, { recursive: true, force: true })));
+});
+
+async function run(
+  ...args: readonly string[]
+): Promise<{ code: number; summary: ClusterSummary; said: string; out: string }> {
+  const parent = await mkdtemp(join(tmpdir(), "pipe-cluster-test-"));
+  directories.push(parent);
+  const out = join(parent, "cluster");
+  const env = { ...process.env, PIPE_NATS_SERVER: findTool(TOOLS.natsServer, process.env) ?? "" };
+  const child = spawn(process.execPath, [MAIN, "cluster", "--json", "--out", out, ...args], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [printed, said] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const [code] = (await once(child, "close")) as [number];
+  expect(printed, said).not.toBe("");
+  return { code, summary: JSON.parse(printed) as ClusterSummary, said, out };
+}
+
+test("P1–P13: whatever is killed, what was acknowledged is sealed once, and the records hold", {
+  timeout: 240_000,
+}, async () => {
+  const { code, summary, said, out } = await run(
+    "--nodes",
+    "3",
+    "--blocks",
+    "30",
+    "--chaos",
+    "3",
+    "--seed",
+    "5",
+    "--rate",
+    "20",
+  );
+  const { acknowledged, lost, transactions, counters, kills, audits } = summary;
+  expect(
+    audits.flatMap(({ findings }) => findings),
+    said,
+  ).toEqual([]);
+  expect(audits.map(({ what }) => what)).toHaveLength(4);
+  expect(lost).toBe(0);
+  expect(acknowledged).toBeGreaterThan(50);
+  // What a killed producer was about to write down is sealed all the same, so there may be more than it knows of.
+  expect(transactions + Number(counters["refunded"])).toBeGreaterThanOrEqual(acknowledged);
+  expect(Object.keys(kills).length).toBeGreaterThan(2);
+  expect(code).toBe(0);
+  // The journal that each scheduler holds gives the same commands again (P13).
+  for (const name of ["a", "b"]) {
+    const replayed = spawnSync(process.execPath, [MAIN, "replay", join(out, `scheduler-${name}`)], {
+      encoding: "utf8",
+    });
+    expect(replayed.status, replayed.stdout + replayed.stderr).toBe(0);
+  }
+});
