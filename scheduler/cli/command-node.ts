@@ -1,4 +1,4 @@
-import { Effect } from "effect";
+import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { untilInterrupted, untilStopped } from "./interruption.ts";
 import { nodeCheck, nodeInit, nodeKey } from "./node-files.ts";
@@ -67,7 +67,40 @@ const run = Command.make(
   ),
 );
 
+const list = Command.make(
+  "list",
+  {
+    nats: Flag.String("nats").pipe(
+      Flag.withDefault("nats://127.0.0.1:4222"),
+      Flag.withMetavar("URL,…"),
+      Flag.withDescription("the broker"),
+    ),
+    credentials: Flag.String("nats-credentials").pipe(
+      Flag.optional,
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("the operator's seed that pipe nats-config wrote, or a user's JWT"),
+    ),
+    natsCa: Flag.String("nats-ca").pipe(
+      Flag.optional,
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("the authority of the brokers' certificates, PEM"),
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("print the nodes as one JSON array")),
+  },
+  Effect.fn(function* ({ nats, credentials, natsCa, json }) {
+    const connection = {
+      nats,
+      credentials: Option.getOrUndefined(credentials),
+      natsCa: Option.getOrUndefined(natsCa),
+    };
+    const work = async () => (await import("./node-list.ts")).nodeList(connection, json);
+    yield* untilInterrupted(work, "pipe node list");
+  }),
+).pipe(
+  Command.withDescription("Which nodes answer on the broker, by their own words, and what they did since their start"),
+);
+
 export const node = Command.make("node").pipe(
   Command.withDescription("Inference nodes: models of yours, answering calls of schedulers elsewhere"),
-  Command.withSubcommands([init, check, key, run]),
+  Command.withSubcommands([init, check, key, run, list]),
 );

@@ -56,6 +56,13 @@ const flags = {
     Flag.withMetavar("NAME"),
     Flag.withDescription("with --nats: of the schedulers of a shard one leads, and the others stand by"),
   ),
+  shards: Flag.String("shards").pipe(
+    Flag.optional,
+    Flag.withMetavar("NAME,…"),
+    Flag.withDescription(
+      "all shards, this one among them: accounts are divided among them, and others' are sent there",
+    ),
+  ),
   name: Flag.String("name").pipe(
     Flag.withDefault(hostname()),
     Flag.withMetavar("NAME"),
@@ -122,6 +129,7 @@ export const scheduler = Command.make(
       logLevel: given.log,
       replicas: Number(given.replicas) as SchedulerFlags["replicas"],
       nats: Option.getOrUndefined(given.nats),
+      shards: Option.getOrUndefined(given.shards),
       natsCredentials: Option.getOrUndefined(given.natsCredentials),
       natsCa: Option.getOrUndefined(given.natsCa),
       tlsCert: Option.getOrUndefined(given.tlsCert),

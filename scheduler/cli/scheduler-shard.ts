@@ -1,30 +1,24 @@
-import { readFile } from "node:fs/promises";
 import type { PipeOptions } from "../index.ts";
 import { createPino, type LogLevel } from "../live/logger.ts";
 import { loadSecret, schedulerKey } from "../live/secret.ts";
-import {
-  authenticationFrom,
-  createNatsTransport,
-  type NatsAuthentication,
-  type NatsTls,
-  openShard,
-  type Shard,
-  type ShardRole,
-} from "../nats/index.ts";
+import { createNatsTransport, openShard, type Shard, type ShardRole } from "../nats/index.ts";
 import type { Registry } from "../registry/registry.ts";
 import { loadRegistry } from "../registry/registry-file.ts";
+import {
+  type NatsConnectionFlags,
+  natsConnectionOf,
+  type NatsConnectionOptions,
+  NatsFlagsRefused,
+} from "./nats-connection.ts";
 import { SCHEDULER_EXIT, SchedulerRefused } from "./scheduler-refused.ts";
 
 /** What `pipe scheduler` is told of the broker. */
-export interface ShardFlags {
+export interface ShardFlags extends NatsConnectionFlags {
   readonly directory: string;
   readonly chain: string;
-  readonly nats: string;
   readonly shard: string;
   readonly name: string;
   readonly replicas: 1 | 3 | 5;
-  readonly credentials: string | undefined;
-  readonly natsCa: string | undefined;
   readonly registry: string | undefined;
   readonly logLevel: LogLevel;
 }
@@ -39,11 +33,9 @@ export interface ShardPart {
 export async function joinShard(flags: ShardFlags, onRole: (role: ShardRole) => void): Promise<ShardPart> {
   const { directory, chain: chainId, shard: name } = flags;
   const registry = flags.registry === undefined ? undefined : await loadRegistry(flags.registry);
-  const connection = {
-    servers: serversOf(flags.nats),
-    ...(await authenticationOf(flags.credentials)),
-    ...(await tlsOf(flags.natsCa)),
-  };
+  const connection = await natsConnectionOf(flags).catch((error: unknown) => {
+    throw error instanceof NatsFlagsRefused ? refused(error.message, error) : error;
+  });
   const log = createPino(flags.logLevel);
   const shard = await opened(flags, connection, (role) => {
     onRole(role);
@@ -78,49 +70,14 @@ function keysOf(registry: Registry | undefined): { keyOf?: (node: string) => str
   return registry === undefined ? {} : { keyOf: (node) => registry.nodes.get(node)?.key };
 }
 
-interface Connection {
-  readonly servers: readonly string[];
-  readonly authentication?: NatsAuthentication;
-  readonly tls?: NatsTls;
-}
-
 async function opened(
   { shard, name, replicas, nats }: ShardFlags,
-  connection: Connection,
+  connection: NatsConnectionOptions,
   onRole: (role: ShardRole) => void,
 ): Promise<Shard> {
   return openShard({ ...connection, shard, name, replicas, onRole }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw refused(`--nats: no server at ${nats} takes this scheduler: ${why}.`, error);
-  });
-}
-
-function serversOf(nats: string): readonly string[] {
-  const servers = nats.split(",").map((server) => server.trim());
-  const wrong = servers.find(
-    (server) => !/^(?:(?:nats|tls):\/\/)?[^\s/:@]+(?::\d{1,5})?$|^(?:nats|tls):\/\/\[/.test(server),
-  );
-  if (wrong === undefined) return servers;
-  throw refused(`--nats: "${wrong}" is no server. Write nats://HOST:PORT, several with commas between them.`);
-}
-
-async function authenticationOf(path: string | undefined): Promise<Pick<Connection, "authentication">> {
-  if (path === undefined) return {};
-  const text = await textOf("--nats-credentials", path);
-  try {
-    return { authentication: authenticationFrom(text) };
-  } catch (error) {
-    throw refused(`--nats-credentials: ${path}: ${(error as Error).message}.`, error);
-  }
-}
-
-async function tlsOf(path: string | undefined): Promise<Pick<Connection, "tls">> {
-  return path === undefined ? {} : { tls: { ca: await textOf("--nats-ca", path) } };
-}
-
-function textOf(flag: string, path: string): Promise<string> {
-  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw refused(`${flag}: ${path} cannot be read (${error.code ?? error.message}).`, error);
   });
 }
 

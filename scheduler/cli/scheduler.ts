@@ -27,6 +27,8 @@ export interface SchedulerFlags {
   /** `undefined`: the nodes are in this process, and the journal is in the directory alone. */
   readonly nats: string | undefined;
   readonly shard: string;
+  /** All of them, with commas between; `undefined` for one that serves every account. */
+  readonly shards: string | undefined;
   readonly name: string;
   readonly replicas: 1 | 3 | 5;
   readonly natsCredentials: string | undefined;
@@ -100,10 +102,14 @@ const FAILED_CLOSE_MS = 15_000;
 
 /** What makes no sense about them; `undefined` when all does. */
 export function misuseOf(flags: SchedulerFlags): string | undefined {
-  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp, nats, natsCredentials, shard } = flags;
+  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp, nats, natsCredentials, shard, shards } = flags;
   const { maxNodes } = SCHEDULER_LIMITS;
   if (nats === undefined && natsCredentials !== undefined) return "--nats-credentials is of no use without --nats.";
   if (!SHARD_NAME.test(shard)) return `--shard ${shard} is no name: give up to 32 letters, digits, "_" or "-".`;
+  const all = shards?.split(",").map((name) => name.trim()) ?? [shard];
+  const wrong = all.find((name, index) => !SHARD_NAME.test(name) || all.indexOf(name) !== index);
+  if (wrong !== undefined) return `--shards: "${wrong}" is no name, or is named twice.`;
+  if (!all.includes(shard)) return `--shards ${shards} does not name this scheduler's own, ${shard}: give all of them.`;
   if (!ID_PATTERN.test(chain)) return `--chain ${chain} is no name: give up to 64 letters, digits and the signs ._-`;
   if (port < 0 || port > 65_535) return `--port ${port} is out of range: give 0 to 65535.`;
   if (nodes < 1 || nodes > maxNodes) return `--nodes ${nodes} is out of range: give 1 to ${maxNodes}.`;
@@ -224,7 +230,8 @@ async function started(
     logger: logLevel,
     ...(policyFile === undefined ? {} : { policyFile }),
   };
-  const http = { ...serving, host, port };
+  const all = flags.shards?.split(",").map((shard) => shard.trim());
+  const http = { ...serving, host, port, ...(all === undefined ? {} : { shards: { own: flags.shard, all } }) };
   return startScheduler({ pipe: { ...about, ...parts }, http, otlpUrl: flags.otlp }).catch(refuse);
 }
 

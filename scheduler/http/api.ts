@@ -34,6 +34,7 @@ const transactions = HttpApiGroup.make("transactions")
       success: [S.Submitted.pipe(accepted), S.Submitted],
       error: problems(
         ...OF_BODIES,
+        "wrong-shard",
         "wrong-chain",
         "bad-signature",
         "nonce-used",
@@ -65,7 +66,7 @@ const transactions = HttpApiGroup.make("transactions")
     post("estimateNew", "/v1/estimates", {
       payload: S.AskedTransaction,
       success: S.Estimates,
-      error: problems(...OF_BODIES, "wrong-chain"),
+      error: problems(...OF_BODIES, "wrong-shard", "wrong-chain"),
     }).annotate(OpenApi.Description, "The same of a transaction that is not submitted, as if it were now."),
     post("quote", "/v1/quotes", {
       payload: S.QuoteQuestion,
@@ -122,7 +123,7 @@ const producer = HttpApiGroup.make("producer")
       },
       payload: S.Deposit,
       success: S.Account,
-      error: problems(...OF_BODIES, "out-of-range", "key-reused"),
+      error: problems(...OF_BODIES, "wrong-shard", "out-of-range", "key-reused"),
     }).annotate(
       OpenApi.Description,
       "Credits an account, as the chain says. Give an Idempotency-Key to ask again safely.",

@@ -4,6 +4,7 @@ import type { Bodies } from "./body.ts";
 import type { DepositKeys } from "./deposit-keys.ts";
 import type { Followers } from "./followers.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { Problem } from "./problems.ts";
 
 /** What the routes answer from. */
 export interface Face {
@@ -11,6 +12,8 @@ export interface Face {
   readonly chainId: string;
   /** Where the records stand; `undefined` for a scheduler that keeps none. */
   readonly directory: string | undefined;
+  /** Why an account is not this scheduler's affair; `undefined` when it is. */
+  readonly misdirected: (account: string) => Problem | undefined;
   readonly limits: HttpLimits;
   /** What everybody sends, and what the producer does: nobody else can use up the latter's room. */
   readonly bodies: Bodies;

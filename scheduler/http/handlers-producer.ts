@@ -9,6 +9,7 @@ import type { Face } from "./face.ts";
 import { accountOf, blockResponse, policyOf } from "./handlers-chain.ts";
 import { known } from "./handlers-users.ts";
 import { Problem, problemResponse } from "./problems.ts";
+import { served } from "./handlers-users.ts";
 import { answering, refusedSeal } from "./refusals.ts";
 import { BlockOpening, Bond, Deposit, SealRequest, stateChange } from "./schemas.ts";
 
@@ -30,6 +31,7 @@ export const producerGroup = (face: Face) => {
         answering(
           Effect.gen(function* () {
             const { amountGwei } = yield* Effect.flatMap(bodies.json(request), deposit);
+            yield* served(face, params.id);
             const said = JSON.stringify([params.id, amountGwei]);
             const made = face.deposits.once(headers["idempotency-key"], said, credit(face, params.id, amountGwei));
             return yield* made;

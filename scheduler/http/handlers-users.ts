@@ -35,6 +35,7 @@ export const usersGroup = (face: Face) =>
           Effect.gen(function* () {
             const asked = yield* Effect.flatMap(face.bodies.json(request), askedTransaction);
             if (asked.chainId !== face.chainId) return yield* Effect.fail(wrongChain(asked.chainId, face.chainId));
+            yield* served(face, asked.sender);
             const { terms } = intakeOf({ ...asked, signature: "" });
             return plain({ hash: terms.hash, seal: yield* face.pipe.estimate(terms) });
           }),
@@ -57,8 +58,23 @@ function plain(value: object): HttpServerResponse.HttpServerResponse {
   return HttpServerResponse.jsonUnsafe(value);
 }
 
-function submit({ pipe }: Face, signed: unknown) {
+/** Fails for an account of another shard. */
+export function served({ misdirected }: Face, account: string): Effect.Effect<void, Problem> {
+  const problem = misdirected(account);
+  return problem === undefined ? Effect.void : Effect.fail(problem);
+}
+
+/** Who seems to have sent it; whether it did is looked at later. */
+function senderOf(signed: unknown): string {
+  const sender = typeof signed === "object" && signed !== null && "sender" in signed ? signed.sender : undefined;
+  return typeof sender === "string" ? sender : "";
+}
+
+function submit(face: Face, signed: unknown) {
+  const { pipe } = face;
   return Effect.gen(function* () {
+    const sender = senderOf(signed);
+    if (sender !== "") yield* served(face, sender);
     const outcome = yield* pipe.submit(signed);
     if (outcome.ok) {
       return yield* HttpServerResponse.json(

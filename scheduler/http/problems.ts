@@ -23,6 +23,7 @@ export const PROBLEMS = {
   "key-reused": [409, "The idempotency key stands for another request"],
   oversized: [413, "The request is too large"],
   "unsupported-media-type": [415, "The body is of another type than is understood here"],
+  "wrong-shard": [421, "Another shard has this account"],
   "wrong-chain": [422, "The transaction is for another chain"],
   "bad-signature": [422, "The signature is not the sender's"],
   underfunded: [422, "The deposit does not cover the calls"],

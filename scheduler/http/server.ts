@@ -20,6 +20,7 @@ import { assertHttpLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits
 import { ListenFailed, troubleOf } from "./listen-failed.ts";
 import { HttpMeters } from "./metrics.ts";
 import { countConnections, createNodeServer, listen, stop } from "./node-server.ts";
+import { directionsOf, type Shards } from "./shards.ts";
 import { tokenCheck } from "./token.ts";
 
 export interface HttpOptions {
@@ -35,6 +36,8 @@ export interface HttpOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** What differs from `DEFAULT_HTTP_LIMITS`. */
   readonly limits?: Partial<HttpLimits>;
+  /** Accounts of other shards are sent there; without it all are served. */
+  readonly shards?: Shards;
   /** Ends what had the port until the scheduler was up. */
   readonly beforeListening?: () => Promise<void>;
 }
@@ -59,6 +62,7 @@ export const serveHttp = Effect.fnUntraced(function* (options: HttpOptions) {
     pipe,
     chainId: options.chainId,
     directory: options.directory,
+    misdirected: directionsOf(options.shards),
     limits,
     bodies: bodiesWithin(limits),
     producerBodies: bodiesWithin(limits),

@@ -1,7 +1,13 @@
 import { connect, nkeys } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { NodeMessage } from "../../../scheduler/live/transport.ts";
-import { createNatsTransport, type NatsStatus, NatsUnreachable, startNatsNode } from "../../../scheduler/nats/index.ts";
+import {
+  createNatsTransport,
+  type NatsStatus,
+  NatsUnreachable,
+  rollCall,
+  startNatsNode,
+} from "../../../scheduler/nats/index.ts";
 import { createEmulatorRoot } from "../../../scheduler/node/enclave-emulator.ts";
 import { sha256Hex } from "../../../scheduler/proofs/digest.ts";
 import { NatsServer } from "../../support/nats-server.ts";
@@ -139,6 +145,14 @@ test("under a broker's permissions for its own subjects alone a node joins, work
     ],
   });
   expect(new Date(String(statistics["started"])).getTime()).toBeLessThanOrEqual(Date.now());
+  // The same for people, by `pipe node list`.
+  const authentication = { kind: "password", user: "looker", password: "l" } as const;
+  expect(await rollCall({ servers: server.url, authentication, waitMs: 500 })).toEqual([
+    {
+      ...{ id: "node.0", operator: "operator-0", region: "region-0", hardware: "none", slots: "16", ...offered },
+      ...{ accepted: 1, answered: 1, failed: 1, averageMs: expect.any(Number), startedAt: statistics["started"] },
+    },
+  ]);
 });
 
 test("a node that is not permitted to use another's subjects is told so, and hears nothing", async () => {

@@ -12,6 +12,7 @@ const sensible: SchedulerFlags = {
   tokenFile: undefined,
   nats: undefined,
   shard: "main",
+  shards: undefined,
   name: "first",
   replicas: 1,
   natsCredentials: undefined,
@@ -42,6 +43,11 @@ test.each<Partial<SchedulerFlags>>([
 
 test.each<[Partial<SchedulerFlags>, string]>([
   [{ port: 70_000 }, "--port 70000 is out of range: give 0 to 65535."],
+  [{ shards: "one,two" }, "does not name this scheduler's own, main"],
+  [{ shards: "main,main" }, "named twice"],
+  [{ shards: "main,a.b" }, '"a.b" is no name'],
+  [{ shard: "a b" }, "--shard a b is no name"],
+  [{ natsCredentials: "x.nk" }, "of no use without --nats"],
   [{ port: -1 }, "--port -1 is out of range"],
   [{ nodes: 0 }, "--nodes 0 is out of range: give 1 to 32."],
   [{ chain: "a b" }, "--chain a b is no name"],
