@@ -4,6 +4,7 @@ import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { placementFigures } from "./placement.bench.ts";
 import { natsFigures } from "./nats.bench.ts";
+import { natsRaceFigures } from "./nats-race.bench.ts";
 import { nitroFigures } from "./nitro.bench.ts";
 import { policyFigures } from "./policy.bench.ts";
 import { simKernelFigures } from "./sim-kernel.bench.ts";
@@ -23,6 +24,7 @@ const figures = [
   ...(await zkmlFigures()),
   ...(await verificationFigures()),
   ...(await natsFigures()),
+  ...(await natsRaceFigures()),
   ...(await simKernelFigures()),
   ...simWorldFigures(),
   ...policyFigures(),

@@ -69,8 +69,11 @@ export class ShardStore implements JournalStore {
   #closedCleanly = true;
   #chain: string = GENESIS_CHAIN;
   readonly #waiting: Waiting[] = [];
+  #leads = false;
   #writing = false;
   #failure: Error | undefined;
+  /** Resolves when the latest batch is in the local files. */
+  #kept: Promise<void> = Promise.resolve();
 
   /**
    * Opens the local files, beginning the stream where there is none. Rejects with a `JournalError`: `foreign` when the stream is
@@ -142,7 +145,7 @@ export class ShardStore implements JournalStore {
 
   async close(atUs: number): Promise<void> {
     const { lease } = this.#parts;
-    const leads = this.#failure === undefined && lease.isHeld;
+    const leads = this.#leads && this.#failure === undefined;
     this.#failure ??= new JournalError("closed", "the journal was closed", { remedy: "Open it again." });
     const closed = { kind: "closed", n: this.#lastBatch, atUs } as const;
     if (leads) await this.#mark(closed).catch(() => undefined);
@@ -202,6 +205,8 @@ export class ShardStore implements JournalStore {
         if (batch !== undefined) yield batch;
       }
       this.#sequence = message.sequence;
+      // Whoever catches up with much must not outrun its disk.
+      if (this.#local.backlogBytes > this.#parts.limits.maxGroupBytes) await this.#kept;
     }
   }
 
@@ -239,13 +244,16 @@ export class ShardStore implements JournalStore {
     const { onRole } = this.#parts;
     this.#chain = this.#reader.chain ?? GENESIS_CHAIN;
     const { program } = this.#options;
+    const before = this.#sequence;
     try {
       if (this.#streamBatch < this.#lastBatch) await this.#restore();
       await this.#mark({ kind: "opened", n: this.#lastBatch, atUs: Date.now() * 1000, program });
     } catch (error) {
-      if (error instanceof Deposed) return false;
+      // What was written again is not read again: a new start finds its place.
+      if (error instanceof Deposed && this.#sequence === before) return false;
       throw error;
     }
+    this.#leads = true;
     onRole({ kind: "leading", epoch: this.#sequence, batch: this.#lastBatch });
     return true;
   }
@@ -303,7 +311,7 @@ export class ShardStore implements JournalStore {
 
   /** Into the local files; nobody waits for them, since the stream has it. */
   #keep(batch: Batch): void {
-    this.#local.append(batch).catch((error: unknown) => this.#fail(error as Error));
+    this.#kept = this.#local.append(batch).catch((error: unknown) => this.#fail(error as Error));
   }
 
   #fail(error: Error): void {
