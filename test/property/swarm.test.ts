@@ -11,8 +11,8 @@ import { engineConfig, type Scenario } from "../../sim/swarm/scenario.ts";
 import { IDLERS, MUTANTS, RARE } from "../support/mutants.ts";
 import { type Mutant, mutantMaker } from "../support/tampering.ts";
 
-/** Seeds of an ordinary run of the tests; `pipe sim swarm --seeds 1..10000` is for long ones. */
-const SEEDS = 200;
+/** Seeds of an ordinary run of the tests; `npm run simulate` plays five hundred, `pipe sim swarm --seeds 1..10000` is for long runs. */
+const SEEDS = 80;
 /** Seeds within which a planted error must be noticed. */
 const MUTANT_SEEDS = 25;
 /** A mutant changes what it says the second time, so that replay would always notice it first. */
