@@ -1,8 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests that start whole programs and wait for what these print: how long that takes is nothing that they measure. */
+const PROCESSES = [
+  "test/live/{command,scheduler-command,policy-command,node-command}.test.ts",
+  "test/live/nats/{node-run,cluster,server-config}.test.ts",
+];
+
 /**
- * Two projects, one after the other. `unit` is everything that computes; its files share the machine. `live` measures
- * real time (leases, heartbeats, blocks), so its files have the machine to themselves, one at a time.
+ * Three projects, one after the other. `unit` is everything that computes; its files share the machine, and so do those of
+ * `processes`. `live` measures real time (leases, heartbeats, blocks), so its files have the machine to themselves, one at a time.
  *
  * Each run also writes its results to out/tests.json, from which .ci/run counts.
  */
@@ -22,13 +28,24 @@ export default defineConfig({
       },
       {
         test: {
+          name: "processes",
+          include: PROCESSES,
+          maxWorkers: 2,
+          hookTimeout: 60_000,
+          testTimeout: 150_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
           name: "live",
           include: ["test/live/**/*.test.ts"],
+          exclude: PROCESSES,
           fileParallelism: false,
           maxWorkers: 1,
           hookTimeout: 60_000,
           testTimeout: 150_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
