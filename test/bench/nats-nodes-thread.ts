@@ -19,6 +19,7 @@ const { servers, chainId, shard, scheduler, answerBytes } = workerData as {
   answerBytes: number;
 };
 const answer = new Uint8Array(answerBytes);
+const REPORT_MS = 250;
 
 const bare = await connect({ servers });
 for (const index of [0, 1, 2]) {
@@ -39,6 +40,10 @@ class Signer implements HostedNode {
 
   join(): void {
     this.rejoin();
+    // Who says nothing for seconds has left.
+    setInterval(() => {
+      this.#say({ kind: "reported", node: this.#terms.id, running: 0, queued: 0, warm: ["echo"] });
+    }, REPORT_MS);
   }
 
   rejoin(): void {
