@@ -19,7 +19,10 @@ export interface JournalStore {
   close(atUs: number): Promise<void>;
   /** Resolves when nothing can be appended any more, though nobody tried. */
   readonly ended?: Promise<Error>;
-  /** Whether its recovered batches go on coming for as long as another scheduler leads, so that snapshots are due meanwhile. */
+  /**
+   * Whether its recovered batches go on coming for as long as another scheduler leads, so that snapshots are due meanwhile. True
+   * from the first of those on: what this journal held at its opening is too old for a snapshot to be written of it.
+   */
   readonly follows?: boolean;
 }
 

@@ -1,4 +1,4 @@
-import { JetStreamApiError } from "@nats-io/jetstream";
+import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { requireShard } from "../subjects.ts";
@@ -117,6 +117,10 @@ export class Lease {
 
   #bucket(): Promise<KV> {
     const { connection, replicas, limits } = this.#options;
-    return new Kvm(connection).create(BUCKET, { ttl: limits.leaseMs, history: 1, replicas });
+    return new Kvm(jetstream(connection, { timeout: limits.requestMs })).create(BUCKET, {
+      ttl: limits.leaseMs,
+      history: 1,
+      replicas,
+    });
   }
 }

@@ -19,6 +19,7 @@ import { type FileStoreOptions, type JournalStore, openFileStore } from "../../l
 import type { Lease } from "./lease.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 import { batchesFrom } from "./local-batches.ts";
+import { type BatchIdentity, damagedStream, historyMissing, meetingPoint, requireSameBatch } from "./meeting-point.ts";
 import { Deposed, pause, type ShardStream } from "./shard-stream.ts";
 import { LineReader, partsOf } from "./stream-lines.ts";
 
@@ -55,22 +56,27 @@ export class ShardStore implements JournalStore {
   readonly #parts: ShardStoreParts;
   readonly #options: FileStoreOptions;
   readonly #local: JournalStore;
-  readonly follows = true;
   readonly #ended = Promise.withResolvers<Error>();
-  readonly #reader: LineReader;
+  #reader: LineReader;
   readonly config: EngineConfig;
   readonly recovered: Recovered;
   /** Sequence of the last message that was read or written. */
   #sequence: number;
   #lastBatch: number;
-  /** The last batch that the stream has. */
-  #streamBatch = 0;
+  /** The last batch that the stream has, as far as it was read. */
+  #streamLast: BatchIdentity | undefined;
+  /** The last batch that the local files and the stream are known to have both. */
+  #agreed: number;
   #lastUs: number;
   #closedCleanly = true;
   #chain: string = GENESIS_CHAIN;
   readonly #waiting: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  /** Durable in the local files as far as batches were handed to them; never rejects. */
+  #kept = Promise.resolve();
+  #following = false;
+  /** Its own mark stands in the stream, and so does all that it wrote since. */
   #leads = false;
-  #writing = false;
   #failure: Error | undefined;
   /** Resolves when the latest batch is in the local files. */
   #kept: Promise<void> = Promise.resolve();
@@ -88,7 +94,8 @@ export class ShardStore implements JournalStore {
       const last = local.nextBatch - 1;
       const { sequence, anchor } = await meetingPoint(parts.stream, last);
       if (anchor !== undefined) await requireSameBatch(options.directory, anchor);
-      return new ShardStore(parts, { options, local, config, header, sequence, last });
+      const agreed = anchor?.n ?? 0;
+      return new ShardStore(parts, { options, local, config, header, sequence, last, agreed });
     } catch (error) {
       await local.close(Date.now() * 1000);
       throw error;
@@ -104,6 +111,7 @@ export class ShardStore implements JournalStore {
       readonly header: JournalHeader;
       readonly sequence: number;
       readonly last: number;
+      readonly agreed: number;
     },
   ) {
     this.#parts = parts;
@@ -112,6 +120,7 @@ export class ShardStore implements JournalStore {
     this.config = opened.config;
     this.#sequence = opened.sequence;
     this.#lastBatch = opened.last;
+    this.#agreed = opened.agreed;
     this.#lastUs = Math.max(opened.local.recovered?.lastUs ?? 0, opened.header.createdAtUs);
     this.#reader = new LineReader(undefined);
     this.recovered = this.#recovery(opened.header);
@@ -125,6 +134,11 @@ export class ShardStore implements JournalStore {
     return this.#local.backlogBytes;
   }
 
+  /** From the end of the local files on: only then are there batches of which a snapshot can be written. */
+  get follows(): boolean {
+    return this.#following;
+  }
+
   /** Resolves when this scheduler has been deposed, or its files cannot be written. */
   get ended(): Promise<Error> {
     return this.#ended.promise;
@@ -135,7 +149,7 @@ export class ShardStore implements JournalStore {
     this.#lastBatch = batch.n;
     const durable = Promise.withResolvers<void>();
     this.#waiting.push({ batch, durable });
-    if (!this.#writing) void this.#write();
+    this.#writing ??= this.#write();
     return durable.promise;
   }
 
@@ -144,13 +158,20 @@ export class ShardStore implements JournalStore {
   }
 
   async close(atUs: number): Promise<void> {
-    const { lease } = this.#parts;
-    const leads = this.#leads && this.#failure === undefined;
+    const { lease, limits, signal } = this.#parts;
+    const says = this.#failure === undefined && lease.isHeld;
     this.#failure ??= new JournalError("closed", "the journal was closed", { remedy: "Open it again." });
-    const closed = { kind: "closed", n: this.#lastBatch, atUs } as const;
-    if (leads) await this.#mark(closed).catch(() => undefined);
+    // A courtesy to who reads it: when no broker can be reached, the end does not wait for one.
+    if (says) await Promise.race([this.#sayClosed(atUs), pause(limits.requestMs, signal)]);
     await lease.release();
     await this.#local.close(atUs);
+  }
+
+  /** After what is under way, of which no message may be cut off from the next; and by who leads alone. */
+  async #sayClosed(atUs: number): Promise<void> {
+    await this.#writing;
+    if (!this.#leads) return;
+    await this.#mark({ kind: "closed", n: this.#lastBatch, atUs }).catch(() => undefined);
   }
 
   // ── following ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,10 +202,13 @@ export class ShardStore implements JournalStore {
   async *#batches(): AsyncGenerator<Batch, void, undefined> {
     yield* this.#local.recovered?.batches ?? [];
     const { stream, lease, limits, signal, onRole } = this.#parts;
+    this.#following = true;
     onRole({ kind: "following", batch: this.#lastBatch });
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
       const tries = lease.isHeld;
       const { first, last } = await stream.range();
+      if (last < this.#sequence) await this.#meetAgain(last);
       if (this.#sequence + 1 < first) throw historyMissing(this.#lastBatch);
       while (this.#sequence < last) yield* this.#readAhead(last);
       // Whoever has much to catch up with would keep everybody waiting.
@@ -201,42 +225,73 @@ export class ShardStore implements JournalStore {
     for (const message of await Promise.all(wanted)) {
       if (message === undefined) throw historyMissing(this.#lastBatch);
       for (const line of this.#reader.read(message)) {
-        const batch = this.#note(decodeLine(line));
+        const batch = await this.#note(decodeLine(line));
         if (batch !== undefined) yield batch;
       }
       this.#sequence = message.sequence;
-      // Whoever catches up with much must not outrun its disk.
       if (this.#local.backlogBytes > this.#parts.limits.maxGroupBytes) await this.#kept;
     }
   }
 
+  /** Once the local files hold what they were handed. @throws what has ended this journal. */
+  async #settled(): Promise<void> {
+    await this.#kept;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The stream has lost what it had acknowledged, and may have gone on from there. */
+  async #meetAgain(last: number): Promise<void> {
+    if (last === 0) await beginStream(this.#parts, this.#options);
+    const { sequence, anchor } = await meetingPoint(this.#parts.stream, this.#lastBatch);
+    if (anchor !== undefined) await this.#agree(anchor);
+    this.#agreed = anchor?.n ?? 0;
+    this.#sequence = sequence;
+    this.#streamLast = undefined;
+    this.#reader = new LineReader(undefined);
+  }
+
+  /** @throws JournalError `foreign` when the local files hold another one: then the stream has gone another way. */
+  async #agree(batch: BatchIdentity): Promise<void> {
+    await this.#settled();
+    await requireSameBatch(this.#options.directory, batch);
+    this.#agreed = batch.n;
+  }
+
   /** Takes a record of the stream into the local files. */
-  #note(record: JournalRecord | string): Batch | undefined {
+  async #note(record: JournalRecord | string): Promise<Batch | undefined> {
     if (typeof record === "string") throw damagedStream(record);
     if (record.kind === "header") return undefined;
     this.#lastUs = Math.max(this.#lastUs, record.atUs);
     this.#closedCleanly = record.kind === "closed";
-    this.#streamBatch = record.n;
-    if (record.kind !== "batch" || record.n <= this.#lastBatch) return undefined;
-    if (record.n !== this.#lastBatch + 1) throw damagedStream(`batch ${record.n} follows batch ${this.#lastBatch}`);
+    if (record.kind !== "batch") return undefined;
     const { kind: _kind, ...batch } = record;
+    this.#streamLast = { n: batch.n, atUs: batch.atUs, digest: batch.digest };
+    if (batch.n === this.#lastBatch && batch.n > this.#agreed) await this.#agree(batch);
+    if (batch.n <= this.#lastBatch) return undefined;
+    if (batch.n !== this.#lastBatch + 1) throw damagedStream(`batch ${batch.n} follows batch ${this.#lastBatch}`);
     this.#keep(batch);
     this.#lastBatch = batch.n;
+    this.#agreed = batch.n;
     return batch;
   }
 
   /**
    * Servers that lost power can lose what they acknowledged: then the files of a scheduler hold more than the stream, and it
-   * writes that again before anything else.
+   * writes that again before anything else, unless another has led on from the shorter stream.
    */
   async #restore(): Promise<void> {
-    for await (const batch of batchesFrom(this.#options.directory, this.#streamBatch + 1)) {
-      if (batch.n !== this.#streamBatch + 1) throw historyMissing(this.#streamBatch);
+    const last = this.#streamLast;
+    if (last !== undefined && last.n > this.#agreed) await this.#agree(last);
+    await this.#settled();
+    let next = (last?.n ?? 0) + 1;
+    for await (const batch of batchesFrom(this.#options.directory, next)) {
+      if (batch.n !== next) break;
       const { bytes, chain } = encodeBatch(batch, this.#chain);
       await this.#send(bytes, batch.n);
       this.#chain = chain;
-      this.#streamBatch = batch.n;
+      next += 1;
     }
+    if (next <= this.#lastBatch) throw historyMissing(next - 1);
   }
 
   /** False when another scheduler wrote first. */
@@ -244,14 +299,15 @@ export class ShardStore implements JournalStore {
     const { onRole } = this.#parts;
     this.#chain = this.#reader.chain ?? GENESIS_CHAIN;
     const { program } = this.#options;
-    const before = this.#sequence;
+    const read = this.#sequence;
     try {
-      if (this.#streamBatch < this.#lastBatch) await this.#restore();
+      if ((this.#streamLast?.n ?? 0) < this.#lastBatch) await this.#restore();
       await this.#mark({ kind: "opened", n: this.#lastBatch, atUs: Date.now() * 1000, program });
     } catch (error) {
-      // What was written again is not read again: a new start finds its place.
-      if (error instanceof Deposed && this.#sequence === before) return false;
-      throw error;
+      if (!(error instanceof Deposed)) throw error;
+      // What was restored until then is read like any other's.
+      this.#sequence = read;
+      return false;
     }
     this.#leads = true;
     onRole({ kind: "leading", epoch: this.#sequence, batch: this.#lastBatch });
@@ -262,24 +318,24 @@ export class ShardStore implements JournalStore {
 
   /** Makes what waits durable, in groups, one after the other: which message is the last is known before the next is sent. */
   async #write(): Promise<void> {
-    this.#writing = true;
     while (this.#waiting.length > 0 && this.#failure === undefined) {
-      const [group, count] = this.#nextGroup();
-      const written = this.#waiting.slice(0, count);
       try {
+        const [group, count] = this.#nextGroup();
+        const written = this.#waiting.slice(0, count);
         await this.#send(group.bytes, (written[0] as Waiting).batch.n);
+        this.#chain = group.chain;
+        this.#waiting.splice(0, count);
+        for (const { batch, durable } of written) {
+          this.#keep(batch);
+          durable.resolve();
+        }
       } catch (error) {
+        this.#leads = false;
         this.#fail(error instanceof Error ? error : new Error(String(error)));
-        break;
-      }
-      this.#chain = group.chain;
-      this.#waiting.splice(0, count);
-      for (const { batch, durable } of written) {
-        this.#keep(batch);
-        durable.resolve();
       }
     }
-    this.#writing = false;
+    this.#writing = undefined;
+    if (this.#failure !== undefined) this.#rejectWaiting(this.#failure);
   }
 
   #nextGroup(): readonly [{ readonly bytes: Buffer; readonly chain: string }, number] {
@@ -303,7 +359,7 @@ export class ShardStore implements JournalStore {
 
   async #send(group: Buffer, batch: number): Promise<void> {
     const id = randomUUID();
-    for (const [index, data] of partsOf(group, this.#parts.limits.maxPartBytes).entries()) {
+    for (const [index, data] of partsOf(group, this.#parts.stream.maxPartBytes).entries()) {
       const message = { batch, part: index + 1, id: `${id}.${index + 1}`, data };
       this.#sequence = await this.#parts.stream.append(this.#sequence, message);
     }
@@ -319,6 +375,10 @@ export class ShardStore implements JournalStore {
     this.#failure = error;
     this.#parts.onRole({ kind: "deposed", error });
     this.#ended.resolve(error);
+    this.#rejectWaiting(error);
+  }
+
+  #rejectWaiting(error: Error): void {
     for (const { durable } of this.#waiting.splice(0)) durable.reject(error);
   }
 }
@@ -369,85 +429,5 @@ function requireSameEngine({ chainId, config }: FileStoreOptions, header: Journa
   const what = header.chainId === chainId ? "engine configuration" : "chain";
   throw new JournalError("foreign", `the shard's stream was begun with another ${what}`, {
     remedy: "Start with the one that the other schedulers have, or use another shard.",
-  });
-}
-
-/** Where a stream begins to be read, and the last batch that it and the local files both have. */
-interface MeetingPoint {
-  /** The message before the first to be read. */
-  readonly sequence: number;
-  readonly anchor: Batch | undefined;
-}
-
-/** The group that holds the last common batch. What comes before it is in the local files. */
-async function meetingPoint(stream: ShardStream, last: number): Promise<MeetingPoint> {
-  for (let wanted = last; wanted > 0; ) {
-    const start = await startOfGroup(stream, wanted);
-    const { batch, records } = await readGroup(stream, start);
-    const anchor = records.findLast((record) => record.kind === "batch" && record.n <= last);
-    if (anchor?.kind === "batch") return { sequence: start - 1, anchor };
-    // A mark alone: the batch before it stands further back.
-    wanted = Math.min(wanted, batch) - 1;
-  }
-  const { first } = await stream.range();
-  if (first > 1) throw historyMissing(last);
-  return { sequence: 0, anchor: undefined };
-}
-
-/** The first message of the last group that began with batch `n` or an earlier one: what messages say of it does not fall. */
-async function startOfGroup(stream: ShardStream, n: number): Promise<number> {
-  const { first, last } = await stream.range();
-  let [low, high] = [first, last];
-  let part = (await stream.message(first))?.part ?? 1;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    const message = await stream.message(middle);
-    if (message === undefined) throw historyMissing(n);
-    if (message.batch > n) high = middle - 1;
-    else [low, part] = [middle, message.part];
-  }
-  const start = low - (part - 1);
-  if (start < first) throw historyMissing(n);
-  return start;
-}
-
-async function readGroup(stream: ShardStream, start: number) {
-  const reader = new LineReader(undefined);
-  const records: JournalRecord[] = [];
-  let message = await stream.message(start);
-  const batch = message?.batch ?? 0;
-  for (let part = 1; message !== undefined && message.part === part; part++) {
-    for (const line of reader.read(message)) {
-      const record = decodeLine(line);
-      if (typeof record === "string") throw damagedStream(record);
-      records.push(record);
-    }
-    message = await stream.message(start + part);
-  }
-  return { batch, records };
-}
-
-async function requireSameBatch(directory: string, { n, atUs, digest }: Batch): Promise<void> {
-  for await (const ours of batchesFrom(directory, n)) {
-    if (ours.n === n && ours.atUs === atUs && ours.digest === digest) return;
-    break;
-  }
-  throw forked(n);
-}
-
-function historyMissing(last: number): JournalError {
-  return new JournalError("history-missing", `what follows batch ${last} is not in the shard's stream any more`, {
-    remedy: "Stop this scheduler and start it with a copy of the leader's directory; nothing was changed.",
-  });
-}
-
-function damagedStream(what: string): JournalError {
-  const remedy = "Let the scheduler with the longest journal begin a new stream; nothing was changed.";
-  return new JournalError("damaged", `the shard's stream is damaged: ${what}`, { remedy });
-}
-
-function forked(n: number): JournalError {
-  return new JournalError("foreign", `batch ${n} of the local journal is another one than in the shard's stream`, {
-    remedy: "Keep this directory for its records and start with a new one, which the stream will fill.",
   });
 }

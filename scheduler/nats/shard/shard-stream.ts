@@ -10,7 +10,7 @@ import {
   StorageType,
   type StoredMsg,
 } from "@nats-io/jetstream";
-import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { headers, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { JournalError } from "../../live/journal-error.ts";
 import { requireShard } from "../subjects.ts";
 import type { ShardLimits } from "./shard-limits.ts";
@@ -72,6 +72,12 @@ export class ShardStream {
     this.#subject = `pipe.v1.${options.shard}.journal`;
   }
 
+  /** Bytes that one message may hold, so that its headers have room, too. */
+  get maxPartBytes(): number {
+    const taken = this.#options.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.min(this.#options.limits.maxPartBytes, Math.floor(taken / 2)));
+  }
+
   /** The sequences of the first message that is still there and of the last one; 0 for the last of none. */
   async range(): Promise<{ readonly first: number; readonly last: number }> {
     const { state } = await this.#again(() => this.#manager.streams.info(this.name));
@@ -106,19 +112,28 @@ export class ShardStream {
       expect: { lastSequence: last },
       timeout: this.#options.limits.requestMs,
     };
-    const sequence = await this.#again(async () => {
-      try {
-        return (await this.#client.publish(this.#subject, data, options)).seq;
-      } catch (error) {
-        if (codeOf(error) !== JetStreamApiCodes.StreamWrongLastSequence) throw error;
-        return undefined;
-      }
-    });
-    if (sequence === last + 1) return sequence;
-    // An earlier try may have got in without our hearing of it.
-    const found = await this.message(last + 1);
-    if (found?.id === id) return last + 1;
-    throw new Deposed(`another scheduler has written to ${this.name} after message ${last}: it leads the shard now`);
+    for (;;) {
+      const sequence = await this.#again(async () => {
+        try {
+          return (await this.#client.publish(this.#subject, data, options)).seq;
+        } catch (error) {
+          if (codeOf(error) !== JetStreamApiCodes.StreamWrongLastSequence) throw error;
+          return undefined;
+        }
+      });
+      if (sequence === last + 1) return sequence;
+      // An earlier try may have got in without our hearing of it.
+      const found = await this.message(last + 1);
+      if (found?.id === id) return last + 1;
+      const end = (await this.range()).last;
+      if (end < last) throw new Deposed(`${this.name} ends with message ${end}: it has lost those up to ${last}`);
+      if (found !== undefined || end > last)
+        throw new Deposed(
+          `another scheduler has written to ${this.name} after message ${last}: it leads the shard now`,
+        );
+      // Nothing stands there, though something was to: a server has it that has not agreed with the others on it yet.
+      await pause(this.#options.limits.retryMs, this.#options.signal);
+    }
   }
 
   async #create(): Promise<void> {
@@ -163,6 +178,7 @@ export class ShardStream {
       } catch (error) {
         const code = codeOf(error);
         if (code !== undefined && FINAL_CODES.has(code)) throw refused(this.name, error);
+        if (error instanceof PermissionViolationError) throw refused(this.name, error);
         if (this.#options.connection.isClosed()) throw refused(this.name, error);
         await pause(limits.retryMs, signal);
       }
