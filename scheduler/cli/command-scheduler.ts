@@ -151,6 +151,7 @@ async function runReporting(options: SchedulerFlags): Promise<void> {
   } catch (error) {
     if (!(error instanceof SchedulerRefused)) throw error;
     process.stderr.write(`pipe scheduler: ${error.message}\n`);
-    process.exitCode = error.exitCode;
+    // A connection to a broker that could not be closed must not keep the process: its supervisor waits for its end.
+    process.exit(error.exitCode);
   }
 }

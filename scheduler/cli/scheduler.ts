@@ -62,7 +62,12 @@ export async function runScheduler(flags: SchedulerFlags): Promise<number> {
     const tls = await tlsOf(flags);
     const { token, tokenFile } = await tokenOf(flags);
     const starting = await begin(flags, { tls, token });
-    const running = await Promise.race([starting.scheduler, starting.waits ? signals.first : never]);
+    const running = await Promise.race([starting.scheduler, starting.waits ? signals.first : never]).catch(
+      async (error: unknown) => {
+        await within(FAILED_CLOSE_MS, starting.leave());
+        throw error;
+      },
+    );
     if (typeof running === "string") {
       note(`${running}: standing by no more.`);
       await starting.leave();
@@ -90,11 +95,18 @@ async function failed(
   { directory }: SchedulerFlags,
 ): Promise<number> {
   note(`the scheduler has failed: ${failure.message}`);
-  const ending = running.close().then(() => starting.leave());
-  const closed = ending.catch((error: unknown) => note(`closing: ${(error as Error).message}`));
-  await Promise.race([closed, sleep(FAILED_CLOSE_MS, undefined, { ref: false })]);
+  await within(
+    FAILED_CLOSE_MS,
+    running.close().then(() => starting.leave()),
+  );
   note(`what was acknowledged is safe in ${directory}; start again with the same command.`);
   return EXIT.failed;
+}
+
+/** Waits for an end that may never come. */
+async function within(ms: number, ending: Promise<void>): Promise<void> {
+  const ended = ending.catch((error: unknown) => note(`closing: ${(error as Error).message}`));
+  await Promise.race([ended, sleep(ms, undefined, { ref: false })]);
 }
 
 /** More than requests under way have to end. */
