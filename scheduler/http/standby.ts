@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { ListenFailed, troubleOf } from "./listen-failed.ts";
 import { listen, stop } from "./node-server.ts";
 import { PROBLEM_TYPE } from "./problems.ts";
@@ -18,19 +18,36 @@ export interface Standby {
   close(): Promise<void>;
 }
 
-const LIMITS = { maxConnections: 256, headersTimeoutMs: 5_000, stopMs: 500 } as const;
+const LIMITS = { maxConnections: 256, headersTimeoutMs: 5_000, lookMs: 1_000, stopMs: 500 } as const;
 
 /** Says to everybody that another scheduler is to be asked, and to those who ask for its health that it is well. */
 export async function startStandby(options: StandbyOptions): Promise<Standby> {
-  const about = { headersTimeout: LIMITS.headersTimeoutMs, requestTimeout: LIMITS.headersTimeoutMs };
-  const server = options.tls === undefined ? createServer(about) : createTlsServer({ ...about, ...options.tls });
+  const { headersTimeoutMs: timeoutMs, lookMs } = LIMITS;
+  const about = { headersTimeout: timeoutMs, requestTimeout: timeoutMs, connectionsCheckingInterval: lookMs };
+  const server =
+    options.tls === undefined
+      ? createServer(about)
+      : createTlsServer({ ...about, ...options.tls, minVersion: "TLSv1.2", handshakeTimeout: timeoutMs });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.maxConnections = LIMITS.maxConnections;
   server.on("request", answer);
   await listen(server, options).catch((error: NodeJS.ErrnoException) =>
     Promise.reject(new ListenFailed({ message: troubleOf(error, options) })),
   );
   const { port } = server.address() as AddressInfo;
-  return { port, close: () => stop(server, LIMITS.stopMs) };
+  const close = async (): Promise<void> => {
+    // Also of who has not even said hello, of whom Node's server does not know yet: nobody may hold up a scheduler that leads.
+    const limit = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, LIMITS.stopMs);
+    await stop(server, LIMITS.stopMs);
+    clearTimeout(limit);
+  };
+  return { port, close };
 }
 
 const PROBLEM = {

@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { createEmulatorRoot } from "../../scheduler/index.ts";
 import { startStandby } from "../../scheduler/http/standby.ts";
 import { shardOf } from "../../scheduler/proofs/shard-of.ts";
 import { Client, serve } from "./support/http.ts";
@@ -59,4 +62,21 @@ test("a standby is well, not ready, and sends everybody else away until it gives
   const next = await serve({ http: { port: standby.port } });
   ends.push(() => next.close());
   expect(next.url).toBe(`http://127.0.0.1:${standby.port}`);
+});
+
+test("who connects to a standby and says nothing does not hold up its leading", async () => {
+  const { certificate, privateKey } = createEmulatorRoot({ nowMs: Date.now() });
+  const pem = (what: string, der: Uint8Array) =>
+    `-----BEGIN ${what}-----\n${Buffer.from(der).toString("base64")}\n-----END ${what}-----\n`;
+  const [cert, key] = [pem("CERTIFICATE", certificate), pem("PRIVATE KEY", privateKey)];
+  for (const tls of [undefined, { cert, key }]) {
+    const standby = await startStandby({ host: "127.0.0.1", port: 0, tls });
+    const mute = connect(standby.port, "127.0.0.1");
+    mute.on("error", () => undefined);
+    await once(mute, "connect");
+    const startedMs = performance.now();
+    await standby.close();
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    mute.destroy();
+  }
 });
