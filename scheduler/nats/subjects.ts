@@ -26,6 +26,17 @@ export function requireNode(node: string): string {
   throw new RangeError(`${JSON.stringify(node)} is no node id: 1 to 64 letters, digits, ".", "_" or "-"`);
 }
 
+/** The key-value bucket of the leases. */
+export const LEADERS = "PIPE_LEADERS";
+
+/** Where schedulers are answered. Others' answers go to `_INBOX`, which who looks after nodes may hear, too. */
+export const SCHEDULER_INBOX = "_INBOX_SCHEDULER";
+
+/** The stream that holds a shard's journal. */
+export function streamOf(shard: string): string {
+  return `PIPE_JOURNAL_${requireShard(shard)}`;
+}
+
 /** A node's id as one token of a subject. Ids may hold dots, which separate tokens; no id holds a colon. */
 export function nodeToken(node: string): string {
   return node.replaceAll(".", ":");

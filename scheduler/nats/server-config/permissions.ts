@@ -1,4 +1,4 @@
-import { nodeToken, requireNode, requireShard } from "../subjects.ts";
+import { LEADERS, nodeToken, requireNode, requireShard, SCHEDULER_INBOX, streamOf } from "../subjects.ts";
 
 /** What a user of the broker may say and hear. */
 export interface Permissions {
@@ -21,13 +21,19 @@ export function nodePermissions(node: string, shards: readonly string[]): Permis
   };
 }
 
-/** A scheduler has its shards to itself, their journals and the lease; it cannot take back what was written. */
+/**
+ * A scheduler has its shards to itself, their journals and the lease. It cannot take back what was written: not by deleting, and
+ * not by changing what a stream holds at most. Answers to it go where nobody else hears them, since they hold the journal.
+ */
 export function schedulerPermissions(shards: readonly string[]): Permissions {
   const roots = shards.map((shard) => `pipe.v1.${requireShard(shard)}`);
+  const streams = [...shards.map((shard) => streamOf(shard)), `KV_${LEADERS}`];
+  const asks = ["CREATE", "INFO", "MSG.GET"].flatMap((ask) => streams.map((name) => `$JS.API.STREAM.${ask}.${name}`));
+  const leases = [`$JS.API.DIRECT.GET.KV_${LEADERS}.>`, ...shards.map((shard) => `$KV.${LEADERS}.${shard}`)];
   return {
-    publish: [...roots.map((root) => `${root}.>`), "$JS.API.>", "$KV.PIPE_LEADERS.>"],
-    publishNever: ["$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"],
-    subscribe: [...roots.flatMap((root) => [`${root}.up.*.*`, `${root}.hello`]), "_INBOX.>"],
+    publish: [...roots.map((root) => `${root}.>`), "$JS.API.INFO", ...asks, ...leases],
+    publishNever: [],
+    subscribe: [...roots.flatMap((root) => [`${root}.up.*.*`, `${root}.hello`]), `${SCHEDULER_INBOX}.>`],
     responses: 0,
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { createUser, fromSeed } from "@nats-io/nkeys";
+import { createUser, fromPublic, fromSeed } from "@nats-io/nkeys";
 import { requireNode, requireShard } from "../subjects.ts";
 import { nodePermissions, operatorPermissions, type Permissions, schedulerPermissions } from "./permissions.ts";
 import { type BrokerServer, type BrokerUser, serverConfig } from "./server-config.ts";
@@ -53,6 +53,10 @@ export async function writeConfig(request: ConfigRequest): Promise<WrittenConfig
     const name = `node-${id}`;
     users.push(publicKey === undefined ? await own(name, permissions) : { name, publicKey, permissions });
   }
+  const [twice] = users.filter(
+    ({ publicKey }, index) => users.findIndex((user) => user.publicKey === publicKey) < index,
+  );
+  if (twice !== undefined) throw new ConfigRefused(`${twice.name} has the key of another user: each needs its own.`);
   const clusterPassword = await passwordIn(join(directory, "seeds", "cluster.password"));
   const servers = request.servers.map((place, index) => serverOf(request, directory, index, place));
   const { syncAlways } = request;
@@ -100,9 +104,11 @@ function check({ shards, schedulers, nodes, servers, tls }: ConfigRequest): void
   const names = schedulers.find((name) => !NAME.test(name));
   if (names !== undefined)
     throw new ConfigRefused(`"${names}" is no scheduler's name: 1 to 32 letters, digits, _ or -.`);
-  const given = nodes.find(({ publicKey }) => publicKey !== undefined && !PUBLIC_USER_KEY.test(publicKey));
-  if (given !== undefined)
-    throw new ConfigRefused(`${given.publicKey} is no public nkey of a user: U and 55 letters and digits.`);
+  const wrong = nodes.find(({ publicKey }) => publicKey !== undefined && !isUserKey(publicKey));
+  if (wrong !== undefined)
+    throw new ConfigRefused(
+      `${wrong.publicKey} is no public nkey of a user: U and 55 letters and digits, as it was made.`,
+    );
   for (const [what, all] of [
     ["shard", shards],
     ["scheduler", schedulers],
@@ -121,8 +127,17 @@ function check({ shards, schedulers, nodes, servers, tls }: ConfigRequest): void
     throw new ConfigRefused(`${remote.host} is not this machine: give --tls with a directory of certificates.`);
 }
 
+/** Its last digits are a checksum: no server would start with one that was mistyped. */
+function isUserKey(key: string): boolean {
+  try {
+    return PUBLIC_USER_KEY.test(key) && fromPublic(key).getPublicKey() === key;
+  } catch {
+    return false;
+  }
+}
+
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 async function seedIn(file: string): Promise<{ readonly seed: string; readonly isNew: boolean }> {

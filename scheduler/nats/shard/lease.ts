@@ -1,7 +1,7 @@
 import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { requireShard } from "../subjects.ts";
+import { LEADERS, requireShard } from "../subjects.ts";
 import { pause } from "./shard-stream.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 
@@ -14,8 +14,6 @@ export interface LeaseOptions {
   readonly limits: ShardLimits;
   readonly signal: AbortSignal;
 }
-
-const BUCKET = "PIPE_LEADERS";
 
 /**
  * Who is to lead a shard: a key that vanishes when it is not renewed, taken by compare-and-set. It only decides who *tries*: what
@@ -117,7 +115,7 @@ export class Lease {
 
   #bucket(): Promise<KV> {
     const { connection, replicas, limits } = this.#options;
-    return new Kvm(jetstream(connection, { timeout: limits.requestMs })).create(BUCKET, {
+    return new Kvm(jetstream(connection, { timeout: limits.requestMs })).create(LEADERS, {
       ttl: limits.leaseMs,
       history: 1,
       replicas,

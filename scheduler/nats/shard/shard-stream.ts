@@ -12,7 +12,7 @@ import {
 } from "@nats-io/jetstream";
 import { headers, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { JournalError } from "../../live/journal-error.ts";
-import { requireShard } from "../subjects.ts";
+import { streamOf } from "../subjects.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 import { HEADERS, type StreamMessage } from "./stream-lines.ts";
 
@@ -68,7 +68,7 @@ export class ShardStream {
     this.#options = options;
     this.#client = client;
     this.#manager = manager;
-    this.name = `PIPE_JOURNAL_${requireShard(options.shard)}`;
+    this.name = streamOf(options.shard);
     this.#subject = `pipe.v1.${options.shard}.journal`;
   }
 

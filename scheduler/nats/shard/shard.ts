@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { JournalStore, FileStoreOptions } from "../../live/journal-store.ts";
 import { authenticatorOf, type NatsAuthentication, type NatsTls } from "../authentication.ts";
-import { requireShard } from "../subjects.ts";
+import { requireShard, SCHEDULER_INBOX } from "../subjects.ts";
 import { Lease } from "./lease.ts";
 import { assertShardLimits, DEFAULT_SHARD_LIMITS, type ShardLimits } from "./shard-limits.ts";
 import { ShardStore, type ShardRole } from "./shard-store.ts";
@@ -71,6 +71,7 @@ function connectTo({ servers, authentication, tls, name, shard }: ShardOptions):
   return connect({
     servers: typeof servers === "string" ? servers : [...servers],
     name: `pipe scheduler ${name}, shard ${shard}, journal`,
+    inboxPrefix: SCHEDULER_INBOX,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 100,

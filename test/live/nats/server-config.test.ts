@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node";
+import { connect, type NatsConnection, nkeyAuthenticator, nkeys } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, expect, test } from "vitest";
 import { type ConfigRequest, writeConfig } from "../../../scheduler/nats/server-config/write-config.ts";
@@ -11,6 +11,8 @@ import { NatsServer } from "../../support/nats-server.ts";
 import { findTool, TOOLS } from "../../setup/tools.mjs";
 
 /** The reference configuration, enforced by a real server. */
+
+const ASH = nkeys.createUser().getPublicKey();
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -54,6 +56,7 @@ async function as(server: NatsServer, directory: string, user: string): Promise<
     servers: server.url,
     reconnect: false,
     authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)),
+    inboxPrefix: user.startsWith("scheduler") ? "_INBOX_SCHEDULER" : "_INBOX",
   });
   ends.push(() => connection.close());
   return connection;
@@ -137,7 +140,14 @@ test("a scheduler keeps its journal there and cannot take back what it wrote", {
   expect((await manager.streams.info("PIPE_JOURNAL_main")).state.messages).toBe(3);
   await expect(manager.streams.delete("PIPE_JOURNAL_main")).rejects.toThrow();
   await expect(manager.streams.purge("PIPE_JOURNAL_main")).rejects.toThrow();
+  const limits = { max_msgs: 1, max_age: 1_000_000_000 };
+  await expect(manager.streams.update("PIPE_JOURNAL_main", limits)).rejects.toThrow();
+  await expect(manager.streams.add({ name: "OTHER", subjects: ["pipe.v1.main.up.>"] })).rejects.toThrow();
   expect(await manager.streams.info("PIPE_JOURNAL_main")).toMatchObject({ state: { messages: 3 } });
+  // The journal is in the answers.
+  const operator = await as(server, directory, "operator");
+  expect(await mayHear(operator, "_INBOX_SCHEDULER.>")).toBe(false);
+  expect(await mayHear(operator, "_INBOX.>")).toBe(true);
 });
 
 test("nobody without a key gets in", async () => {
@@ -150,11 +160,11 @@ test("asked again it keeps every seed, and its files are their owner's alone", a
   const first = await writeConfig(request(directory));
   expect(first.seeds.every(({ isNew }) => isNew)).toBe(true);
   const seed = await readFile(join(directory, "seeds", "node-oak-1.nk"), "utf8");
-  const nodes = [...request(directory).nodes, { id: "ash-3", publicKey: `U${"A".repeat(55)}` }];
+  const nodes = [...request(directory).nodes, { id: "ash-3", publicKey: ASH }];
   const again = await writeConfig(request(directory, { nodes }));
   expect(again.seeds.some(({ isNew }) => isNew)).toBe(false);
   expect(await readFile(join(directory, "seeds", "node-oak-1.nk"), "utf8")).toBe(seed);
-  expect(await readFile(join(directory, "server-1.conf"), "utf8")).toContain(`nkey: U${"A".repeat(55)}`);
+  expect(await readFile(join(directory, "server-1.conf"), "utf8")).toContain(`nkey: ${ASH}`);
   for (const file of ["server-1.conf", "seeds/node-oak-1.nk", "seeds/cluster.password"])
     expect((await stat(join(directory, file))).mode & 0o077, file).toBe(0);
 });
@@ -165,6 +175,8 @@ test.each([
   [{ shards: ["a.b"] }, "is no shard"],
   [{ nodes: [{ id: "a>", publicKey: undefined }] }, "is no node id"],
   [{ nodes: [{ id: "a", publicKey: "SUABC" }] }, "no public nkey"],
+  [{ nodes: [{ id: "a", publicKey: `U${"A".repeat(55)}` }] }, "no public nkey"],
+  [{ nodes: ["a", "b"].map((id) => ({ id, publicKey: ASH })) }, "node-b has the key of another user"],
   [{ schedulers: ["a", "a"] }, "named twice"],
   [{ nodes: [] }, "no node"],
 ] satisfies [Partial<ConfigRequest>, string][])("%j is refused with what to do", async (changes, words) => {
