@@ -30,10 +30,15 @@ export function statusOf(status: number): number {
   return serviceStatus ?? status;
 }
 
+/** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
+const SAME_PRESS_MS = 300;
+
 async function heedingSignals(work: (signal: AbortSignal) => Promise<number>, command: string): Promise<void> {
   const interrupted = new AbortController();
+  let firstMs: number | undefined;
   const onSignal = (): void => {
-    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    if (firstMs !== undefined && performance.now() - firstMs > SAME_PRESS_MS) process.exit(EXIT.interrupted);
+    firstMs ??= performance.now();
     interrupted.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);

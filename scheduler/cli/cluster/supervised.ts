@@ -16,7 +16,13 @@ const HEALTHY_MS = 10_000;
 /** What a graceful end may take; then it is cut short. */
 const STOP_MS = 15_000;
 
-/** Keeps one program running, whatever ends it. What it says goes into a file of its own. */
+/** What a program said last is read after its end, unless somebody else holds its output. */
+const LAST_WORDS_MS = 500;
+
+/**
+ * Keeps one program running, whatever ends it. What it says goes into a file of its own. A terminal's Ctrl-C is not for it: it ends
+ * when it is told to, or with this process, however that ends.
+ */
 export class Supervised {
   readonly name: string;
   readonly #program: Program;
@@ -42,6 +48,8 @@ export class Supervised {
     this.name = program.name;
     this.#program = program;
     this.#log = createWriteStream(join(about.logs, `${program.name}.log`), { flags: "a" });
+    // A disk that is full costs the log, and not the cluster.
+    this.#log.on("error", () => undefined);
     this.#onLine = about.onLine;
     this.#onEnd = about.onEnd;
     this.#start();
@@ -71,8 +79,9 @@ export class Supervised {
   #start(): void {
     const { name, command, args } = this.#program;
     const startedMs = performance.now();
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.#child = child;
+    const heir = child.pid === undefined ? undefined : heirOf(child.pid);
     child.stderr.pipe(this.#log, { end: false });
     let rest = "";
     child.stdout.on("data", (chunk: Buffer) => {
@@ -85,6 +94,7 @@ export class Supervised {
     this.#gone = promise;
     const ended = (why: string): void => {
       if (this.#child !== child) return;
+      clearTimeout(lastWords);
       this.#child = undefined;
       resolve();
       if (this.#stopping) return;
@@ -94,6 +104,19 @@ export class Supervised {
       this.#restart = setTimeout(() => this.#start(), this.#pauseMs);
     };
     child.on("error", (error) => ended(error.message));
-    child.on("exit", (code, signal) => ended(signal ?? `exit code ${code}`));
+    let lastWords: NodeJS.Timeout | undefined;
+    child.on("exit", (code, signal) => {
+      // First: the number may be another process's as soon as it is gone.
+      heir?.kill("SIGKILL");
+      lastWords = setTimeout(() => ended(signal ?? `exit code ${code}`), LAST_WORDS_MS);
+    });
+    child.on("close", (code, signal) => ended(signal ?? `exit code ${code}`));
   }
+}
+
+/** Ends the process when this one is gone without having done so: its standard input ends with us. */
+function heirOf(pid: number): ChildProcess {
+  const heir = spawn("sh", ["-c", `read _; kill -9 ${pid}`], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  heir.on("error", () => undefined);
+  return heir;
 }

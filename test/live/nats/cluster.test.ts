@@ -38,6 +38,41 @@ async function run(
   return { code, summary: JSON.parse(printed) as ClusterSummary, said, out };
 }
 
+test("whatever ends the program, nothing that it started is left behind", { timeout: 60_000 }, async () => {
+  const parent = await mkdtemp(join(tmpdir(), "pipe-cluster-test-"));
+  directories.push(parent);
+  const env = { ...process.env, PIPE_NATS_SERVER: findTool(TOOLS.natsServer, process.env) ?? "" };
+  const child = spawn(process.execPath, [MAIN, "cluster", "--out", join(parent, "cluster"), "--nodes", "1"], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  const started = Promise.withResolvers<void>();
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+    if (said.includes("What they say is in")) started.resolve();
+  });
+  await started.promise;
+  const pids = [...said.matchAll(/^ {2}\S+ +process (\d+)$/gm)].map(([, pid]) => Number(pid));
+  expect(pids).toHaveLength(3 + 2 + 1 + 1);
+  expect(pids.filter(isThere)).toEqual(pids);
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+  const untilMs = performance.now() + 10_000;
+  while (pids.some(isThere) && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(pids.filter(isThere)).toEqual([]);
+});
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 test("P1–P13: whatever is killed, what was acknowledged is sealed once, and the records hold", {
   timeout: 240_000,
 }, async () => {
