@@ -311,10 +311,22 @@ export class ShardStore implements JournalStore {
     }
     this.#leads = true;
     onRole({ kind: "leading", epoch: this.#sequence, batch: this.#lastBatch });
+    this.#watch().catch(() => undefined);
     return true;
   }
 
   // ── leading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Who has been deposed and has nothing to write would go on answering what is not so any more. */
+  async #watch(): Promise<void> {
+    const { stream, limits, signal } = this.#parts;
+    while (this.#leads && this.#failure === undefined && !signal.aborted) {
+      await pause(limits.leaseMs, signal);
+      if (this.#writing !== undefined) continue;
+      const { last } = await stream.range();
+      if (this.#writing === undefined && last > this.#sequence) this.#fail(stream.deposedAfter(this.#sequence));
+    }
+  }
 
   /** Makes what waits durable, in groups, one after the other: which message is the last is known before the next is sent. */
   async #write(): Promise<void> {

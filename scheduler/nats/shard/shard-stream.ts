@@ -127,13 +127,15 @@ export class ShardStream {
       if (found?.id === id) return last + 1;
       const end = (await this.range()).last;
       if (end < last) throw new Deposed(`${this.name} ends with message ${end}: it has lost those up to ${last}`);
-      if (found !== undefined || end > last)
-        throw new Deposed(
-          `another scheduler has written to ${this.name} after message ${last}: it leads the shard now`,
-        );
+      if (found !== undefined || end > last) throw this.deposedAfter(last);
       // Nothing stands there, though something was to: a server has it that has not agreed with the others on it yet.
       await pause(this.#options.limits.retryMs, this.#options.signal);
     }
+  }
+
+  /** Why who wrote message `last` leads no more. */
+  deposedAfter(last: number): Deposed {
+    return new Deposed(`another scheduler has written to ${this.name} after message ${last}: it leads the shard now`);
   }
 
   async #create(): Promise<void> {

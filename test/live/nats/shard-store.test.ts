@@ -237,6 +237,19 @@ test("a large group is not torn by the end of its leader", PATIENCE, async () =>
   expect(read).toEqual(read.map((_, index) => index + 1));
 });
 
+test("a leader that was deposed learns of it without having anything to write", PATIENCE, async () => {
+  const server = await broker();
+  const leader = await Member.start(server);
+  await leader.untilLeading();
+  await leader.write(1, 1, "a");
+  const other = await connect({ servers: server.url });
+  ends.push(() => other.close());
+  other.publish("pipe.v1.s1.journal", "another leader's");
+  await other.flush();
+  const learned = await Promise.race([leader.store.ended?.then(({ message }) => message), late(5_000)]);
+  expect(learned).toContain("another scheduler has written");
+});
+
 function late(ms: number): Promise<string> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms, "late").unref();
