@@ -9,6 +9,7 @@ import {
   RetentionPolicy,
   StorageType,
   type StoredMsg,
+  type StreamConfig,
 } from "@nats-io/jetstream";
 import { headers, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { JournalError } from "../../live/journal-error.ts";
@@ -140,14 +141,11 @@ export class ShardStream {
 
   async #create(): Promise<void> {
     const { limits, replicas } = this.#options;
-    const exists = await this.#manager.streams.info(this.name).then(
-      () => true,
-      (error: unknown) => {
-        if (codeOf(error) === JetStreamApiCodes.StreamNotFound) return false;
-        throw error;
-      },
-    );
-    if (exists) return;
+    const found = await this.#manager.streams.info(this.name).catch((error: unknown) => {
+      if (codeOf(error) === JetStreamApiCodes.StreamNotFound) return undefined;
+      throw error;
+    });
+    if (found !== undefined) return this.#requireDurable(found.config);
     await this.#manager.streams.add({
       name: this.name,
       subjects: [this.#subject],
@@ -159,6 +157,16 @@ export class ShardStream {
       // What was written stays as it was.
       deny_delete: true,
     });
+  }
+
+  /** One that somebody made otherwise, or for fewer servers, would lose what it acknowledged. */
+  #requireDurable({ num_replicas, storage, max_age, max_msgs }: StreamConfig): void {
+    const { replicas } = this.#options;
+    const lasts = storage === StorageType.File && max_age === 0 && max_msgs === -1;
+    if (lasts && num_replicas >= replicas) return;
+    const what = lasts ? `is on ${num_replicas} of the servers, not on ${replicas}` : "does not keep what it is given";
+    const remedy = "Change the stream with NATS's own tools, or start every scheduler as it was made.";
+    throw new JournalError("foreign", `the stream ${this.name} ${what}`, { remedy });
   }
 
   async #stored(sequence: number): Promise<StoredMsg | undefined> {
@@ -180,7 +188,8 @@ export class ShardStream {
       } catch (error) {
         const code = codeOf(error);
         if (code !== undefined && FINAL_CODES.has(code)) throw refused(this.name, error);
-        if (error instanceof PermissionViolationError) throw refused(this.name, error);
+        if (isForbidden(error)) throw refused(this.name, error);
+        if (error instanceof JournalError) throw error;
         if (this.#options.connection.isClosed()) throw refused(this.name, error);
         await pause(limits.retryMs, signal);
       }
@@ -190,6 +199,12 @@ export class ShardStream {
 
 function codeOf(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
+}
+
+/** Of the question, or of hearing the answer to it. */
+function isForbidden(error: unknown): boolean {
+  const isPermission = (thrown: unknown): boolean => thrown instanceof PermissionViolationError;
+  return isPermission(error) || (error instanceof Error && isPermission(error.cause));
 }
 
 function refused(name: string, cause: unknown): JournalError {

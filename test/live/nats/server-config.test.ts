@@ -150,6 +150,20 @@ test("a scheduler keeps its journal there and cannot take back what it wrote", {
   expect(await mayHear(operator, "_INBOX.>")).toBe(true);
 });
 
+test("who may not keep the journal is told so, and does not wait for it", { timeout: 30_000 }, async () => {
+  const directory = await temporaryDirectory();
+  const server = await broker(directory);
+  for (const user of ["node-oak-1", "operator"]) {
+    const seed = (await readFile(join(directory, "seeds", `${user}.nk`), "utf8")).trim();
+    const authentication = { kind: "nkey", seed } as const;
+    const shard = await openShard({ servers: server.url, authentication, shard: "main", name: "b", replicas: 1 });
+    ends.push(() => shard.close());
+    const options = { program: "test", chainId: "chain", config: { policy: {} } as never, retainAll: true };
+    const opened = shard.openJournal({ ...options, directory: await temporaryDirectory() });
+    await expect(opened).rejects.toMatchObject({ code: "write-failed" });
+  }
+});
+
 test("nobody without a key gets in", async () => {
   const server = await broker(await temporaryDirectory());
   await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/authoriz/i);

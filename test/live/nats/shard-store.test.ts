@@ -250,6 +250,16 @@ test("a leader that was deposed learns of it without having anything to write", 
   expect(learned).toContain("another scheduler has written");
 });
 
+test("a journal on fewer servers than was asked for is none to acknowledge by", PATIENCE, async () => {
+  const server = await broker();
+  const member = await Member.start(server);
+  const shard = await openShard({ servers: server.url, shard: "s1", name: "two", replicas: 3 });
+  ends.push(() => shard.close());
+  const options = { program: "test", chainId: "chain", config: member.store.config, retainAll: true };
+  const opened = shard.openJournal({ ...options, directory: await temporaryDirectory() });
+  await expect(opened).rejects.toThrow("is on 1 of the servers, not on 3");
+});
+
 function late(ms: number): Promise<string> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms, "late").unref();
