@@ -43,6 +43,9 @@ const FINAL_CODES: ReadonlySet<number> = new Set([
   10_023,
 ]);
 
+/** Servers that have just started may not have JetStream yet; those that do not answer so often have none. */
+const MAX_UNANSWERED = 50;
+
 /**
  * A shard's journal as a JetStream stream. Every write says which message it expects to be the last one, so that of two
  * schedulers that both believe to lead only one gets its write in (the other learns that it is deposed). A write whose
@@ -61,7 +64,13 @@ export class ShardStream {
     const client = jetstream(connection, { timeout: limits.requestMs });
     const manager = await jetstreamManager(connection, { timeout: limits.requestMs, checkAPI: false });
     const stream = new ShardStream(options, client, manager);
-    await stream.#again(() => stream.#create());
+    let unanswered = 0;
+    await stream.#again(() =>
+      stream.#create().catch((error: unknown) => {
+        unanswered += error instanceof Error && error.name === "JetStreamNotEnabled" ? 1 : 0;
+        throw unanswered < MAX_UNANSWERED ? error : refused(stream.name, error);
+      }),
+    );
     return stream;
   }
 

@@ -260,6 +260,12 @@ test("a journal on fewer servers than was asked for is none to acknowledge by", 
   await expect(opened).rejects.toThrow("is on 1 of the servers, not on 3");
 });
 
+test("a broker without JetStream is told of, and not waited for", PATIENCE, async () => {
+  const server = await NatsServer.start();
+  ends.push(() => server.end());
+  await expect(Member.start(server, undefined, { retryMs: 10 })).rejects.toMatchObject({ code: "write-failed" });
+});
+
 function late(ms: number): Promise<string> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms, "late").unref();
