@@ -78,8 +78,6 @@ export class ShardStore implements JournalStore {
   /** Its own mark stands in the stream, and so does all that it wrote since. */
   #leads = false;
   #failure: Error | undefined;
-  /** Resolves when the latest batch is in the local files. */
-  #kept: Promise<void> = Promise.resolve();
 
   /**
    * Opens the local files, beginning the stream where there is none. Rejects with a `JournalError`: `foreign` when the stream is
