@@ -213,6 +213,8 @@ describe("pipe node run", { timeout: 120_000 }, () => {
     const pid = await sleeperPid();
     node.signal("SIGINT");
     await vi.waitFor(() => expect(node.stderr()).toContain("the node stops"), WAIT);
+    // What comes sooner is the same press once more, as npm hands it on.
+    await new Promise((resolve) => setTimeout(resolve, 400));
     node.signal("SIGINT");
     expect(await node.ended).toBe(130);
     await isGone(pid);
