@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { mkdir, readFile, readdir } from "node:fs/promises";
+import { mkdir, readFile, readdir, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditReport } from "../../live/records-reader.ts";
@@ -47,6 +47,8 @@ type Note = (text: string) => void;
 const BROKERS_MS = 1_000;
 /** What is pending when it stops may wait for the last of its blocks. */
 const DRAIN_MS = 120_000;
+/** A scheduler starts within seconds, and then has the journal to follow. */
+const ALIKE_MS = 60_000;
 
 /**
  * Three brokers, two schedulers, nodes and a block producer as processes of their own, each of which is started again when it
@@ -176,9 +178,29 @@ class Cluster {
     return {};
   }
 
+  /** Until the standby, which may just have been started again, has written down what the leader has: then both can be audited. */
+  async #untilAlike(): Promise<void> {
+    const sizes = (): Promise<readonly number[]> =>
+      Promise.all(
+        this.#plan.directories.map((directory) =>
+          stat(join(directory, "blocks.jsonl")).then(
+            ({ size }) => size,
+            () => 0,
+          ),
+        ),
+      );
+    const untilMs = performance.now() + ALIKE_MS;
+    while (performance.now() < untilMs) {
+      const found = await sizes();
+      if (found.every((size) => size === found[0])) return;
+      await sleep(200);
+    }
+  }
+
   async #summary(counters: Readonly<Record<string, number>>): Promise<ClusterSummary> {
     const { nodes, schedulers } = this.#plan;
     await this.#stop(nodes);
+    await this.#untilAlike();
     await this.#stop(schedulers);
     const audits: ClusterSummary["audits"][number][] = [];
     const add = (what: string, report: AuditReport): void => {
