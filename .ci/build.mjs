@@ -32,3 +32,5 @@ const compiled = spawnSync(process.execPath, [compiler, ...options], { cwd: root
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 for (const asset of fs.globSync(ASSETS, { cwd: root })) fs.cpSync(join(root, asset), join(out, asset));
 for (const tool of fs.globSync(WORKSHOP, { cwd: out })) fs.rmSync(join(out, tool));
+// npm makes it so when it installs the package; a checkout that was built again has only this.
+fs.chmodSync(join(out, "scheduler", "cli", "main.js"), 0o755);
