@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -45,7 +45,6 @@ class Scheduler {
 
   static async start(server: NatsServer, name: string): Promise<Scheduler> {
     const directory = await temporaryDirectory();
-    await writeFile(join(directory, "secret.key"), new Uint8Array(32).fill(7), { mode: 0o600 });
     const file = new URL("./workers/shard-child.ts", import.meta.url);
     const child = fork(file, [server.url, name, directory], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
     return new Scheduler(child);
@@ -112,17 +111,23 @@ async function load(scheduler: Scheduler, user: User, forMs: number): Promise<re
   return acknowledged;
 }
 
+/** A leader with a block open, a standby, and a user with money. */
+async function pair(): Promise<{ first: Scheduler; second: Scheduler; user: User }> {
+  const server = await broker();
+  const user = new User(1);
+  const first = await Scheduler.start(server, "first");
+  await first.ready.promise;
+  const second = await Scheduler.start(server, "second");
+  await first.ask({ kind: "deposit", account: user.id });
+  await first.ask({ kind: "open", height: 1 });
+  return { first, second, user };
+}
+
 test(
   "P1, P8: the leader is killed in the middle of its work: another leads within seconds, and knows it all",
   PATIENCE,
   async () => {
-    const server = await broker();
-    const user = new User(1);
-    const first = await Scheduler.start(server, "first");
-    await first.ready.promise;
-    const second = await Scheduler.start(server, "second");
-    await first.ask({ kind: "deposit", account: user.id });
-    await first.ask({ kind: "open", height: 1 });
+    const { first, second, user } = await pair();
     const acknowledging = load(first, user, 20_000);
     await sleep(1_500);
     await first.kill();
@@ -151,13 +156,7 @@ test(
   "P1: a leader that stood still wakes up, finds that another leads, and acknowledges nothing any more",
   PATIENCE,
   async () => {
-    const server = await broker();
-    const user = new User(1);
-    const first = await Scheduler.start(server, "first");
-    await first.ready.promise;
-    const second = await Scheduler.start(server, "second");
-    await first.ask({ kind: "deposit", account: user.id });
-    await first.ask({ kind: "open", height: 1 });
+    const { first, second, user } = await pair();
     const before = await load(first, user, 500);
     await sleep(500);
     first.signal("SIGSTOP");

@@ -1,21 +1,19 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, expect, test } from "vitest";
-import { createPipe, type Pipe } from "../../../scheduler/index.ts";
+import type { Pipe } from "../../../scheduler/index.ts";
 import { openShard, type Shard } from "../../../scheduler/nats/shard/shard.ts";
 import type { ShardRole } from "../../../scheduler/nats/shard/shard-store.ts";
 import { NatsServer } from "../../support/nats-server.ts";
-import { ECHO_REGISTRY } from "../support/registries.ts";
-import { honest, ScriptedNodes, scriptedNode } from "../support/scripted-nodes.ts";
-import { CHAIN, User, untilState } from "../support/users.ts";
+import { startMember } from "../support/shard-member.ts";
+import { User, untilState } from "../support/users.ts";
 
 /** Schedulers that share a shard's journal, on a real broker. */
 
 const PATIENCE = { timeout: 60_000 };
-const SECRET = new Uint8Array(32).fill(7);
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -45,8 +43,6 @@ class Member {
 
   static async start(server: NatsServer, name: string, directory?: string): Promise<Member> {
     const place = directory ?? (await temporaryDirectory());
-    await mkdir(place, { recursive: true });
-    await writeFile(join(place, "secret.key"), SECRET, { mode: 0o600 });
     const roles: ShardRole[] = [];
     const shard = await openShard({
       servers: server.url,
@@ -63,14 +59,7 @@ class Member {
     this.directory = directory;
     this.shard = shard;
     this.roles = roles;
-    this.pipe = createPipe({
-      directory,
-      chainId: CHAIN,
-      fleet: { transport: new ScriptedNodes([1, 2, 3].map((index) => scriptedNode(index, honest))) },
-      registry: ECHO_REGISTRY,
-      journal: shard.openJournal,
-      logger: "fatal",
-    }).then((pipe) => {
+    this.pipe = startMember(directory, shard).then((pipe) => {
       this.leads = true;
       return pipe;
     });

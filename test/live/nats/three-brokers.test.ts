@@ -1,17 +1,16 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterEach, expect, test } from "vitest";
-import { createPipe, type Pipe } from "../../../scheduler/index.ts";
+import type { Pipe } from "../../../scheduler/index.ts";
 import { openShard } from "../../../scheduler/nats/shard/shard.ts";
 import type { ShardRole } from "../../../scheduler/nats/shard/shard-store.ts";
 import { NatsCluster } from "../../support/nats-cluster.ts";
-import { ECHO_REGISTRY } from "../support/registries.ts";
-import { honest, ScriptedNodes, scriptedNode } from "../support/scripted-nodes.ts";
-import { CHAIN, User, untilState } from "../support/users.ts";
+import { startMember } from "../support/shard-member.ts";
+import { User, untilState } from "../support/users.ts";
 
 /** A journal with three copies on three brokers. */
 
@@ -27,7 +26,6 @@ async function begin(): Promise<{ cluster: NatsCluster; pipe: Pipe; roles: Shard
   ends.push(() => cluster.end());
   const directory = await mkdtemp(join(tmpdir(), "pipe-brokers-"));
   ends.push(() => rm(directory, { recursive: true, force: true }));
-  await writeFile(join(directory, "secret.key"), new Uint8Array(32).fill(7), { mode: 0o600 });
   const roles: ShardRole[] = [];
   const shard = await openShard({
     servers: cluster.urls,
@@ -37,14 +35,7 @@ async function begin(): Promise<{ cluster: NatsCluster; pipe: Pipe; roles: Shard
     onRole: (role) => roles.push(role),
   });
   ends.push(() => shard.close());
-  const pipe = await createPipe({
-    directory,
-    chainId: CHAIN,
-    fleet: { transport: new ScriptedNodes([1, 2, 3].map((index) => scriptedNode(index, honest))) },
-    registry: ECHO_REGISTRY,
-    journal: shard.openJournal,
-    logger: "fatal",
-  });
+  const pipe = await startMember(directory, shard);
   ends.push(() => pipe.close());
   return { cluster, pipe, roles };
 }

@@ -1,9 +1,7 @@
 /** A scheduler of a shard in a process of its own, which does what its parent asks and says what came of it. */
-import { createPipe, type Pipe, type SignedTransaction } from "../../../../scheduler/index.ts";
+import type { Pipe, SignedTransaction } from "../../../../scheduler/index.ts";
 import { openShard } from "../../../../scheduler/nats/shard/shard.ts";
-import { ECHO_REGISTRY } from "../../support/registries.ts";
-import { honest, ScriptedNodes, scriptedNode } from "../../support/scripted-nodes.ts";
-import { CHAIN } from "../../support/users.ts";
+import { startMember } from "../../support/shard-member.ts";
 
 export type Question =
   | { readonly kind: "deposit"; readonly account: string }
@@ -22,14 +20,7 @@ const shard = await openShard({
   limits: { leaseMs: 1_000 },
   onRole: ({ kind }) => say({ role: kind }),
 });
-const pipe = await createPipe({
-  directory,
-  chainId: CHAIN,
-  fleet: { transport: new ScriptedNodes([1, 2, 3].map((index) => scriptedNode(index, honest))) },
-  registry: ECHO_REGISTRY,
-  journal: shard.openJournal,
-  logger: "fatal",
-});
+const pipe = await startMember(directory, shard);
 void pipe.failed.then(({ message }) => say({ failed: message }));
 say({ ready: true });
 
