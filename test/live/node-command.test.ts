@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Ended, pipeCommand } from "../support/pipe-command.ts";
 import { NODE_EXAMPLE } from "../../scheduler/node/file/node-example.ts";
-
-const MAIN = fileURLToPath(new URL("../../scheduler/cli/main.ts", import.meta.url));
 
 let folder = "";
 beforeAll(async () => {
@@ -14,26 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function pipe(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  child.on("error", reject);
-  child.on("close", (code) => resolve({ code, stdout, stderr }));
-  return promise;
-}
+const pipe = (...args: readonly string[]): Promise<Ended> => pipeCommand(args, { cwd: folder });
 
 /** The example with every model that is there to be uncommented. */
 function exampleWithAll(scheduler: string): string {

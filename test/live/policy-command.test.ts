@@ -1,37 +1,15 @@
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-
-const MAIN = fileURLToPath(new URL("../../scheduler/cli/main.ts", import.meta.url));
+import { type Ended, pipeCommand } from "../support/pipe-command.ts";
 
 let folder = "";
 let records = "";
 /** The policy file under which the live run began. */
 let followed = "";
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function pipe(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  child.on("error", reject);
-  child.on("close", (code) => resolve({ code, stdout, stderr }));
-  return promise;
-}
+const pipe = (...args: readonly string[]): Promise<Ended> => pipeCommand(args);
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(folder, name);

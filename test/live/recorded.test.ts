@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
 import { access, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Ended, pipeCommand } from "../support/pipe-command.ts";
 
-const MAIN = fileURLToPath(new URL("../../scheduler/cli/main.ts", import.meta.url));
 const BLOCKS = 16;
 
 let folder = "";
@@ -16,26 +14,7 @@ let summary: {
   readonly copies: { readonly launched: number };
 };
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function pipe(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
-  child.on("error", reject);
-  child.on("close", (code) => resolve({ code, stdout, stderr }));
-  return promise;
-}
+const pipe = (...args: readonly string[]): Promise<Ended> => pipeCommand(args);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "pipe-recorded-"));
