@@ -3,7 +3,7 @@ import { isProof } from "../proofs/proof.ts";
 import { ID_PATTERN, WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { AttestationRef, FailureReason, NodeTerms, Offer } from "../shared/vocabulary.ts";
 import { MODES } from "../shared/vocabulary.ts";
-import { CborWriter } from "./cbor.ts";
+import { arrayOf } from "./cbor.ts";
 import { MAX_FRAME_MESSAGES, MAX_MODELS } from "./limits.ts";
 import {
   bytes,
@@ -104,9 +104,9 @@ const wideProof = record<WideProof>(
 );
 
 const proofShape: Shape<Proof> = {
-  write: (to, value) => wideProof.write(to, value),
-  read(from) {
-    const found = wideProof.read(from);
+  plain: (value) => wideProof.plain(value),
+  read(plain) {
+    const found = wideProof.read(plain);
     return isProof(found) ? found : INVALID;
   },
 };
@@ -191,39 +191,42 @@ const downWord = oneOf(Object.keys(DOWN) as (keyof typeof DOWN)[]);
 
 /** A message inside a frame: its word, and what it says. The node that says it is the session's. */
 const upShape: Shape<NodeMessage> = {
-  write(to, message) {
+  plain(message) {
     const word = WORDS[message.kind];
-    to.array(2);
-    to.text(word);
     const body = message.kind === "joined" ? termsOf(message) : message;
-    (UP[word] as Shape<object>).write(to, body);
+    return [word, (UP[word] as Shape<object>).plain(body)];
   },
-  read(from) {
-    if (from.array() !== 2) return INVALID;
-    const word = upWord.read(from);
-    if (word === INVALID) return INVALID;
-    const body = (UP[word] as Shape<object>).read(from);
+  read(plain) {
+    const said = pairOf(upWord, plain);
+    if (said === INVALID) return INVALID;
+    const [word, about] = said;
+    const body = (UP[word] as Shape<object>).read(about);
     if (body === INVALID) return INVALID;
     return word === "terms" ? joinedOf(body as Terms) : ({ ...body, kind: KINDS.get(word) } as NodeMessage);
   },
 };
 
 const downShape: Shape<DownMessage> = {
-  write(to, message) {
-    to.array(2);
-    to.text(message.kind);
+  plain(message) {
     const body = message.kind === "dispatch" ? message.assignment : message;
-    (DOWN[message.kind] as Shape<object>).write(to, body);
+    return [message.kind, (DOWN[message.kind] as Shape<object>).plain(body)];
   },
-  read(from) {
-    if (from.array() !== 2) return INVALID;
-    const kind = downWord.read(from);
-    if (kind === INVALID) return INVALID;
-    const body = (DOWN[kind] as Shape<object>).read(from);
+  read(plain) {
+    const said = pairOf(downWord, plain);
+    if (said === INVALID) return INVALID;
+    const [kind, about] = said;
+    const body = (DOWN[kind] as Shape<object>).read(about);
     if (body === INVALID) return INVALID;
     return (kind === "dispatch" ? { kind, assignment: body } : { ...body, kind }) as DownMessage;
   },
 };
+
+/** A word and what it is about. */
+function pairOf<W extends string>(words: Shape<W>, plain: unknown): readonly [W, unknown] | Invalid {
+  if (!Array.isArray(plain) || plain.length !== 2) return INVALID;
+  const word = words.read(plain[0]);
+  return word === INVALID ? INVALID : [word, plain[1]];
+}
 
 const upFrame = list(upShape, MAX_FRAME_MESSAGES);
 const downFrame = list(downShape, MAX_FRAME_MESSAGES);
@@ -249,10 +252,7 @@ function writeItem<A>(shape: Shape<A>, message: A): Uint8Array | undefined {
 
 /** What is sealed: items in the order in which they were said. */
 export function writeFrame(items: readonly Uint8Array[]): Uint8Array {
-  const writer = new CborWriter();
-  writer.array(items.length);
-  for (const item of items) writer.raw(item);
-  return writer.finish();
+  return arrayOf(items);
 }
 
 /** What the node says, in its own name, or `INVALID`. */

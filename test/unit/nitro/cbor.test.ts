@@ -1,7 +1,8 @@
 import { encode } from "cborg";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CborLimits, decodeCbor, Sign1 } from "../../../scheduler/proofs/nitro/cbor.ts";
+import type { CborLimits } from "../../../scheduler/proofs/bounded-cbor.ts";
+import { decodeCbor, Sign1 } from "../../../scheduler/proofs/nitro/cbor.ts";
 import { ATTESTATION_FAULTS, Refused } from "../../../scheduler/proofs/nitro/faults.ts";
 import { holds } from "../../support/reproducible.ts";
 import { honest } from "./attack.ts";
