@@ -2,6 +2,7 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { PipeFailed } from "../index.ts";
 import { DemoRefused, runDemo } from "./demo.ts";
+import { SAME_PRESS_MS } from "./interruption.ts";
 import { DEMO_LIMITS, type DemoOptions } from "./demo-options.ts";
 import { parsePolicy } from "../../policies/short-form.ts";
 import { TraceError } from "./demo-workload.ts";
@@ -72,8 +73,6 @@ const flags = {
 /** Exit code of a program that was interrupted by Ctrl-C. */
 const INTERRUPTED = 130;
 const HUNG_UP = 129;
-/** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
-const SAME_PRESS_MS = 300;
 
 export const demo = Command.make(
   "demo",

@@ -1,7 +1,8 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { hostname } from "node:os";
-import { runScheduler, SCHEDULER_LIMITS, type SchedulerFlags } from "./scheduler.ts";
+import { runScheduler } from "./scheduler.ts";
+import { SCHEDULER_LIMITS, type SchedulerFlags } from "./scheduler-flags.ts";
 import { SchedulerRefused } from "./scheduler-refused.ts";
 
 const { maxNodes } = SCHEDULER_LIMITS;

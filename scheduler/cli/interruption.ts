@@ -31,7 +31,7 @@ export function statusOf(status: number): number {
 }
 
 /** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
-const SAME_PRESS_MS = 300;
+export const SAME_PRESS_MS = 300;
 
 async function heedingSignals(work: (signal: AbortSignal) => Promise<number>, command: string): Promise<void> {
   const interrupted = new AbortController();

@@ -1,5 +1,4 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
@@ -9,44 +8,11 @@ import { type Standby, startStandby } from "../http/standby.ts";
 import { loadToken, TOKEN_FILE, TokenError } from "../http/token.ts";
 import type { HttpOptions } from "../http/server.ts";
 import { defaultFleet, OpenFailed, type PipeOptions } from "../index.ts";
-import { ID_PATTERN } from "../proofs/wire-limits.ts";
 import { RegistryError } from "../registry/registry-file.ts";
+import { SAME_PRESS_MS } from "./interruption.ts";
+import { misuseOf, type SchedulerFlags } from "./scheduler-flags.ts";
 import { SCHEDULER_EXIT, SchedulerRefused } from "./scheduler-refused.ts";
 import type { ShardPart } from "./scheduler-shard.ts";
-
-/** What `pipe scheduler` can be told. */
-export interface SchedulerFlags {
-  readonly directory: string;
-  readonly chain: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
-  readonly plainHttp: boolean;
-  readonly tokenFile: string | undefined;
-  /** `undefined`: the nodes are in this process, and the journal is in the directory alone. */
-  readonly nats: string | undefined;
-  readonly shard: string;
-  /** All of them, with commas between; `undefined` for one that serves every account. */
-  readonly shards: string | undefined;
-  readonly name: string;
-  readonly replicas: 1 | 3 | 5;
-  readonly natsCredentials: string | undefined;
-  readonly natsCa: string | undefined;
-  readonly nodes: number;
-  readonly latency: "modelled" | "none";
-  readonly policyFile: string | undefined;
-  readonly registry: string | undefined;
-  readonly pruneJournal: boolean;
-  readonly otlp: string | undefined;
-  readonly logLevel: "debug" | "info" | "warn" | "error";
-  readonly json: boolean;
-}
-
-export const SCHEDULER_LIMITS = {
-  // Each is a thread of about 100 MB.
-  maxNodes: 32,
-} as const;
 
 const EXIT = SCHEDULER_EXIT;
 
@@ -111,41 +77,6 @@ async function within(ms: number, ending: Promise<void>): Promise<void> {
 
 /** More than requests under way have to end. */
 const FAILED_CLOSE_MS = 15_000;
-
-/** What makes no sense about them; `undefined` when all does. */
-export function misuseOf(flags: SchedulerFlags): string | undefined {
-  const { chain, host, port, nodes, tlsCert, tlsKey, plainHttp, otlp, nats, natsCredentials, shard, shards } = flags;
-  const { maxNodes } = SCHEDULER_LIMITS;
-  if (nats === undefined && natsCredentials !== undefined) return "--nats-credentials is of no use without --nats.";
-  if (!SHARD_NAME.test(shard)) return `--shard ${shard} is no name: give up to 32 letters, digits, "_" or "-".`;
-  const all = shards?.split(",").map((name) => name.trim()) ?? [shard];
-  const wrong = all.find((name, index) => !SHARD_NAME.test(name) || all.indexOf(name) !== index);
-  if (wrong !== undefined) return `--shards: "${wrong}" is no name, or is named twice.`;
-  if (!all.includes(shard)) return `--shards ${shards} does not name this scheduler's own, ${shard}: give all of them.`;
-  if (!ID_PATTERN.test(chain)) return `--chain ${chain} is no name: give up to 64 letters, digits and the signs ._-`;
-  if (port < 0 || port > 65_535) return `--port ${port} is out of range: give 0 to 65535.`;
-  if (nodes < 1 || nodes > maxNodes) return `--nodes ${nodes} is out of range: give 1 to ${maxNodes}.`;
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) return "give --tls-cert and --tls-key together.";
-  if (tlsCert !== undefined && plainHttp) return "give --tls-cert and --tls-key, or --plain-http, not both.";
-  if (tlsCert === undefined && !plainHttp && !isLoopback(host)) {
-    return `on ${host} others could read the producer's token from the wire. Give --tls-cert and --tls-key, or --plain-http where a proxy in front has TLS.`;
-  }
-  if (otlp !== undefined && !/^https?:\/\/./.test(otlp))
-    return `--otlp ${otlp} is no URL: give one such as http://127.0.0.1:4318.`;
-  return undefined;
-}
-
-const SHARD_NAME = /^[A-Za-z0-9_-]{1,32}$/;
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
-
-/** Names could stand for any address. */
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host === "localhost" : LOOPBACK.check(host, version === 6 ? "ipv6" : "ipv4");
-}
 
 async function tlsOf({ tlsCert, tlsKey }: SchedulerFlags) {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
@@ -277,8 +208,6 @@ function note(text: string): void {
 
 type Signal = "SIGINT" | "SIGTERM";
 const SIGNALS: readonly Signal[] = ["SIGINT", "SIGTERM"];
-/** npm hands a Ctrl-C on to a program that has it from the terminal already: no one means two within this time. */
-const SAME_PRESS_MS = 300;
 
 function heedSignals(): { readonly first: Promise<Signal>; readonly forget: () => void } {
   const { promise, resolve } = Promise.withResolvers<Signal>();

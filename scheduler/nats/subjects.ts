@@ -12,7 +12,8 @@ export type UpKind = (typeof UP_KINDS)[number];
 const DOWN_KINDS = ["sealed"] as const;
 export type DownKind = (typeof DOWN_KINDS)[number];
 
-const SHARD_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;
+/** A shard's name: one token of a subject. */
+export const SHARD_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;
 
 /** Throws a RangeError for what cannot be a token of a subject. */
 export function requireShard(shard: string): string {

@@ -35,7 +35,7 @@ export interface BrokerOptions {
 }
 
 const CLUSTER = "pipe";
-/** What the largest message takes: a dispatch with an input of the largest size, sealed, and what is around it. */
+/** The largest that PIPE sends is a part of a journal's group, a quarter of this. */
 const MAX_PAYLOAD = 2 * 1024 * 1024;
 
 /** The configuration of one of the servers, ready for `nats-server -c`. */

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createUser, fromPublic, fromSeed } from "@nats-io/nkeys";
+import { isLoopback } from "../../shared/loopback.ts";
 import { requireNode, requireShard } from "../subjects.ts";
 import { nodePermissions, operatorPermissions, type Permissions, schedulerPermissions } from "./permissions.ts";
 import { type BrokerServer, type BrokerUser, serverConfig } from "./server-config.ts";
@@ -134,10 +135,6 @@ function isUserKey(key: string): boolean {
   } catch {
     return false;
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 async function seedIn(file: string): Promise<{ readonly seed: string; readonly isNew: boolean }> {

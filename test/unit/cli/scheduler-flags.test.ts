@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { misuseOf, type SchedulerFlags } from "../../../scheduler/cli/scheduler.ts";
+import { misuseOf, type SchedulerFlags } from "../../../scheduler/cli/scheduler-flags.ts";
 
 const sensible: SchedulerFlags = {
   directory: "data",
