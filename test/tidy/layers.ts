@@ -86,6 +86,12 @@ export const LAYERS: readonly Layer[] = [
     packages: "live",
   },
   {
+    part: "scheduler/evm",
+    uses: [...EDGE, "scheduler", "scheduler/live", "mempool/evm"],
+    usesTypes: [],
+    packages: "live",
+  },
+  {
     part: "scheduler/cli",
     uses: [
       ...EDGE,
