@@ -46,6 +46,10 @@ export class Account {
   readonly queue: (PendingTransaction | undefined)[] = [];
   /** Transactions in the queue that are not holes. */
   pending = 0;
+  /** The chain keeps the nonces: a hole is a transaction of somebody else's pool, and does not hold up those behind it. */
+  byChain = false;
+  /** No nonce below this is free, as far as the blocks tell that a reorg may take back. */
+  floor = 0;
 
   constructor(id: string) {
     this.id = id;

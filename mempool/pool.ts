@@ -12,8 +12,9 @@ import { TRANSACTION_STATES, type TransactionEvent } from "./transaction-states.
  * The inference mempool: who waits, in which order, until when.
  *
  * 1. Order is the order of admission (`seq`); gas price has no part in it (P7, P12).
- * 2. A sender's pending transactions have consecutive nonces, with holes only where one left (then the hole may be filled).
- * 3. `sealable` holds each ready transaction whose nonce is its sender's next, at most once, and possibly some that are so
+ * 2. A sender's pending transactions have consecutive nonces, with holes only where one left (then the hole may be filled), or,
+ *    where the chain keeps nonces, where a transaction is none of ours (then it holds up nobody).
+ * 3. `sealable` holds each ready transaction that is its sender's next, at most once, and possibly some that are so
  *    no longer; whoever takes one out checks.
  * 4. Every pending transaction stands in the expiry list of its last block (P8).
  */
@@ -61,8 +62,8 @@ export class Pool {
     const nextNonce = account?.nextNonce ?? 0;
     if (terms.nonce < nextNonce) return { reason: "nonce-used", expectedNonce: nextNonce + firstHole(account) };
     const place = terms.nonce - nextNonce;
-    if (place > (account?.queue.length ?? 0))
-      return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
+    const maxPlace = account?.byChain === true ? limits.maxPendingPerSender - 1 : (account?.queue.length ?? 0);
+    if (place > maxPlace) return { reason: "nonce-gap", expectedNonce: nextNonce + firstHole(account) };
     const replaced = account?.queue[place];
     if (replaced !== undefined) {
       // More in any case: a percentage of nothing is nothing, and who replaces makes nodes begin anew.
@@ -114,6 +115,28 @@ export class Pool {
     return tx;
   }
 
+  /** The chain says what the account's next nonce is. Gives the transactions whose nonces it used; they have to leave. */
+  follow(account: Account, chainNonce: number): PendingTransaction[] {
+    account.byChain = true;
+    const overtaken = account.queue.slice(0, Math.max(0, chainNonce - account.nextNonce));
+    if (overtaken.length > 0 || chainNonce > account.nextNonce) return overtaken.filter((tx) => tx !== undefined);
+    // A reorg gave nonces back that no transaction of ours had.
+    const nextNonce = Math.max(chainNonce, account.floor, account.nextNonce - this.limits.maxPendingPerSender);
+    while (account.nextNonce > nextNonce) {
+      account.queue.unshift(undefined);
+      account.nextNonce--;
+    }
+    return [];
+  }
+
+  /** After those that `follow` gave have left. */
+  skipTo(account: Account, chainNonce: number): void {
+    if (chainNonce <= account.nextNonce) return;
+    account.queue.splice(0, chainNonce - account.nextNonce);
+    account.nextNonce = chainNonce;
+    this.#offerNext(account);
+  }
+
   /** Moves a transaction along its table of states. */
   move(tx: PendingTransaction, event: TransactionEvent): void {
     tx.state = advance(TRANSACTION_STATES, tx.state, event);
@@ -130,6 +153,7 @@ export class Pool {
     const unused = account.nextNonce === 0 && account.depositGwei === 0 && account.queue.length === 0;
     if (unused) this.#accounts.delete(account.id);
     this.forget(tx);
+    if (account.byChain) this.#offerNext(account);
   }
 
   /** Nothing is known of it any more: it left, or its block is final. */
@@ -140,7 +164,7 @@ export class Pool {
 
   /** A transaction became ready: sealable once its nonce is next. */
   offerToSeal(tx: PendingTransaction): void {
-    if (tx.inSealable || tx.nonce !== tx.account.nextNonce) return;
+    if (tx.inSealable || !isNext(tx)) return;
     tx.inSealable = true;
     this.sealable.push(tx);
   }
@@ -157,7 +181,27 @@ export class Pool {
 
   /** Whether what came out of `sealable` still is. */
   isSealable(tx: PendingTransaction): boolean {
-    return tx.state === "ready" && tx.nonce === tx.account.nextNonce;
+    return tx.state === "ready" && isNext(tx);
+  }
+
+  /** Ready transactions in the mempool's order, those included that may follow another of them into the same block. */
+  ready(limit: number): PendingTransaction[] {
+    const found: PendingTransaction[] = [];
+    for (const first of this.sealable.values()) {
+      if (!this.isSealable(first)) continue;
+      const { queue, nextNonce, byChain } = first.account;
+      for (let place = first.nonce - nextNonce; place < queue.length; place++) {
+        const tx = queue[place];
+        if (tx === undefined ? !byChain : tx.state !== "ready") break;
+        if (tx !== undefined) found.push(tx);
+      }
+    }
+    return found.sort((a, b) => a.seq - b.seq).slice(0, limit);
+  }
+
+  #offerNext(account: Account): void {
+    const next = account.queue.find((tx) => tx !== undefined);
+    if (next?.state === "ready") this.offerToSeal(next);
   }
 
   /** It goes into a block: its sender's next transaction may follow in the same one. */
@@ -165,11 +209,14 @@ export class Pool {
     const { account } = tx;
     this.move(tx, "seal");
     tx.sealedHeight = height;
-    account.nextNonce++;
+    const holes = tx.nonce - account.nextNonce;
+    if (holes > 0) account.queue.splice(0, holes);
     account.queue.shift();
+    account.nextNonce = tx.nonce + 1;
+    account.floor = account.nextNonce;
     account.pending--;
     this.pending--;
-    const next = account.queue[0];
+    const next = account.byChain ? account.queue.find((waiting) => waiting !== undefined) : account.queue[0];
     return next !== undefined && next.state === "ready" ? next : undefined;
   }
 
@@ -179,8 +226,14 @@ export class Pool {
     this.move(tx, "revert");
     tx.sealedHeight = NEVER;
     tx.finalHeight = NEVER;
+    // What the chain's other transactions had used between them is free again.
+    while (account.byChain && account.nextNonce > tx.nonce + 1) {
+      account.queue.unshift(undefined);
+      account.nextNonce--;
+    }
     account.nextNonce--;
     assert(account.nextNonce === tx.nonce, "a reorg must take back a sender's transactions latest first");
+    account.floor = tx.nonce;
     account.queue.unshift(tx);
     account.pending++;
     this.pending++;
@@ -217,7 +270,9 @@ export class Pool {
   snapshot(): PoolSnapshot {
     return {
       slab: this.transactions.snapshot(),
-      accounts: [...this.#accounts.values()].map(({ id, depositGwei, nextNonce }) => ({ id, depositGwei, nextNonce })),
+      accounts: [...this.#accounts.values()].map(({ id, depositGwei, nextNonce, byChain, floor }) => {
+        return { id, depositGwei, nextNonce, byChain, floor };
+      }),
       transactions: [...this.transactions.values()].map(plainTransaction),
       expiries: [...this.#expiries].map(([height, ids]) => [height, [...ids]]),
       expiredBelow: this.#expiredBelow,
@@ -266,6 +321,12 @@ function beyond(field: string, value: number, limit: number): Rejection | undefi
   return { reason: "out-of-range", field, limit };
 }
 
+/** Whether no other transaction of its sender has to be sealed before it. */
+function isNext({ nonce, account }: PendingTransaction): boolean {
+  if (nonce === account.nextNonce) return true;
+  return account.byChain && account.queue.find((tx) => tx !== undefined)?.nonce === nonce;
+}
+
 /** Place of the first nonce that is free, counted from the account's next. */
 export function firstHole(account: Account | undefined): number {
   if (account === undefined) return 0;
@@ -288,7 +349,7 @@ type PlainTransaction = ReturnType<typeof plainTransaction>;
 
 export interface PoolSnapshot {
   readonly slab: SlabSnapshot;
-  readonly accounts: readonly Pick<Account, "id" | "depositGwei" | "nextNonce">[];
+  readonly accounts: readonly Pick<Account, "id" | "depositGwei" | "nextNonce" | "byChain" | "floor">[];
   readonly transactions: readonly PlainTransaction[];
   readonly expiries: readonly (readonly [number, readonly number[]])[];
   readonly expiredBelow: number;

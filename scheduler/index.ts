@@ -26,7 +26,13 @@ import { PROGRAM } from "./live/program.ts";
 import { assertProofSettings, DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 import type { Quote, QuoteQuestion } from "./live/quote.ts";
 import type { BlockRecord } from "./live/records.ts";
-import type { AccountView, SealRequest, ServiceStatistics } from "./live/service-views.ts";
+import type {
+  AccountView,
+  OpaqueTransaction,
+  ReadyTransaction,
+  SealRequest,
+  ServiceStatistics,
+} from "./live/service-views.ts";
 import type { Transport } from "./live/transport.ts";
 import type { EmbeddedNode } from "./node/embedded-node.ts";
 import { Registry } from "./registry/registry.ts";
@@ -53,7 +59,13 @@ export { declaredCalls, type PreExecution, type PreExecutionRequest, type PreExe
 export { DEFAULT_PROOF_SETTINGS, type ProofSettings } from "./live/proof-settings.ts";
 export type { ModeQuote, Quote, QuotedLatency, QuoteQuestion } from "./live/quote.ts";
 export type { BlockRecord } from "./live/records.ts";
-export type { AccountView, SealRequest, ServiceStatistics } from "./live/service-views.ts";
+export type {
+  AccountView,
+  OpaqueTransaction,
+  ReadyTransaction,
+  SealRequest,
+  ServiceStatistics,
+} from "./live/service-views.ts";
 export { ServiceFailed } from "./live/service-failed.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";
@@ -128,6 +140,13 @@ export interface Pipe {
 
   /** Anything; a `SignedTransaction` if all is well. Resolves when the outcome is durable. */
   submit(signed: unknown): Promise<SubmitOutcome>;
+  /**
+   * A transaction in the chain's own format, whose signature the caller has checked and whose calls the pre-executor finds. The
+   * payload is what that is given. Rejects with a `RangeError` for terms that cannot be.
+   */
+  submitOpaque(transaction: OpaqueTransaction, payload: Uint8Array): Promise<SubmitOutcome>;
+  /** Transactions that have all of their results, at most so many: what a producer that executes them itself chooses from. */
+  ready(limit: number): Promise<readonly ReadyTransaction[]>;
   /** Takes a transaction out of the mempool and refunds it. False when it is not in there. */
   withdraw(hash: string): Promise<boolean>;
   /** Credits an account that pays for inference, as the chain says. False when the amount is out of range. */
@@ -187,6 +206,9 @@ function facadeOf(service: Service, runtime: ManagedRuntime.ManagedRuntime<PipeS
     registry: service.registry,
     failed: service.failed,
     submit: (signed) => (closing === undefined ? run(service.submit(signed)) : Promise.resolve(CLOSED)),
+    submitOpaque: (transaction, payload) =>
+      closing === undefined ? run(service.submitOpaque(transaction, payload)) : Promise.resolve(CLOSED),
+    ready: (limit) => run(service.ready(limit)),
     withdraw: (hash) => run(service.withdraw(hash)),
     deposit: ({ account, amountGwei }) => run(service.deposit(account, amountGwei)),
     status: (hash) => run(service.status(hash)),

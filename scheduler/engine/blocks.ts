@@ -4,6 +4,7 @@ import type { PendingTransaction } from "../../mempool/pending.ts";
 import type { Pool } from "../../mempool/pool.ts";
 import type { Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
+import type { BlockOrder } from "./events.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** What blocks ask of the transactions' life. */
@@ -79,11 +80,7 @@ export class Blocks {
 
   // ── sealing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  seal(
-    request: { height: number; maxTransactions: number; order: "arrival" | "gas" },
-    nowUs: number,
-    out: Commands,
-  ): void {
+  seal(request: { height: number; maxTransactions: number; order: BlockOrder }, nowUs: number, out: Commands): void {
     const { height, maxTransactions, order } = request;
     const { limits } = this.#pool;
     const known = this.#sealed.find((block) => block.height === height);
@@ -103,12 +100,9 @@ export class Blocks {
     } else this.#sealOpen(maxTransactions, order, nowUs, out);
   }
 
-  #sealOpen(maxTransactions: number, order: "arrival" | "gas", nowUs: number, out: Commands): void {
+  #sealOpen(maxTransactions: number, order: BlockOrder, nowUs: number, out: Commands): void {
     const height = this.#openHeight;
-    const transactions =
-      order === "arrival"
-        ? this.#selectByArrival(maxTransactions, nowUs, out)
-        : this.#selectByGas(maxTransactions, nowUs, out);
+    const transactions = this.#select(order, maxTransactions, nowUs, out);
     const block: BlockRecord = { height, sealedUs: nowUs, transactions, committed: false, settled: false };
     this.#sealed.push(block);
     this.#uncommitted++;
@@ -123,6 +117,27 @@ export class Blocks {
       this.#listener?.left(tx, nowUs, out);
       out.notify(tx);
     }
+  }
+
+  #select(order: BlockOrder, maxTransactions: number, nowUs: number, out: Commands): PendingTransaction[] {
+    if (order === "arrival") return this.#selectByArrival(maxTransactions, nowUs, out);
+    if (order === "gas") return this.#selectByGas(maxTransactions, nowUs, out);
+    return this.#selectGiven(order.slice(0, maxTransactions), nowUs, out);
+  }
+
+  /** What the producer executed, in its order. */
+  #selectGiven(hashes: readonly string[], nowUs: number, out: Commands): PendingTransaction[] {
+    const selected: PendingTransaction[] = [];
+    for (const hash of hashes) {
+      const tx = this.#pool.byHash(hash);
+      if (tx === undefined || !this.#fits(tx, nowUs, out)) continue;
+      selected.push(tx);
+      const next = this.#pool.markSealed(tx, this.#openHeight);
+      if (next !== undefined) this.#pool.offerToSeal(next);
+    }
+    // Nobody takes what was selected out of the heap otherwise.
+    for (const tx of this.#pool.takeSealable()) this.#pool.offerToSeal(tx);
+    return selected;
   }
 
   #selectByArrival(maxTransactions: number, nowUs: number, out: Commands): PendingTransaction[] {

@@ -115,7 +115,7 @@ export class Engine {
       case "calls-discovered":
         return this.#transactions.callsDiscovered(event.tx, event.round, event.calls, now, out);
       case "pre-executed":
-        return this.#transactions.preExecuted(event.tx, event.round, event.readSet, now, out);
+        return this.#transactions.preExecuted(event, now, out);
       case "pre-execution-failed":
         return this.#transactions.preExecutionFailed(event.tx, event.round, now, out);
       case "woken":
@@ -211,6 +211,14 @@ export class Engine {
   /** A view of the transaction while it is known: until its block is final, or it left. Valid until the next step. */
   status(hash: string): TransactionView | undefined {
     return this.#pool.byHash(hash);
+  }
+
+  /**
+   * Transactions that have all of their results, in the mempool's order, those included that may follow another of them into the
+   * same block. Valid until the next step.
+   */
+  ready(limit: number): readonly TransactionView[] {
+    return this.#pool.ready(limit);
   }
 
   /** The nonce that the sender's next transaction needs, and what it may still put into escrow. */

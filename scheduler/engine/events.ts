@@ -1,6 +1,8 @@
 import type { FailureReason, NodeTerms, CallTerms, TransactionTerms } from "../shared/vocabulary.ts";
 import type { PolicySpec } from "../../policies/policy.ts";
 
+export type BlockOrder = "arrival" | "gas" | readonly string[];
+
 /**
  * Everything that the engine can be told. Events are plain data: the live shell journals them as JSON, the simulator reuses
  * mutable ones. `tx` and `copy` are handles that the engine gave out in its commands; a handle that it no longer knows makes
@@ -19,7 +21,14 @@ export type EngineEvent =
       /** All calls known so far, in call order; those with results included. */
       readonly calls: readonly CallTerms[];
     }
-  | { readonly kind: "pre-executed"; readonly tx: number; readonly round: number; readonly readSet: readonly string[] }
+  | {
+      readonly kind: "pre-executed";
+      readonly tx: number;
+      readonly round: number;
+      readonly readSet: readonly string[];
+      /** All calls that it asked for; missing where they are those known so far. */
+      readonly calls?: readonly CallTerms[];
+    }
   | { readonly kind: "pre-execution-failed"; readonly tx: number; readonly round: number; readonly reason: string }
   // The chain's state changed under these keys; transactions that read one of them are pre-executed again.
   | { readonly kind: "state-changed"; readonly keys: readonly string[] }
@@ -57,8 +66,11 @@ export type EngineEvent =
       readonly kind: "seal-requested";
       readonly height: number;
       readonly maxTransactions: number;
-      /** `arrival`: the inference mempool's order. `gas`: the producer's, highest gas price first, nonces in order. */
-      readonly order: "arrival" | "gas";
+      /**
+       * `arrival`: the inference mempool's order. `gas`: the producer's, highest gas price first, nonces in order. Hashes: these
+       * ready transactions and no others, since the producer executed them; one that is not sealable any more is left out.
+       */
+      readonly order: BlockOrder;
     }
   | { readonly kind: "block-committed"; readonly height: number }
   /** The chain took back this block and every later one. */

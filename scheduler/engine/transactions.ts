@@ -1,5 +1,5 @@
 import type { Ledger } from "../../mempool/ledger.ts";
-import { CallSlot, NONE, type PendingTransaction } from "../../mempool/pending.ts";
+import { type Account, CallSlot, NONE, type PendingTransaction } from "../../mempool/pending.ts";
 import type { Pool } from "../../mempool/pool.ts";
 import type { ReadSets } from "../../mempool/read-sets.ts";
 import type { Rejection } from "../../mempool/rejection.ts";
@@ -16,6 +16,7 @@ import {
 import type { BlockListener, Blocks } from "./blocks.ts";
 import type { CallResult, Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
+import type { EngineEvent } from "./events.ts";
 import { probabilityUnlaunched } from "./estimate.ts";
 import type { OrderWriter } from "./order-writer.ts";
 import type { Copy, Race, RaceListener } from "./race.ts";
@@ -71,6 +72,7 @@ export class Transactions implements RaceListener, BlockListener {
   submit(terms: TransactionTerms, nowUs: number, out: Commands): void {
     this.#counters.submitted++;
     const known = this.#pool.account(terms.sender);
+    if (known !== undefined && terms.chainNonce !== undefined) this.#follow(known, terms.chainNonce, nowUs, out);
     const rejection = this.#pool.refusal(terms, known) ?? this.#refusalOfCalls(terms, nowUs);
     if (rejection !== undefined) return this.#reject(terms, rejection, out);
     const replaced = known?.queue[terms.nonce - known.nextNonce];
@@ -85,6 +87,12 @@ export class Transactions implements RaceListener, BlockListener {
     out.accepted(tx);
     if (terms.calls?.length === 0) this.#becomeReady(tx, NO_KEYS, out);
     else this.#preExecute(tx, nowUs, out);
+  }
+
+  /** The chain used nonces for transactions that are none of ours; what waited with these nonces never can be sealed. */
+  #follow(account: Account, chainNonce: number, nowUs: number, out: Commands): void {
+    for (const tx of this.#pool.follow(account, chainNonce)) this.#leave(tx, "replaced", nowUs, out);
+    this.#pool.skipTo(account, chainNonce);
   }
 
   #reject(terms: TransactionTerms, rejection: Rejection, out: Commands): void {
@@ -212,9 +220,15 @@ export class Transactions implements RaceListener, BlockListener {
     }
   }
 
-  preExecuted(txId: number, round: number, readSet: readonly string[], nowUs: number, out: Commands): void {
-    const tx = this.#asked(txId, round);
+  preExecuted(event: Extract<EngineEvent, { kind: "pre-executed" }>, nowUs: number, out: Commands): void {
+    const { readSet, calls } = event;
+    const tx = this.#asked(event.tx, event.round);
     if (tx === undefined) return;
+    if (calls !== undefined) {
+      this.#adoptCalls(tx, calls, nowUs, out);
+      // It cannot have completed on answers that nobody gave.
+      if (tx.missing > 0) return this.#leave(tx, "pre-execution-failed", nowUs, out);
+    }
     if (readSet.length > this.#pool.limits.maxReadSet) return this.#leave(tx, "pre-execution-failed", nowUs, out);
     if (this.#readSets.changedSince(tx.changeAtRun, readSet)) return this.#runAgain(tx, nowUs, out);
     this.#becomeReady(tx, readSet, out);

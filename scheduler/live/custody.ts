@@ -47,7 +47,8 @@ interface HeldAnswer {
 }
 
 interface HeldTransaction {
-  readonly inputs: readonly string[];
+  /** Where no calls are declared, the payload first, then inputs of the calls that were found. */
+  inputs: readonly string[];
   /** The calls that its sender declared; the engine knows them only as pre-execution names them. */
   readonly declared: readonly CallTerms[] | undefined;
   readonly copies: Set<number>;
@@ -160,6 +161,13 @@ export class Custody {
     return this.#blobs.get(hash);
   }
 
+  /** What was submitted in place of declared calls. */
+  payload(txHash: string): Uint8Array | undefined {
+    const transaction = this.#transactions.get(txHash);
+    if (transaction === undefined || transaction.declared !== undefined) return undefined;
+    return this.#blobs.get(transaction.inputs[0] ?? "");
+  }
+
   declaredCalls(txHash: string): readonly CallTerms[] | undefined {
     return this.#transactions.get(txHash)?.declared;
   }
@@ -237,6 +245,7 @@ export class Custody {
         return;
       case "notify":
         if (GONE.has(command.transaction.state)) this.#release(command.transaction.hash);
+        else if (event.kind === "calls-discovered") this.#holdInputs(command.transaction.hash, blobs);
         return;
       case "sealed":
         this.#holdBlock(command.block);
@@ -298,6 +307,16 @@ export class Custody {
     const inputs = blobs.map((blob) => blob.hash);
     const fresh = { copies: new Set<number>(), decided: new Map(), challenged: new Set<number>() };
     this.#transactions.set(hash, { inputs, declared: calls, ...fresh });
+  }
+
+  /** Inputs of all calls that are known by now, in place of those of the round before. */
+  #holdInputs(hash: string, blobs: readonly Blob[]): void {
+    const transaction = this.#transactions.get(hash);
+    if (transaction === undefined || transaction.declared !== undefined) return;
+    const [payload = "", ...before] = transaction.inputs;
+    for (const blob of blobs) this.#blobs.hold(blob);
+    for (const input of before) this.#blobs.release(input);
+    transaction.inputs = [payload, ...blobs.map((blob) => blob.hash)];
   }
 
   #holdNode(node: NodeTerms, blobs: readonly Blob[]): void {

@@ -18,6 +18,7 @@ import type { LiveLimits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import type { PipeEvent } from "./notices.ts";
 import { PolicyWatch } from "./policy-watch.ts";
+import type { OpaqueTransaction } from "./service-views.ts";
 import type { PreExecutor } from "./pre-executor.ts";
 import type { EmulatorRoot } from "../node/enclave-emulator.ts";
 import { embeddedRegistry, openRegistry } from "../registry/default-registry.ts";
@@ -304,6 +305,8 @@ function effectsOf(service: Service, registry: Registry, latencies: Latencies, k
     submit: ask((signed: unknown) => service.submit(signed)),
     withdraw: ask((hash: string) => service.withdraw(hash)),
     deposit: ask((account: string, amountGwei: number) => service.deposit(account, amountGwei)),
+    submitOpaque: ask((terms: OpaqueTransaction, payload: Uint8Array) => service.submitOpaque(terms, payload)),
+    ready: ask((limit: number) => service.ready(limit)),
     status: ask((hash: string) => service.status(hash)),
     account: ask((id: string) => service.account(id)),
     bond: ask((node: string, bondGwei: number) => service.bond(node, bondGwei)),

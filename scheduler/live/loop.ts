@@ -102,9 +102,9 @@ export class Loop<Engine extends SteppedEngine> {
   }
 
   /** An event that must not be lost: a reply to a command, or the block producer's. */
-  reply(event: EngineEvent): void {
+  reply(event: EngineEvent, blobs: readonly Blob[] = []): void {
     if (this.#stopped) return;
-    this.inbox.reply({ event, blobs: [], asker: undefined });
+    this.inbox.reply({ event, blobs, asker: undefined });
     this.ring();
   }
 

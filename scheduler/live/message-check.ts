@@ -47,11 +47,20 @@ function isMessage(said: NodeMessage): boolean {
 export function isPreExecution(found: PreExecution): boolean {
   try {
     if (found.kind === "failed") return isText(found.reason, Number.POSITIVE_INFINITY);
-    if (found.kind === "pre-executed") return Array.isArray(found.readSet) && found.readSet.every(isString);
-    return found.kind === "calls-discovered" && Array.isArray(found.calls) && found.calls.every(isCall);
+    if (found.kind === "pre-executed") {
+      const { readSet, calls = [] } = found;
+      return Array.isArray(readSet) && readSet.every(isString) && Array.isArray(calls) && calls.every(isCall);
+    }
+    if (found.kind !== "calls-discovered") return false;
+    const { calls, inputs = [] } = found;
+    return Array.isArray(calls) && calls.every(isCall) && Array.isArray(inputs) && inputs.every(isInput);
   } catch {
     return false;
   }
+}
+
+function isInput(input: unknown): boolean {
+  return input instanceof Uint8Array && input.length <= WIRE_LIMITS.maxInputBytes;
 }
 
 function isCall(call: CallTerms): boolean {

@@ -4,9 +4,19 @@ import type { CallTerms } from "../shared/vocabulary.ts";
 /** What one round of pre-execution found out. */
 export type PreExecution =
   /** These calls are needed: all known so far, in call order, those that have results included. */
-  | { readonly kind: "calls-discovered"; readonly calls: readonly CallTerms[] }
+  | {
+      readonly kind: "calls-discovered";
+      readonly calls: readonly CallTerms[];
+      /** Inputs of calls that no sender declared, in any order; they are found by their SHA-256. */
+      readonly inputs?: readonly Uint8Array[];
+    }
   /** The transaction ran to its end with the results at hand, and read these keys of the chain's state. */
-  | { readonly kind: "pre-executed"; readonly readSet: readonly string[] }
+  | {
+      readonly kind: "pre-executed";
+      readonly readSet: readonly string[];
+      /** The calls that it asked for, all answered, where fewer may be needed than in a round before. */
+      readonly calls?: readonly CallTerms[];
+    }
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface PreExecutionRequest {
@@ -14,6 +24,10 @@ export interface PreExecutionRequest {
   readonly transaction: TransactionView;
   /** The calls that its sender declared, `undefined` when only running it can tell. */
   readonly declared: readonly CallTerms[] | undefined;
+  /** What was submitted with `submitOpaque`. */
+  readonly payload: Uint8Array | undefined;
+  /** Outputs of the calls that are answered, by index of the call in `transaction.calls`. */
+  readonly outputs: readonly (Uint8Array | undefined)[];
 }
 
 /** Runs a transaction against current state. A rejection counts as `failed`. */

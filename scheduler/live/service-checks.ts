@@ -1,5 +1,9 @@
 import { inspect } from "node:util";
 import type { TransactionView } from "../engine/commands.ts";
+import { isHashHex } from "../proofs/digest.ts";
+import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
+import type { Custody } from "./custody.ts";
+import type { OpaqueTransaction, ReadyTransaction } from "./service-views.ts";
 
 /** The engine's view is its own record, which changes: a copy is what leaves. */
 export function copyOf(view: TransactionView | undefined): TransactionView | undefined {
@@ -11,9 +15,29 @@ export function copyOf(view: TransactionView | undefined): TransactionView | und
   return { ...about, state, lane, slowReason, refundReason, finalHeight, round, calls };
 }
 
+/** With what it was submitted as, and what its calls were answered. */
+export function readyOf({ hash, calls }: TransactionView, custody: Custody): ReadyTransaction {
+  const outputs = calls.map(({ terms, result }) => ({
+    digest: terms.digest,
+    output: result && custody.answer(result.answerHash)?.output,
+  }));
+  return { hash, payload: custody.payload(hash), outputs };
+}
+
 export function requireNatural(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new RangeError(`${name} must be a non-negative integer, not ${value}`);
+}
+
+/** Throws a `RangeError` for what the engine, or the journal, could not hold. */
+export function requireOpaque(terms: OpaqueTransaction, payload: Uint8Array): void {
+  if (!isHashHex(terms.hash)) throw new RangeError("hash must be 64 hexadecimal digits");
+  if (!isAccountName(terms.sender)) throw new RangeError("sender must be text of at most 256 characters");
+  for (const field of ["nonce", "gasPriceGwei", "ttlBlocks", "escrowGwei"] as const)
+    requireNatural(field, terms[field]);
+  if (terms.chainNonce !== undefined) requireNatural("chainNonce", terms.chainNonce);
+  if (payload.length > WIRE_LIMITS.maxTransactionBytes)
+    throw new RangeError(`the payload must have at most ${WIRE_LIMITS.maxTransactionBytes} bytes`);
 }
 
 /** What the ledger's lines can hold (`Name`). */

@@ -3,7 +3,7 @@ import type { Engine, SealEstimate } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/events.ts";
 import type { Command } from "../engine/recorder.ts";
 import { type PolicySpec, requirePolicy } from "../../policies/policy.ts";
-import { isHashHex } from "../proofs/digest.ts";
+import { isHashHex, sha256Hex } from "../proofs/digest.ts";
 import { identityOf, versioned } from "../files/policy-version.ts";
 import { checkTransaction } from "../proofs/transaction.ts";
 import type { TransactionTerms } from "../shared/vocabulary.ts";
@@ -30,11 +30,12 @@ import type { BlockRecord } from "./records.ts";
 import type { EpochSeeds } from "./records-registry.ts";
 import type { ServiceState } from "./recovery.ts";
 import { isRepeat, snapshotOf, writeDown } from "./recovery.ts";
+import { announceEpochs } from "./registration-announcements.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
 import { failureOf, ServiceFailed } from "./service-failed.ts";
-import { copyOf, isAccountName, preview, requireNatural } from "./service-checks.ts";
-import type { AccountView, SealRequest, ServiceStatistics } from "./service-views.ts";
+import { copyOf, isAccountName, preview, readyOf, requireNatural, requireOpaque } from "./service-checks.ts";
+import type * as View from "./service-views.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
 import type { Verifier } from "./verification.ts";
@@ -64,9 +65,6 @@ export interface ServiceParts {
   readonly latencies: Latencies;
   readonly log: Log;
 }
-
-/** Longest pause between renewals of attestation documents. */
-const MAX_RENEWAL_MS = 1_800_000;
 
 /**
  * The live service: loop, world, records and those who ask, wired together. Every answer that it gives is durable. It ends
@@ -137,7 +135,7 @@ export class Service {
       registry,
       registrations: this.#registrations,
       epochs: this.#epochs,
-      reply: (event) => this.#loop.reply(event),
+      reply: (event, blobs) => this.#loop.reply(event, blobs),
       message: (event, blobs) => this.#loop.message(event, blobs),
       onVerdict: ({ reason }, mode, waitedUs) => {
         parts.metrics.count("verdicts", 1, { reason, mode });
@@ -162,7 +160,7 @@ export class Service {
     void store.ended?.then((error) => this.#loop.abort(error));
     const known = [...state.custody.nodes.keys()];
     await this.#announceModels();
-    this.#announceEpochs();
+    this.#renewals = announceEpochs(this.#parts, this.#epochs);
     await transport.start();
     await this.#registrations.settled();
     this.#joining = undefined;
@@ -196,16 +194,6 @@ export class Service {
     await this.#loop.ask({ kind: "registry-changed", hash: registry.digest }, [{ hash: registry.digest, bytes }], true);
   }
 
-  /** Documents are renewed before the nonce that they answer, or they themselves, are too old. */
-  #announceEpochs(): void {
-    const { transport, clock, proofs, registry } = this.#parts;
-    const announce = () => transport.announce?.(this.#epochs.current(Math.floor(clock.nowUs() / 1000)));
-    announce();
-    const ages = [...registry.models.values()].map(({ rules }) => rules.tee?.maxAgeMs ?? MAX_RENEWAL_MS);
-    const lastsMs = Math.min(proofs.registrationEpochMs, ...ages);
-    this.#renewals = setInterval(announce, Math.min(MAX_RENEWAL_MS, lastsMs / 2));
-  }
-
   /** Resolves when the service has failed; never when it is stopped. */
   get failed(): Promise<Error> {
     return this.#failed.promise;
@@ -220,12 +208,26 @@ export class Service {
     if (!checked.ok) return checked;
     const refusal = refuseCalls(this.#parts.registry, checked.terms.calls ?? [], (hash) => checked.inputs.get(hash));
     if (refusal !== undefined) return refusedByRegistry(refusal);
-    const blobs: Blob[] = [...checked.inputs].map(([hash, bytes]) => ({ hash, bytes }));
+    const blobs = [...checked.inputs].map(([hash, bytes]) => ({ hash, bytes }));
+    return this.#admit(checked.terms, blobs);
+  }
+
+  /**
+   * Admits a transaction in the chain's own format, whose signature the caller has checked and whose calls the pre-executor
+   * finds; the payload is what that is given. Rejects with a `RangeError` for terms that cannot be.
+   */
+  async submitOpaque(terms: View.OpaqueTransaction, payload: Uint8Array): Promise<SubmitOutcome> {
+    requireOpaque(terms, payload);
+    if (this.#closing) return CLOSED;
+    return this.#admit({ ...terms, calls: undefined }, [{ hash: sha256Hex(payload), bytes: payload }]);
+  }
+
+  async #admit(transaction: TransactionTerms, blobs: readonly Blob[]): Promise<SubmitOutcome> {
     if (!this.#hasRoomFor(blobs)) return OVERLOADED;
-    const produced = this.#loop.ask({ kind: "submitted", transaction: checked.terms }, blobs, false);
+    const produced = this.#loop.ask({ kind: "submitted", transaction }, blobs, false);
     if (produced === undefined) return OVERLOADED;
     for (const command of await produced) if (command.kind === "rejected") return rejected(command.rejection);
-    return { ok: true, hash: checked.terms.hash };
+    return { ok: true, hash: transaction.hash };
   }
 
   /** False when it is not in the mempool (any more). */
@@ -249,11 +251,19 @@ export class Service {
     return this.#read((engine) => engine.bond(node).bondGwei === bondGwei);
   }
 
+  /**
+   * Transactions that have all of their results, at most so many, in the mempool's order, with what they were submitted as and
+   * the outputs of their calls: what a producer that executes them itself chooses from.
+   */
+  ready(limit: number): Promise<readonly View.ReadyTransaction[]> {
+    return this.#read((engine) => engine.ready(limit).map((view) => readyOf(view, this.#parts.state.custody)));
+  }
+
   status(hash: string): Promise<TransactionView | undefined> {
     return this.#read((engine) => copyOf(engine.status(hash)));
   }
 
-  account(id: string): Promise<AccountView | undefined> {
+  account(id: string): Promise<View.AccountView | undefined> {
     return this.#read((engine) => engine.account(id));
   }
 
@@ -277,7 +287,7 @@ export class Service {
   }
 
   /** The block with its receipts; the same one whenever it is asked for again. */
-  async seal(request: SealRequest): Promise<SealOutcome> {
+  async seal(request: View.SealRequest): Promise<SealOutcome> {
     const { height } = request;
     requireNatural("height", height);
     requireNatural("maxTransactions", request.maxTransactions);
@@ -288,7 +298,7 @@ export class Service {
     return outcome;
   }
 
-  async #seal({ height, maxTransactions, order }: SealRequest): Promise<SealOutcome> {
+  async #seal({ height, maxTransactions, order }: View.SealRequest): Promise<SealOutcome> {
     const { archive } = this.#parts;
     const known = archive.recent(height);
     if (known !== undefined) return { ok: true, block: known };
@@ -365,7 +375,7 @@ export class Service {
     return this.#subscribers.subscribe();
   }
 
-  statistics(): Promise<ServiceStatistics> {
+  statistics(): Promise<View.ServiceStatistics> {
     return this.#read((engine) => ({
       counters: { ...engine.counters },
       sizes: engine.sizes,

@@ -33,7 +33,7 @@ export interface WorldOptions {
   readonly epochs: RegistrationEpochs;
   readonly registry: Registry;
   /** What the world has to say to the engine. `reply` is never dropped, `message` may be. */
-  readonly reply: (event: EngineEvent) => void;
+  readonly reply: (event: EngineEvent, blobs?: readonly Blob[]) => void;
   readonly message: (event: EngineEvent, blobs: readonly Blob[]) => void;
   /** `waitedUs`: how long the proof waited for verifiers. */
   readonly onVerdict: (verdict: Verdict, mode: Mode, waitedUs: number) => void;
@@ -212,32 +212,51 @@ export class World {
     const transaction = this.#waiting.shift();
     if (transaction === undefined) return;
     this.#running += 1;
-    void this.#preExecute(transaction).then((event) => {
+    void this.#preExecute(transaction).then(({ event, blobs }) => {
       this.#running -= 1;
-      this.#options.reply(event);
+      this.#options.reply(event, blobs);
       this.#preExecuteNext();
     });
   }
 
-  async #preExecute(transaction: TransactionView): Promise<EngineEvent> {
+  async #preExecute(transaction: TransactionView): Promise<Told> {
     const { custody, preExecutor, limits, registry } = this.#options;
-    const { id: tx, round } = transaction;
-    const request = { transaction, declared: custody.declaredCalls(transaction.hash) };
+    const { id: tx, round, hash } = transaction;
+    const failed = (reason: string): Told => ({
+      event: { kind: "pre-execution-failed", tx, round, reason },
+      blobs: [],
+    });
+    const request = {
+      transaction,
+      declared: custody.declaredCalls(hash),
+      payload: custody.payload(hash),
+      outputs: transaction.calls.map(({ result }) => result && custody.answer(result.answerHash)?.output),
+    };
     try {
       const found = await withTimeLimit(preExecutor.run(request), limits.preExecutionTimeLimitMs);
       if (!isPreExecution(found)) {
-        return { kind: "pre-execution-failed", tx, round, reason: "the pre-executor's answer is none" };
+        return failed("the pre-executor's answer is none");
       }
-      const calls = found.kind === "calls-discovered" ? found.calls : [];
-      const refusal = refuseCalls(registry, calls, (hash) => custody.input(hash));
-      if (refusal === undefined) return preExecutionEvent(tx, round, found);
-      return { kind: "pre-execution-failed", tx, round, reason: describeCallRefusal(refusal) };
+      const { calls = [], inputs = [] } = found.kind === "calls-discovered" ? found : {};
+      const blobs = inputs.map((bytes) => ({ hash: sha256Hex(bytes), bytes }));
+      const bytes = inputs.reduce((sum, input) => sum + input.length, custody.blobBytes);
+      if (inputs.length > 0 && bytes > limits.maxBlobBytes)
+        return failed("there is no room for the inputs of its calls");
+      const brought = new Map(blobs.map((blob) => [blob.hash, blob.bytes]));
+      const refusal = refuseCalls(registry, calls, (input) => brought.get(input) ?? custody.input(input));
+      if (refusal !== undefined) return failed(describeCallRefusal(refusal));
+      return { event: preExecutionEvent(tx, round, found), blobs };
     } catch (error) {
       // Whatever a pre-executor throws costs its transaction alone.
-      const reason = error instanceof Error ? error.message : String(error);
-      return { kind: "pre-execution-failed", tx, round, reason };
+      return failed(error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** An event and the bytes that come with it. */
+interface Told {
+  readonly event: EngineEvent;
+  readonly blobs: readonly Blob[];
 }
 
 function preExecutionEvent(tx: number, round: number, found: PreExecution): EngineEvent {
@@ -245,7 +264,10 @@ function preExecutionEvent(tx: number, round: number, found: PreExecution): Engi
     case "calls-discovered":
       return { kind: "calls-discovered", tx, round, calls: found.calls };
     case "pre-executed":
-      return { kind: "pre-executed", tx, round, readSet: found.readSet };
+      return {
+        ...{ kind: "pre-executed", tx, round, readSet: found.readSet },
+        ...(found.calls === undefined ? {} : { calls: found.calls }),
+      };
     case "failed":
       return { kind: "pre-execution-failed", tx, round, reason: found.reason };
   }

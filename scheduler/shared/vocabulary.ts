@@ -59,6 +59,11 @@ export interface TransactionTerms {
   readonly escrowGwei: number;
   /** Declared calls; `undefined` when only pre-execution can tell; empty for an ordinary transaction. */
   readonly calls: readonly CallTerms[] | undefined;
+  /**
+   * The sender's next nonce on the chain, where the chain keeps nonces and transactions that are none of ours use some. Missing
+   * where the inference mempool counts them itself.
+   */
+  readonly chainNonce?: number;
 }
 
 /** What a node offers for one (model, mode). */

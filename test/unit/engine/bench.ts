@@ -1,7 +1,7 @@
 import type { CopyView } from "../../../scheduler/engine/commands.ts";
 import { DEFAULT_CONFIG, type EngineConfig, type RaceConfig } from "../../../scheduler/engine/config.ts";
 import { Engine } from "../../../scheduler/engine/engine.ts";
-import type { EngineEvent } from "../../../scheduler/engine/events.ts";
+import type { BlockOrder, EngineEvent } from "../../../scheduler/engine/events.ts";
 import { type Command, Recorder } from "../../../scheduler/engine/recorder.ts";
 import type { MempoolLimits } from "../../../mempool/limits.ts";
 import type { CallTerms, NodeTerms, TransactionTerms } from "../../../scheduler/shared/vocabulary.ts";
@@ -162,12 +162,12 @@ export class Bench {
     return this.tell({ kind: "block-opened", height, sealAtUs: GENESIS_US + height * 500_000 });
   }
 
-  seal(height: number, changes: { maxTransactions?: number; order?: "arrival" | "gas" } = {}): Command[] {
+  seal(height: number, changes: { maxTransactions?: number; order?: BlockOrder } = {}): Command[] {
     return this.tell({ kind: "seal-requested", height, maxTransactions: 100, order: "arrival", ...changes });
   }
 
   /** Hashes in the block that is sealed now. */
-  sealed(height: number, changes: { maxTransactions?: number; order?: "arrival" | "gas" } = {}): string[] {
+  sealed(height: number, changes: { maxTransactions?: number; order?: BlockOrder } = {}): string[] {
     return said(this.seal(height, changes), "sealed").flatMap(({ block }) =>
       block.transactions.map(({ hash }) => hash),
     );
