@@ -12,6 +12,9 @@ export interface FixedPoint {
  */
 export const MAX_DECIMALS = 400;
 
+/** Decimals that an output can be asked in: an int128 has 38 digits and a bit. */
+export const MAX_OUTPUT_DECIMALS = 38;
+
 const INT128_MAX = 2n ** 127n - 1n;
 const INT128_MIN = -(2n ** 127n);
 const WAD_DECIMALS = 18n;
@@ -111,7 +114,7 @@ export type NumbersProblem =
 
 /**
  * The output as whole numbers of 10^-decimals, each rounded once from the exact binary value, half to even. `decimals` is 0 to
- * 38, what an int128 has room for. Never throws for any output.
+ * MAX_OUTPUT_DECIMALS. Never throws for any output.
  */
 export function decodeNumbers(
   encoding: NumberEncoding,

@@ -1,6 +1,8 @@
 import { AbiParameters, Hex } from "ox";
 import { isCanonicalLayout } from "./abi-layout.ts";
+import { decodeChat, decodeCompletion } from "./chat-calls.ts";
 import { lengthGas, numbersGas, requestGas } from "./gas.ts";
+import { decodeModelInference } from "./model-calls.ts";
 import { invalidRequest, outputTooLong } from "./precompile-errors.ts";
 import {
   encodeBytes,
@@ -58,6 +60,9 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   [SELECTORS.inferMany, decodeInferMany],
   [SELECTORS.tryInfer, decodeTryInfer],
   [SELECTORS.prefetch, decodePrefetch],
+  [SELECTORS.runModelInference, decodeModelInference],
+  [SELECTORS.runLLMCompletion, decodeCompletion],
+  [SELECTORS.runLLMChat, decodeChat],
 ]);
 
 /**
