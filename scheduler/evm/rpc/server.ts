@@ -102,6 +102,8 @@ class Door {
   readonly #dispatcher: Dispatcher;
   readonly #limits: RpcLimits;
   #underWay = 0;
+  #reading = 0;
+  #unread = 0;
   isClosing = false;
 
   constructor(access: Access, dispatcher: Dispatcher, limits: RpcLimits) {
@@ -116,16 +118,25 @@ class Door {
     if (request.method === "OPTIONS" && this.#access.isHostAllowed(request)) return preflight(response, cors);
     const refusal = this.#refusal(request);
     if (refusal !== undefined) return refuse(response, refusal, cors);
+    const reserved = announcedBytes(request, this.#limits.maxBodyBytes);
     this.#underWay++;
-    try {
-      const body = await readBody(request, this.#limits.maxBodyBytes);
-      if (body === "broken") return void response.destroy();
-      if (body === "too-large") return refuse(response, tooLarge(this.#limits.maxBodyBytes), cors);
-      const answer = await this.#dispatcher.answer(body.toString("utf8"), HTTP_CALLER);
-      write(response, answer === undefined ? 204 : 200, answer, cors);
-    } finally {
-      this.#underWay--;
-    }
+    this.#reading += reserved;
+    const body = await readBody(request, this.#limits.maxBodyBytes);
+    this.#reading -= reserved;
+    if (body === "broken") response.destroy();
+    else if (body === "too-large") refuse(response, tooLarge(this.#limits.maxBodyBytes), cors);
+    else this.#tell(response, await this.#dispatcher.answer(body.toString("utf8"), HTTP_CALLER), cors);
+    this.#underWay--;
+  }
+
+  #tell(response: ServerResponse, answer: string | undefined, cors: Readonly<Record<string, string>>): void {
+    const length = answer?.length ?? 0;
+    if (this.#unread + length > this.#limits.maxUnreadCharacters) return refuse(response, OVERLOADED, cors);
+    this.#unread += length;
+    response.once("close", () => {
+      this.#unread -= length;
+    });
+    write(response, answer === undefined ? 204 : 200, answer, cors);
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, webSockets: WebSockets): void {
@@ -156,6 +167,14 @@ interface Refusal {
   readonly status: number;
   readonly error: RpcError;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+const OVERLOADED: Refusal = { status: 503, error: rpcErrorOf({ kind: "overloaded" }) };
+
+/** What the body may come to take: as much as is taken at all where it does not say. */
+function announcedBytes({ headers }: IncomingMessage, limit: number): number {
+  const length = headers["content-length"];
+  return length === undefined ? limit : Math.min(Number(length), limit);
 }
 
 const JSON_TYPES: ReadonlySet<string> = new Set([
