@@ -184,15 +184,18 @@ export class Pool {
     return tx.state === "ready" && isNext(tx);
   }
 
-  /** Ready transactions in the mempool's order, those included that may follow another of them into the same block. */
-  ready(limit: number): PendingTransaction[] {
+  /**
+   * Transactions that the block of this height may have, in the mempool's order, those included that may follow another of them
+   * into it.
+   */
+  ready(limit: number, height: number): PendingTransaction[] {
     const found: PendingTransaction[] = [];
     for (const first of this.sealable.values()) {
       if (!this.isSealable(first)) continue;
       const { queue, nextNonce, byChain } = first.account;
       for (let place = first.nonce - nextNonce; place < queue.length; place++) {
         const tx = queue[place];
-        if (tx === undefined ? !byChain : tx.state !== "ready") break;
+        if (tx === undefined ? !byChain : tx.state !== "ready" || isStale(tx, height)) break;
         if (tx !== undefined) found.push(tx);
       }
     }
@@ -319,6 +322,11 @@ export class Pool {
 function beyond(field: string, value: number, limit: number): Rejection | undefined {
   if (Number.isSafeInteger(value) && value >= 0 && value <= limit) return undefined;
   return { reason: "out-of-range", field, limit };
+}
+
+/** Whether some of its results may not be stitched into the block of this height. */
+export function isStale({ calls }: PendingTransaction, height: number): boolean {
+  return calls.some(({ result }) => result === undefined || result.validUntilHeight < height);
 }
 
 /** Whether no other transaction of its sender has to be sealed before it. */

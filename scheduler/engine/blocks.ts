@@ -1,7 +1,7 @@
 import { Heap } from "../shared/heap.ts";
 import { NEVER } from "../shared/vocabulary.ts";
 import type { PendingTransaction } from "../../mempool/pending.ts";
-import type { Pool } from "../../mempool/pool.ts";
+import { isStale, type Pool } from "../../mempool/pool.ts";
 import type { Commands } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import type { BlockOrder } from "./events.ts";
@@ -136,7 +136,7 @@ export class Blocks {
       if (next !== undefined) this.#pool.offerToSeal(next);
     }
     // Nobody takes what was selected out of the heap otherwise.
-    for (const tx of this.#pool.takeSealable()) this.#pool.offerToSeal(tx);
+    for (const tx of this.#pool.takeSealable()) if (this.#fits(tx, nowUs, out)) this.#pool.offerToSeal(tx);
     return selected;
   }
 
@@ -178,13 +178,9 @@ export class Blocks {
   #fits(tx: PendingTransaction, nowUs: number, out: Commands): boolean {
     if (!this.#pool.isSealable(tx)) return false;
     const height = this.#openHeight;
-    for (const { result } of tx.calls) {
-      if (result === undefined || result.validUntilHeight < height) {
-        this.#listener?.stale(tx, height, nowUs, out);
-        return false;
-      }
-    }
-    return true;
+    if (!isStale(tx, height)) return true;
+    this.#listener?.stale(tx, height, nowUs, out);
+    return false;
   }
 
   // ── commit and reorg ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -214,11 +214,11 @@ export class Engine {
   }
 
   /**
-   * Transactions that have all of their results, in the mempool's order, those included that may follow another of them into the
-   * same block. Valid until the next step.
+   * Transactions that the open block may have, in the mempool's order, those included that may follow another of them into it.
+   * Valid until the next step.
    */
   ready(limit: number): readonly TransactionView[] {
-    return this.#pool.ready(limit);
+    return this.#pool.ready(limit, this.#blocks.height);
   }
 
   /** The nonce that the sender's next transaction needs, and what it may still put into escrow. */

@@ -27,7 +27,7 @@ export interface LogMatch {
 
 export type LogSearch =
   | { readonly ok: true; readonly logs: PlacedLog[] }
-  /** More than `maxLogs` match, or more than `maxLookedAt` had to be looked at. */
+  /** More than `maxLogs` match; or more than `maxLookedAt` had to be looked at, or they hold more than `maxDataBytes`. */
   | { readonly ok: false; readonly reason: "results" | "work" };
 
 /** A change of the chain. One that takes back gives the blocks from the highest down. */
@@ -142,10 +142,11 @@ export class ChainIndex {
   search(
     range: { readonly from: number; readonly to: number },
     match: LogMatch,
-    limits: { readonly maxLogs: number; readonly maxLookedAt: number },
+    limits: { readonly maxLogs: number; readonly maxLookedAt: number; readonly maxDataBytes: number },
   ): LogSearch {
     const found: PlacedLog[] = [];
     let lookedAt = 0;
+    let bytes = 0;
     for (let number = range.from; number <= range.to; number++) {
       const entry = this.#entries.get(number);
       if (entry === undefined || !mayMatch(entry, match)) continue;
@@ -153,6 +154,8 @@ export class ChainIndex {
       if (lookedAt > limits.maxLookedAt) return { ok: false, reason: "work" };
       for (const log of matchingLogs(entry.block, match)) {
         if (found.length >= limits.maxLogs) return { ok: false, reason: "results" };
+        bytes += log.log.data.length;
+        if (bytes > limits.maxDataBytes) return { ok: false, reason: "work" };
         found.push(log);
       }
     }

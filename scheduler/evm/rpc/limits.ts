@@ -4,10 +4,14 @@ import { assert } from "../../shared/assert.ts";
 export interface RpcLimits {
   /** Bytes of a request's body, and of a WebSocket message. */
   readonly maxBodyBytes: number;
+  /** Bytes of bodies that are being read, of all HTTP requests together. */
+  readonly maxBodyBytesInFlight: number;
   /** Requests of one batch. */
   readonly maxBatch: number;
   /** Characters of one answer, or of those of a batch together. */
   readonly maxResponseCharacters: number;
+  /** Characters of answers that are not read yet, of all HTTP requests together. */
+  readonly maxUnreadCharacters: number;
   /** Open connections, WebSockets included. Further ones are closed at once. */
   readonly maxConnections: number;
   readonly maxWebSockets: number;
@@ -53,10 +57,14 @@ export interface RpcLimits {
 export const DEFAULT_RPC_LIMITS: RpcLimits = {
   // Eight of the largest transactions that Ethereum's pools take.
   maxBodyBytes: 1024 * 1024,
+  // As the scheduler's HTTP API has it.
+  maxBodyBytesInFlight: 64 * 1024 * 1024,
   // A tenth of go-ethereum's: viem and ethers send at most a hundred by default.
   maxBatch: 100,
   // As go-ethereum limits a batch's answers.
   maxResponseCharacters: 25_000_000,
+  // Ten of the largest.
+  maxUnreadCharacters: 250_000_000,
   maxConnections: 512,
   maxWebSockets: 256,
   headersTimeoutMs: 10_000,
@@ -95,5 +103,7 @@ export function assertRpcLimits(limits: RpcLimits): void {
   for (const [name, value] of Object.entries(limits)) {
     assert(Number.isSafeInteger(value) && value > 0, `limit ${name} must be a positive integer`);
   }
+  assert(limits.maxBodyBytes <= limits.maxBodyBytesInFlight, "one body fits into what is read at a time");
+  assert(limits.maxResponseCharacters <= limits.maxUnreadCharacters, "one answer fits into what is not read yet");
   assert(limits.maxWebSockets <= limits.maxConnections, "a WebSocket is a connection");
 }

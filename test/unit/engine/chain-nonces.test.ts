@@ -113,6 +113,21 @@ describe("a block whose transactions the producer names", () => {
   });
 });
 
+describe("a result that is past its validity", () => {
+  it("is not offered to a producer, and is raced again once a block went by", () => {
+    const bench = new Bench();
+    const [copy] = bench.race({ calls: undefined, escrowGwei: 30 }, { validityBlocks: 0 });
+    if (copy !== undefined) bench.win(copy);
+    bench.complete("alice/0");
+    expect(readyHashes(bench)).toEqual(["alice/0"]);
+    expect(sealGiven(bench, 1, [])).toEqual([]);
+    bench.openBlock(2);
+    expect(readyHashes(bench)).toEqual([]);
+    expect(dispatched(bench.seal(2, { order: [] })).length).toBeGreaterThan(0);
+    expect(bench.engine.status("alice/0")?.state).toBe("racing");
+  });
+});
+
 describe("a pre-execution that needed fewer calls in the end", () => {
   it("leaves those out that it did not ask for", () => {
     const bench = new Bench();
