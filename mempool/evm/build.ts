@@ -3,6 +3,7 @@ import type { Common } from "@ethereumjs/common";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type EncodedBlock, type EvmHead, encodeBlock, environmentFaults, type Executed } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
+import type { GasPace } from "./gas-pace.ts";
 import type { BlockEnvironment, Machine } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { refusalOf, type Refusal } from "./refusal.ts";
@@ -78,13 +79,13 @@ export class BlockBuild {
     if (run.kind !== "done" || !session.usedAll) state.rewind(mark);
     if (run.kind === "refused") return { kind: "invalid", reason: "machine", message: run.message };
     if (run.kind === "stopped" && run.reason === "deadline") {
-      pace.overran(tx.gasLimit, ms);
+      pace.overran();
       return { kind: "no-room" };
     }
     if (run.kind === "stopped" || !session.usedAll) return { kind: "asks", calls: session.calls };
     state.settle();
-    const { totalGasSpent } = run.result;
-    pace.measured(totalGasSpent, ms);
+    const { totalGasSpent, execResult } = run.result;
+    pace.measured(execResult.executionGasUsed, ms);
     this.#gasUsed += totalGasSpent;
     this.#executed.push({ transaction: tx, type: form.type, result: run.result });
     return { kind: "included", gasUsed: totalGasSpent, ms, calls: session.calls };
@@ -132,38 +133,3 @@ function changedFields(parent: EvmHead, env: BlockEnvironment): string[] {
   if (parent.gasLimit !== env.gasLimit) fields.push("gasLimit");
   return fields.map((field) => `b:${field}`);
 }
-
-/**
- * How fast the machine burns gas, on the safe side: at once as slow as the slowest transaction, and only gradually fast again. What a
- * transaction may take is bounded by this before it begins; the clock bounds it while it runs.
- */
-export class GasPace {
-  /** Gas per millisecond. The start is what a loop of cheap instructions burns on a slow machine. */
-  #gasPerMs = 2_000;
-
-  get gasPerMs(): number {
-    return this.#gasPerMs;
-  }
-
-  msFor(gas: bigint): number {
-    return Number(gas) / this.#gasPerMs;
-  }
-
-  measured(gas: bigint, ms: number): void {
-    // Below that, the clock and what every transaction costs anyway say more than the machine.
-    if (ms < MIN_SAMPLE_MS) return;
-    const sample = Math.max(MIN_GAS_PER_MS, Number(gas) / ms);
-    const weight = sample < this.#gasPerMs ? SLOWER : FASTER;
-    this.#gasPerMs += weight * (sample - this.#gasPerMs);
-  }
-
-  overran(gasLimit: bigint, ms: number): void {
-    this.measured(gasLimit, Math.max(ms, MIN_SAMPLE_MS));
-  }
-}
-
-const MIN_SAMPLE_MS = 0.2;
-/** A pause of the whole process is no reason to refuse everything: below that nothing real lies. */
-const MIN_GAS_PER_MS = 500;
-const SLOWER = 0.5;
-const FASTER = 0.02;

@@ -128,6 +128,7 @@ async function runAll(
   const results = new Map<string, Map<string, Uint8Array>>();
   for (const { receipt } of receipts) {
     const own = results.get(receipt.txHash) ?? new Map<string, Uint8Array>();
+    if (own.has(receipt.digest)) findings.push(aboutBlock("unused-result", "has two results for one question"));
     results.set(receipt.txHash, own.set(receipt.digest, new Uint8Array(Buffer.from(receipt.output, "base64"))));
   }
   for (const [place, tx] of transactions.entries()) {
