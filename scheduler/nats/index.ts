@@ -13,6 +13,7 @@ export {
 export { createNatsTransport, type NatsTransport, type NatsTransportOptions } from "./nats-transport.ts";
 export type { Loss, Mishap, Refusal } from "./refusals.ts";
 export { type PresentNode, rollCall, type RollCallOptions } from "./roll-call.ts";
-export { openShard, type Shard, type ShardOptions } from "./shard/shard.ts";
+export type { LeaseReport, LeaseTrouble } from "./shard/lease-reports.ts";
+export { openShard, type Shard, type ShardOptions, type ShardStanding } from "./shard/shard.ts";
 export { DEFAULT_SHARD_LIMITS, type ShardLimits } from "./shard/shard-limits.ts";
 export type { ShardRole } from "./shard/shard-store.ts";
