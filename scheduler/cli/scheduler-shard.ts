@@ -96,13 +96,13 @@ function keysOf(registry: Registry | undefined): { keyOf?: (node: string) => str
 }
 
 async function opened(
-  { shard, name, replicas, nats }: ShardFlags,
+  { shard, name, replicas }: ShardFlags,
   connection: NatsConnectionOptions,
   told: Pick<ShardOptions, "onRole" | "onLease">,
 ): Promise<Shard> {
   return openShard({ ...connection, shard, name, replicas, ...told }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
-    throw refused(`--nats: no server at ${nats} takes this scheduler: ${why}.`, error);
+    throw refused(`--nats: ${why}.`, error);
   });
 }
 

@@ -1,18 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { JournalStore, FileStoreOptions } from "../../live/journal-store.ts";
-import { authenticatorOf, type NatsAuthentication, type NatsTls } from "../authentication.ts";
+import { connectionTo, type NatsPlace } from "../authentication.ts";
 import { requireShard, SCHEDULER_INBOX } from "../subjects.ts";
+import { unreachable } from "../unreachable.ts";
 import { Lease } from "./lease.ts";
 import type { LeaseReport, LeaseTrouble } from "./lease-reports.ts";
 import { assertShardLimits, DEFAULT_SHARD_LIMITS, type ShardLimits } from "./shard-limits.ts";
 import { ShardStore, type ShardRole } from "./shard-store.ts";
 import { ShardStream } from "./shard-stream.ts";
 
-export interface ShardOptions {
-  readonly servers: string | readonly string[];
-  readonly authentication?: NatsAuthentication;
-  readonly tls?: NatsTls;
+export interface ShardOptions extends NatsPlace {
   readonly shard: string;
   /** What operators call this scheduler. */
   readonly name: string;
@@ -53,7 +51,7 @@ export interface Shard {
   close(): Promise<void>;
 }
 
-/** Connects to the broker. Rejects with the library's error when none is there. */
+/** Connects to the broker. Rejects with `NatsUnreachable` when none takes us. */
 export async function openShard(options: ShardOptions): Promise<Shard> {
   requireShard(options.shard);
   const limits = { ...DEFAULT_SHARD_LIMITS, ...options.limits };
@@ -98,9 +96,9 @@ function confirmedMs(lease: Lease | undefined, stream: ShardStream | undefined):
   return Math.max(byLease, stream.confirmedMs);
 }
 
-function connectTo({ servers, authentication, tls, name, shard }: ShardOptions): Promise<NatsConnection> {
-  return connect({
-    servers: typeof servers === "string" ? servers : [...servers],
+function connectTo({ name, shard, ...place }: ShardOptions): Promise<NatsConnection> {
+  const connecting = connect({
+    ...connectionTo(place),
     name: `pipe scheduler ${name}, shard ${shard}, journal`,
     inboxPrefix: SCHEDULER_INBOX,
     maxReconnectAttempts: -1,
@@ -109,7 +107,6 @@ function connectTo({ servers, authentication, tls, name, shard }: ShardOptions):
     pingInterval: 2_000,
     maxPingOut: 2,
     ignoreAuthErrorAbort: true,
-    ...(authentication === undefined ? {} : { authenticator: authenticatorOf(authentication) }),
-    ...(tls === undefined ? {} : { tls }),
   });
+  return connecting.catch((error: unknown) => Promise.reject(unreachable(place.servers, error)));
 }
