@@ -61,7 +61,7 @@ function install(tarball: string): void {
 }
 
 beforeAll(() => install(pack()), 180_000);
-afterAll(() => rmSync(workshop, { recursive: true, force: true }));
+afterAll(() => rmSync(workshop, { recursive: true, force: true }), 60_000);
 
 /** What each subpath must offer, at least. */
 const OFFERED: Record<string, readonly string[]> = {

@@ -162,7 +162,8 @@ interface IPipeInference {
     /// Asks 1 to 16 questions that do not depend on each other; they are found together and raced side by side.
     function inferMany(Request[] calldata requests) external view returns (bytes[] memory outputs);
 
-    /// Asks, and goes on without an answer if there is none when the block is built.
+    /// Asks, and goes on at once. `known` is false only while the questions are being found, so that those behind this one are
+    /// found in the same run; in a block it is true.
     function tryInfer(Request calldata request) external view returns (bool known, bytes memory output);
 
     /// Announces a question that will be asked later, so that it is raced beside what is asked before. Always true; a function
