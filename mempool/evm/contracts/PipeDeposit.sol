@@ -2,7 +2,7 @@
 pragma solidity ^0.8.20;
 
 /// @title Deposits out of which inference is paid; predeployed at 0x00000000000000000000000000000000000000F5
-/// @notice A deposit counts from the block after its own on. There is no withdrawal yet: what is put in can be spent on inference
+/// @notice A deposit counts once its block is committed. There is no withdrawal yet: what is put in can be spent on inference
 /// only, so put in what you mean to spend.
 contract PipeDeposit {
     /// `amountWei` is a whole number of gwei.
