@@ -11,8 +11,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = resolve(process.argv[2] ?? join(root, "dist"));
 const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 
-/** Files that the compiler leaves behind: models with their descriptions, plain scripts, and what goes into pages. */
-const ASSETS = ["scheduler/**/*.{mjs,json,onnx,zkey,wasm,html,css,svg}", "sim/report/browser/*.{mjs,css}"];
+/** Files that the compiler leaves behind: models with their descriptions, plain scripts, contracts, and what goes into pages. */
+const ASSETS = [
+  "scheduler/**/*.{mjs,json,onnx,zkey,wasm,html,css,svg}",
+  "sim/report/browser/*.{mjs,css}",
+  "mempool/evm/contracts/*.{sol,json}",
+];
 /** What made those models. It needs development dependencies, so it would not run from the package. */
 const WORKSHOP = ["scheduler/node/models/{make-models,onnx-format,train-risk}.*", "scheduler/node/zkml/workshop/*"];
 

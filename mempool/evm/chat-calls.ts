@@ -93,7 +93,12 @@ function textRequest(asked: Sampling, terms: DecodedTerms, input: string): Infer
   demand(asked.temperature === 0, "temperature: the node's, so 0 here");
   demand(terms.tokensOut === 0 || terms.tokensOut === asked.max_tokens, "terms.tokensOut: 0 or max_tokens");
   const { mode, modelCID, max_tokens: tokensOut } = asked;
-  return requestOf({ model: Hex.toBytes(modelCID), mode, input: Buffer.from(input), terms: { ...terms, tokensOut } });
+  return requestOf({
+    model: Hex.toBytes(modelCID),
+    mode,
+    input: new Uint8Array(Buffer.from(input)),
+    terms: { ...terms, tokensOut },
+  });
 }
 
 function answering(request: InferenceRequest, encode: (text: Hex.Hex, isMarker: boolean) => Hex.Hex): UnderstoodCall {

@@ -10,11 +10,11 @@ export const INFERENCE_GAS = {
   /** A call, whatever becomes of it. */
   call: 700n,
   /** A word of calldata or part of one: read, hashed, and turned into the model's input. */
-  calldataWord: 60n,
+  calldataWord: 100n,
   /** A byte that the answer may have: it stands in the block beside the receipt. Calldata costs as much. */
   outputByte: 16n,
   /** A number that the answer may have: converted, and two words of return data. */
-  outputNumber: 120n,
+  outputNumber: 200n,
   /** One accepted answer of that mode: the receipt's bytes in the block at 16 each, and checking the proof. */
   answer: { vanilla: 15_000n, optimistic: 15_000n, tee: 100_000n, zkml: 400_000n },
 } as const satisfies Readonly<Record<string, bigint | Readonly<Record<Mode, bigint>>>>;

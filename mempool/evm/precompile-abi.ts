@@ -5,6 +5,7 @@ import { lengthGas, numbersGas, requestGas } from "./gas.ts";
 import { decodeModelInference } from "./model-calls.ts";
 import { invalidRequest, outputTooLong } from "./precompile-errors.ts";
 import {
+  encodeAnnounced,
   encodeBytes,
   encodeBytesList,
   encodeKnownBytes,
@@ -34,7 +35,7 @@ export type DecodedCall =
       readonly requests: readonly InferenceRequest[];
       /** Whether the contract goes on without a result. */
       readonly tolerant: boolean;
-      /** Whether the call only announces its question and returns nothing. */
+      /** Whether the call only announces its question and returns no answer. */
       readonly announces: boolean;
       /** Gas of the call: a function of the calldata alone. */
       readonly gas: bigint;
@@ -118,7 +119,7 @@ function decodeTryInfer(data: Uint8Array): UnderstoodCall {
 }
 
 function decodePrefetch(data: Uint8Array): UnderstoodCall {
-  const respond = () => returned(new Uint8Array(0));
+  const respond = () => returned(encodeAnnounced());
   return { requests: [oneRequest(data)], tolerant: true, announces: true, numbers: 0, respond };
 }
 

@@ -59,3 +59,10 @@ export function encodeKnownBytes(output: Uint8Array | undefined): Uint8Array {
   const bytes = output === undefined ? "0x" : Hex.fromBytes(output);
   return Hex.toBytes(AbiParameters.encode(KNOWN_BYTES, [output !== undefined, bytes]));
 }
+
+/** What `prefetch` returns: something, since Solidity looks for code where it expects nothing. */
+export function encodeAnnounced(): Uint8Array {
+  const word = new Uint8Array(32);
+  word[31] = 1;
+  return word;
+}

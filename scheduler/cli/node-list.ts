@@ -14,7 +14,7 @@ export async function nodeList(flags: NatsConnectionFlags, json: boolean): Promi
   } catch (error) {
     const misused = error instanceof NatsFlagsRefused;
     const why = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`pipe node list: ${misused ? why : `no server at ${flags.nats} answers: ${why}`}\n`);
+    process.stderr.write(`pipe node list: ${why}\n`);
     return misused ? EXIT.refused : EXIT.failed;
   }
 }

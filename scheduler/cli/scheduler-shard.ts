@@ -1,7 +1,15 @@
 import type { PipeOptions } from "../index.ts";
 import { createPino, type LogLevel } from "../live/logger.ts";
 import { loadSecret, schedulerKey } from "../live/secret.ts";
-import { createNatsTransport, openShard, type Shard, type ShardRole } from "../nats/index.ts";
+import {
+  createNatsTransport,
+  type LeaseReport,
+  openShard,
+  type Shard,
+  type ShardOptions,
+  type ShardRole,
+  type ShardStanding,
+} from "../nats/index.ts";
 import type { Registry } from "../registry/registry.ts";
 import { loadRegistry } from "../registry/registry-file.ts";
 import {
@@ -11,6 +19,7 @@ import {
   NatsFlagsRefused,
 } from "./nats-connection.ts";
 import { SCHEDULER_EXIT, SchedulerRefused } from "./scheduler-refused.ts";
+import { meterLease, meterRole } from "./shard-meters.ts";
 
 /** What `pipe scheduler` is told of the broker. */
 export interface ShardFlags extends NatsConnectionFlags {
@@ -26,6 +35,7 @@ export interface ShardFlags extends NatsConnectionFlags {
 /** A scheduler's part in a shard: it stands by until it leads. */
 export interface ShardPart {
   readonly pipe: Pick<PipeOptions, "fleet" | "journal" | "registry">;
+  readonly standing: () => ShardStanding;
   close(): Promise<void>;
 }
 
@@ -37,10 +47,18 @@ export async function joinShard(flags: ShardFlags, onRole: (role: ShardRole) => 
     throw error instanceof NatsFlagsRefused ? refused(error.message, error) : error;
   });
   const log = createPino(flags.logLevel);
-  const shard = await opened(flags, connection, (role) => {
-    onRole(role);
-    const { kind, ...fields } = role;
-    log.info({ shard: name, ...fields, ...("error" in fields ? { error: fields.error.message } : {}) }, ROLES[kind]);
+  const shard = await opened(flags, connection, {
+    onRole: (role) => {
+      onRole(role);
+      meterRole(role);
+      const { kind, ...fields } = role;
+      log.info({ shard: name, ...fields, ...("error" in fields ? { error: fields.error.message } : {}) }, ROLES[kind]);
+    },
+    onLease: (report) => {
+      meterLease(report);
+      if (report.kind === "well") log.info({ shard: name }, "the shard's lease can be asked for again");
+      else log.warn({ shard: name, ...report }, LEASE_TROUBLES[report.kind]);
+    },
   });
   const transport = createNatsTransport({
     ...connection,
@@ -55,6 +73,7 @@ export async function joinShard(flags: ShardFlags, onRole: (role: ShardRole) => 
   });
   return {
     pipe: { fleet: { transport }, journal: shard.openJournal, ...(registry === undefined ? {} : { registry }) },
+    standing: shard.standing,
     close: () => shard.close(),
   };
 }
@@ -65,19 +84,25 @@ const ROLES: Readonly<Record<ShardRole["kind"], string>> = {
   deposed: "another scheduler leads the shard now, or the journal cannot be kept",
 };
 
+const LEASE_TROUBLES: Readonly<Record<Exclude<LeaseReport["kind"], "well">, string>> = {
+  forbidden: "the broker does not let this user have the shard's lease: it can neither lead nor take over",
+  refused: "the broker refuses the shard's lease: it can neither lead nor take over",
+  unanswered: "nobody answers for the shard's lease",
+};
+
 /** Nodes that the registry lists have their names to themselves. */
 function keysOf(registry: Registry | undefined): { keyOf?: (node: string) => string | undefined } {
   return registry === undefined ? {} : { keyOf: (node) => registry.nodes.get(node)?.key };
 }
 
 async function opened(
-  { shard, name, replicas, nats }: ShardFlags,
+  { shard, name, replicas }: ShardFlags,
   connection: NatsConnectionOptions,
-  onRole: (role: ShardRole) => void,
+  told: Pick<ShardOptions, "onRole" | "onLease">,
 ): Promise<Shard> {
-  return openShard({ ...connection, shard, name, replicas, onRole }).catch((error: unknown) => {
+  return openShard({ ...connection, shard, name, replicas, ...told }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
-    throw refused(`--nats: no server at ${nats} takes this scheduler: ${why}.`, error);
+    throw refused(`--nats: ${why}.`, error);
   });
 }
 

@@ -6,7 +6,9 @@ import { type Scheduler, startScheduler } from "../http/scheduler.ts";
 import { ListenFailed } from "../http/listen-failed.ts";
 import { type Standby, startStandby } from "../http/standby.ts";
 import { loadToken, TOKEN_FILE, TokenError } from "../http/token.ts";
+import type { LeadDoubt } from "../http/face.ts";
 import type { HttpOptions } from "../http/server.ts";
+import type { ShardStanding } from "../nats/index.ts";
 import { defaultFleet, OpenFailed, type PipeOptions } from "../index.ts";
 import { RegistryError } from "../registry/registry-file.ts";
 import { SAME_PRESS_MS } from "./interruption.ts";
@@ -133,15 +135,27 @@ async function begin(flags: SchedulerFlags, serving: Serving): Promise<Starting>
     const parts = { fleet: { nodes }, ...(registry === undefined ? {} : { registry }) };
     return { scheduler: started(flags, serving, parts), waits: false, leave: () => Promise.resolve() };
   }
-  const standby = await startStandby({ ...flags, ...serving }).catch(refuse);
-  const part = await partOf(flags, nats).catch(async (error: unknown) => {
+  let part: ShardPart | undefined;
+  const trouble = (): string | undefined => part?.standing().trouble?.message;
+  const standby = await startStandby({ ...flags, ...serving, trouble }).catch(refuse);
+  const joined = await partOf(flags, nats).catch(async (error: unknown) => {
     await standby.close();
     return refuse(error);
   });
+  part = joined;
   const { port } = standby;
-  const scheduler = started({ ...flags, port }, { ...serving, beforeListening: () => standby.close() }, part.pipe);
+  const shared = { beforeListening: () => standby.close(), doubt: () => doubtOf(joined.standing()) };
+  const scheduler = started({ ...flags, port }, { ...serving, ...shared }, joined.pipe);
   scheduler.catch(() => undefined);
-  return { scheduler, waits: true, leave: () => leave(standby, part, scheduler) };
+  return { scheduler, waits: true, leave: () => leave(standby, joined, scheduler) };
+}
+
+/** Its lease has run out by its own clock, and its journal has taken nothing since: another may lead, and know more. */
+function doubtOf({ unconfirmedMs, leaseMs, trouble }: ShardStanding): LeadDoubt | undefined {
+  if (unconfirmedMs <= leaseMs) return undefined;
+  const why = trouble === undefined ? "" : ` (${trouble.message})`;
+  const reason = `the brokers have not confirmed its lead for ${Math.round(unconfirmedMs)} ms${why}`;
+  return { unconfirmedMs, reason };
 }
 
 /** Loaded by who needs it only: a connection to a broker brings a client library along. */
@@ -162,7 +176,7 @@ async function leave(standby: Standby, part: ShardPart, scheduler: Promise<Sched
 
 async function started(
   flags: SchedulerFlags,
-  serving: Serving & Pick<HttpOptions, "beforeListening">,
+  serving: Serving & Pick<HttpOptions, "beforeListening" | "doubt">,
   parts: Pick<PipeOptions, "fleet" | "journal" | "registry">,
 ): Promise<Scheduler> {
   const { directory, chain: chainId, policyFile, pruneJournal, logLevel, host, port } = flags;

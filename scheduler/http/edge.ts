@@ -8,6 +8,7 @@ import { malformedBy } from "./body.ts";
 import type { Face } from "./face.ts";
 import type { HttpMeters } from "./metrics.ts";
 import { Problem, problemResponse } from "./problems.ts";
+import { doubtful } from "./refusals.ts";
 
 /** A route of the API: which paths it is, by which methods. */
 interface Route {
@@ -53,7 +54,7 @@ export function edged<E, R>(
 const ALWAYS = new Set(["/health", "/ready", "/metrics", DOCUMENT_PATH]);
 
 function refuseAtOnce(
-  { limits, isClosing, isProducer }: Face,
+  { limits, isClosing, isProducer, doubt }: Face,
   about: {
     readonly route: string | undefined;
     readonly headers: Readonly<Record<string, string | undefined>>;
@@ -62,6 +63,8 @@ function refuseAtOnce(
 ): Problem | undefined {
   if (about.route !== undefined && ALWAYS.has(about.route)) return undefined;
   if (isClosing()) return CLOSING;
+  const doubted = doubt();
+  if (doubted !== undefined) return doubtful(doubted);
   if (about.connections <= limits.maxConnections) return undefined;
   // Blocks go on, however many users there are.
   const token = bearerOf(about.headers["authorization"]);

@@ -6,6 +6,12 @@ import type { Followers } from "./followers.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { Problem } from "./problems.ts";
 
+/** For so long nobody has confirmed that a scheduler leads its shard, and as far as is known for this reason. */
+export interface LeadDoubt {
+  readonly unconfirmedMs: number;
+  readonly reason: string;
+}
+
 /** What the routes answer from. */
 export interface Face {
   readonly pipe: PipeService["Service"];
@@ -23,6 +29,8 @@ export interface Face {
   readonly followers: Followers;
   readonly deposits: DepositKeys;
   readonly isProducer: (token: string) => boolean;
+  /** Why another scheduler may lead by now; `undefined` while this one surely leads. */
+  readonly doubt: () => LeadDoubt | undefined;
   /** Nothing new is taken any more. */
   readonly isClosing: () => boolean;
   /** Why the scheduler cannot go on; `undefined` as long as it can. */

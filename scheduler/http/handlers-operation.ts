@@ -5,6 +5,7 @@ import { PrometheusMetrics } from "effect/observability";
 import { PROGRAM } from "../live/program.ts";
 import { api } from "./api.ts";
 import type { Face } from "./face.ts";
+import { METRICS_TYPE } from "./metrics.ts";
 import { NOT_KEPT, Problem } from "./problems.ts";
 import { answering } from "./refusals.ts";
 
@@ -18,7 +19,7 @@ export const operationGroup = (face: Face) =>
       .handle("metrics", () =>
         Effect.map(PrometheusMetrics.format(), (text) =>
           HttpServerResponse.text(text, {
-            contentType: "text/plain; version=0.0.4; charset=utf-8",
+            contentType: METRICS_TYPE,
             headers: NOT_KEPT,
           }),
         ),
@@ -31,6 +32,8 @@ function readiness(face: Face) {
     const failure = face.failure();
     if (failure !== undefined) return yield* notReady([`the scheduler has failed: ${failure.message}`]);
     if (face.isClosing()) return yield* notReady(["the scheduler is closing"]);
+    const doubted = face.doubt();
+    if (doubted !== undefined) return yield* notReady([doubted.reason]);
     const statistics = yield* pipe.statistics().pipe(
       Effect.timeoutOrElse({
         duration: limits.readyTimeoutMs,

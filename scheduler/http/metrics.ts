@@ -15,6 +15,9 @@ const refused = Metric.counter("pipe_http_refused_total", {
 const connections = Metric.gauge("pipe_http_connections", { description: "Connections open" });
 const followers = Metric.gauge("pipe_http_followers", { description: "Followers of events" });
 
+/** What `/metrics` is written in. */
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
 /** Every name that this file publishes; docs/METRICS.md describes each. */
 export const HTTP_METRIC_NAMES: readonly string[] = [requests, seconds, refused, connections, followers].map(
   ({ id }) => id,

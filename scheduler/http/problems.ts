@@ -47,6 +47,7 @@ export const PROBLEMS = {
   closed: [503, "The scheduler is closing"],
   failed: [503, "The scheduler has failed"],
   "not-ready": [503, "The scheduler is not ready"],
+  standby: [503, "Another scheduler leads the shard, or may"],
 } as const satisfies Readonly<Record<string, readonly [status: number, title: string]>>;
 
 export type ProblemKind = keyof typeof PROBLEMS;
@@ -64,6 +65,7 @@ const RETRY_AFTER_S: Partial<Record<ProblemKind, number>> = {
   closed: 5,
   failed: 5,
   "not-ready": 1,
+  standby: 1,
 };
 
 /** Why a request is not done; the failure of every effect that answers one. */
@@ -125,6 +127,7 @@ const COMMON: readonly ProblemKind[] = [
   "too-many-connections",
   "closed",
   "failed",
+  "standby",
 ];
 /** What may befall any request with a body. */
 export const OF_BODIES: readonly ProblemKind[] = ["too-slow", "oversized", "unsupported-media-type"];

@@ -3,6 +3,7 @@ import type { HttpServerResponse } from "effect/http";
 import type { SealRefusal } from "../engine/commands.ts";
 import { PipeFailed } from "../live/layers.ts";
 import type { SubmitProblem } from "../live/outcomes.ts";
+import type { LeadDoubt } from "./face.ts";
 import { Problem, problemResponse } from "./problems.ts";
 
 /** Why a transaction was not taken, as HTTP says it. What the mempool says is known is no problem; see `submit`. */
@@ -58,6 +59,16 @@ function failedScheduler({ reason, message }: PipeFailed): Problem {
     failed: "What was acknowledged is safe; what was under way may or may not have been done. Ask when it is back.",
   }[reason];
   return new Problem({ kind: reason, detail: message, advice });
+}
+
+/** Who cannot know whether he still leads answers as who does not. */
+export function doubtful({ unconfirmedMs, reason }: LeadDoubt): Problem {
+  return new Problem({
+    kind: "standby",
+    detail: `This scheduler cannot know whether it still leads: ${reason}.`,
+    advice: "Ask the other schedulers of the shard, and this one again after a second. Nothing was done.",
+    extra: { unconfirmedMs: Math.round(unconfirmedMs) },
+  });
 }
 
 /** An effect that answers with its result, or with the problem that it met. */

@@ -10,7 +10,7 @@ import { bodiesWithin } from "./body.ts";
 import { DepositKeys } from "./deposit-keys.ts";
 import { DOCUMENT_PATH, edged } from "./edge.ts";
 import { EventHub } from "./event-hub.ts";
-import type { Face } from "./face.ts";
+import type { Face, LeadDoubt } from "./face.ts";
 import { followersOf } from "./followers.ts";
 import { chainGroup } from "./handlers-chain.ts";
 import { operationGroup } from "./handlers-operation.ts";
@@ -38,6 +38,8 @@ export interface HttpOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Accounts of other shards are sent there; without it all are served. */
   readonly shards?: Shards;
+  /** Asked before each answer; without it this scheduler is the only one. */
+  readonly doubt?: () => LeadDoubt | undefined;
   /** Ends what had the port until the scheduler was up. */
   readonly beforeListening?: () => Promise<void>;
 }
@@ -70,6 +72,7 @@ export const serveHttp = Effect.fnUntraced(function* (options: HttpOptions) {
     followers: followersOf(hub, limits, (count) => meters.followers(count)),
     deposits: new DepositKeys(limits.keptDeposits),
     isProducer: tokenCheck(options.token),
+    doubt: options.doubt ?? (() => undefined),
     isClosing: () => closing,
     failure: () => failure,
   };

@@ -3,12 +3,17 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { ListenFailed, troubleOf } from "./listen-failed.ts";
 import { listen, stop } from "./node-server.ts";
-import { PROBLEM_TYPE } from "./problems.ts";
+import { Effect } from "effect";
+import { PrometheusMetrics } from "effect/observability";
+import { METRICS_TYPE } from "./metrics.ts";
+import { PROBLEM_TYPE, Problem } from "./problems.ts";
 
 export interface StandbyOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Why it could not take over if it had to; `undefined` when it could. */
+  readonly trouble: () => string | undefined;
 }
 
 /** What answers where a scheduler will, while another one leads its shard. */
@@ -34,7 +39,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
     socket.once("close", () => sockets.delete(socket));
   });
   server.maxConnections = LIMITS.maxConnections;
-  server.on("request", answer);
+  server.on("request", (request, response) => answer(request, response, options.trouble()));
   await listen(server, options).catch((error: NodeJS.ErrnoException) =>
     Promise.reject(new ListenFailed({ message: troubleOf(error, options) })),
   );
@@ -50,15 +55,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
   return { port, close };
 }
 
-const PROBLEM = {
-  type: "urn:pipe:problem:standby",
-  title: "Another scheduler leads the shard",
-  status: 503,
-  detail: "This scheduler stands by and takes over when the leader is gone.",
-  advice: "Ask the other schedulers of the shard, and this one again after a second.",
-} as const;
-
-function answer(request: IncomingMessage, response: ServerResponse): void {
+function answer(request: IncomingMessage, response: ServerResponse, trouble: string | undefined): void {
   // What is sent is not read: the connection ends with the answer.
   const common = { connection: "close", "cache-control": "no-store" };
   if (request.url === "/health") {
@@ -66,6 +63,24 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.end('{"status":"standby"}');
     return;
   }
-  response.writeHead(PROBLEM.status, { ...common, "content-type": PROBLEM_TYPE, "retry-after": "1" });
-  response.end(JSON.stringify(PROBLEM));
+  if (request.url === "/metrics") {
+    response.writeHead(200, { ...common, "content-type": METRICS_TYPE });
+    response.end(Effect.runSync(PrometheusMetrics.format()));
+    return;
+  }
+  const problem = standsBy(trouble);
+  response.writeHead(problem.status, { ...common, ...problem.headers, "content-type": PROBLEM_TYPE });
+  response.end(problem.text);
+}
+
+function standsBy(trouble: string | undefined): Problem {
+  return new Problem({
+    kind: "standby",
+    detail:
+      trouble === undefined
+        ? "This scheduler stands by and takes over when the leader is gone."
+        : `This scheduler stands by, and could not take over: ${trouble}.`,
+    advice: "Ask the other schedulers of the shard, and this one again after a second.",
+    extra: trouble === undefined ? {} : { reasons: [trouble] },
+  });
 }

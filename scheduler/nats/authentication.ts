@@ -1,7 +1,10 @@
+import { isIP } from "node:net";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import {
   type Authenticator,
   credsAuthenticator,
   nkeyAuthenticator,
+  type NodeConnectionOptions,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
@@ -22,7 +25,7 @@ export interface NatsTls {
   readonly key?: string;
 }
 
-export function authenticatorOf(authentication: NatsAuthentication): Authenticator {
+function authenticatorOf(authentication: NatsAuthentication): Authenticator {
   switch (authentication.kind) {
     case "credentials":
       return credsAuthenticator(new TextEncoder().encode(authentication.text));
@@ -41,4 +44,41 @@ export function authenticationFrom(text: string): NatsAuthentication {
   const seed = text.trim();
   if (/^SU[A-Z2-7]{56}$/.test(seed)) return { kind: "nkey", seed };
   throw new RangeError("it holds neither a seed of a user (SU…) nor a user's JWT");
+}
+
+/** Who connects, and where. */
+export interface NatsPlace {
+  readonly servers: string | readonly string[];
+  readonly authentication?: NatsAuthentication | undefined;
+  readonly tls?: NatsTls | undefined;
+}
+
+/** The client library's options for it. With an authority, or by a URL that begins with `tls://`, nothing is said without TLS. */
+export function connectionTo({ servers, authentication, tls }: NatsPlace): NodeConnectionOptions {
+  const urls = typeof servers === "string" ? [servers] : [...servers];
+  const wantsTls = tls !== undefined || urls.some((url) => url.startsWith("tls://"));
+  return {
+    servers: urls,
+    ...(authentication === undefined ? {} : { authenticator: authenticatorOf(authentication) }),
+    ...(wantsTls ? { tls: { ...tls, ...identityOf(urls) } } : {}),
+  };
+}
+
+/**
+ * The library names no host when it connects to an address, and then Node takes the certificate for `localhost`'s. It has to be for
+ * one of the addresses that were given.
+ */
+function identityOf(urls: readonly string[]): Pick<ConnectionOptions, "checkServerIdentity"> {
+  const hosts = urls.map((url) =>
+    new URL(url.includes("://") ? url : `nats://${url}`).hostname.replace(/^\[|\]$/g, ""),
+  );
+  return {
+    checkServerIdentity: (host, certificate) => {
+      const named = checkServerIdentity(host, certificate);
+      const addresses = host === "localhost" ? hosts.filter((known) => isIP(known) !== 0) : [];
+      const isKnown = addresses.some((address) => checkServerIdentity(address, certificate) === undefined);
+      if (named === undefined || isKnown) return undefined;
+      return addresses[0] === undefined ? named : checkServerIdentity(addresses[0], certificate);
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import { connect, type NatsConnection, type NodeConnectionOptions, type Status } from "@nats-io/transport-node";
-import { authenticatorOf, type NatsAuthentication, type NatsTls } from "./authentication.ts";
+import { connectionTo, type NatsAuthentication, type NatsTls } from "./authentication.ts";
 import type { NatsLimits } from "./limits.ts";
+import { unreachable, unreachableBy } from "./unreachable.ts";
 
 /** What becomes of a connection. Everything but `closed` passes by itself. */
 export type NatsStatus =
@@ -24,12 +25,6 @@ export interface LinkOptions {
   readonly onStatus: (status: NatsStatus) => void;
   /** The server takes messages again. */
   readonly onReady: () => void;
-}
-
-/** The server could not be reached at the start, or would not have us. */
-export class NatsUnreachable extends Error {
-  override readonly name = "NatsUnreachable";
-  readonly code = "nats-unreachable";
 }
 
 export type LinkMessage = { readonly subject: string; readonly data: Uint8Array; readonly reply: string | undefined };
@@ -63,7 +58,7 @@ export class Link {
   #slow = false;
   #over = false;
 
-  /** Rejects with `NatsUnreachable` when no server is reached in time, at once when one refuses the credentials. */
+  /** Rejects with `NatsUnreachable` when no server is reached in time, at once when asking again would help nothing. */
   static async open(options: LinkOptions): Promise<Link> {
     const untilMs = performance.now() + options.limits.connectMs;
     for (;;) {
@@ -71,8 +66,9 @@ export class Link {
       try {
         return new Link(options, await connect(connectionOptions(options, backoff)), backoff);
       } catch (cause) {
-        const refused = cause instanceof Error && /authoriz|authentic/i.test(`${cause.name} ${cause.message}`);
-        if (refused || performance.now() + options.limits.firstReconnectMs > untilMs) throw unreachable(options, cause);
+        const { isFinal } = unreachableBy(cause);
+        const isLast = performance.now() + options.limits.firstReconnectMs > untilMs;
+        if (isFinal || isLast) throw unreachable(options.servers, cause);
         await new Promise((resolve) => setTimeout(resolve, options.limits.firstReconnectMs));
       }
     }
@@ -262,9 +258,9 @@ class Backoff {
 }
 
 function connectionOptions(options: LinkOptions, backoff: Backoff): NodeConnectionOptions {
-  const { servers, authentication, tls, name, limits } = options;
+  const { name, limits } = options;
   return {
-    servers: typeof servers === "string" ? servers : [...servers],
+    ...connectionTo(options),
     name,
     timeout: limits.greetingMs,
     pingInterval: limits.pingMs,
@@ -274,14 +270,7 @@ function connectionOptions(options: LinkOptions, backoff: Backoff): NodeConnecti
     ignoreAuthErrorAbort: true,
     reconnectDelayHandler: () => backoff.next(),
     noEcho: true,
-    ...(authentication === undefined ? {} : { authenticator: authenticatorOf(authentication) }),
-    ...(tls === undefined ? {} : { tls }),
   };
-}
-
-function unreachable({ servers }: LinkOptions, cause: unknown): NatsUnreachable {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new NatsUnreachable(`no NATS server at ${String(servers)}: ${why}`, { cause });
 }
 
 /** Resolves when the work has ended, one way or the other, or the time is up. */

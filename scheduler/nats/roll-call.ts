@@ -1,10 +1,8 @@
-import { connect } from "@nats-io/transport-node";
-import { authenticatorOf, type NatsAuthentication, type NatsTls } from "./authentication.ts";
+import { connect, NoRespondersError } from "@nats-io/transport-node";
+import { connectionTo, type NatsPlace } from "./authentication.ts";
+import { unreachable } from "./unreachable.ts";
 
-export interface RollCallOptions {
-  readonly servers: string | readonly string[];
-  readonly authentication?: NatsAuthentication;
-  readonly tls?: NatsTls;
+export interface RollCallOptions extends NatsPlace {
   /** How long answers are waited for. */
   readonly waitMs: number;
 }
@@ -30,15 +28,13 @@ export interface PresentNode {
 /** Answers beyond so many are left out: anybody who may publish could send more. */
 const MAX_NODES = 4_096;
 
-/** Asks who is there, as NATS's own tools do with micro-services. Rejects with the library's error when no server is there. */
-export async function rollCall({ servers, authentication, tls, waitMs }: RollCallOptions): Promise<PresentNode[]> {
+/** Asks who is there, as NATS's own tools do with micro-services. Rejects with `NatsUnreachable` when no server takes us. */
+export async function rollCall({ waitMs, ...place }: RollCallOptions): Promise<PresentNode[]> {
   const connection = await connect({
-    servers: typeof servers === "string" ? servers : [...servers],
+    ...connectionTo(place),
     name: "pipe node list",
     reconnect: false,
-    ...(authentication === undefined ? {} : { authenticator: authenticatorOf(authentication) }),
-    ...(tls === undefined ? {} : { tls }),
-  });
+  }).catch((error: unknown) => Promise.reject(unreachable(place.servers, error)));
   try {
     const nodes = new Map<string, PresentNode>();
     const answers = await connection.requestMany("$SRV.STATS.pipe-node", "", {
@@ -51,6 +47,10 @@ export async function rollCall({ servers, authentication, tls, waitMs }: RollCal
       if (node !== undefined) nodes.set(node.id, node);
     }
     return [...nodes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  } catch (error) {
+    // Nobody listens: there is no node.
+    if (error instanceof Error && [error, error.cause].some((one) => one instanceof NoRespondersError)) return [];
+    throw error;
   } finally {
     await connection.close();
   }

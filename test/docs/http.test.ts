@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { SHARD_METRIC_NAMES } from "../../scheduler/cli/shard-meters.ts";
 import { DEFAULT_HTTP_LIMITS } from "../../scheduler/http/limits.ts";
 import { HTTP_METRIC_NAMES } from "../../scheduler/http/metrics.ts";
 import { PROBLEMS } from "../../scheduler/http/problems.ts";
@@ -122,7 +123,7 @@ test("docs/OPERATING.md speaks of metrics and flags that there are", async () =>
   const operating = await readFile(join(root, "docs", "OPERATING.md"), "utf8");
   const names = [...operating.matchAll(/\bpipe_[a-z_]+/g)].map(([name]) => name.replace(/_bucket$/, ""));
   expect(names.length).toBeGreaterThan(10);
-  expect([...METRIC_NAMES, ...HTTP_METRIC_NAMES]).toEqual(expect.arrayContaining(names));
+  expect([...METRIC_NAMES, ...HTTP_METRIC_NAMES, ...SHARD_METRIC_NAMES]).toEqual(expect.arrayContaining(names));
   const { stdout: help } = await run(process.execPath, [MAIN, "scheduler", "--help"]);
   const [flags = ""] = /\| flag \|.*?\n\n/s.exec(operating) ?? [];
   const documented = [...flags.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag as string);

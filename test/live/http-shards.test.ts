@@ -43,12 +43,13 @@ test("accounts of another shard are sent there, and cost nothing", async () => {
 });
 
 test("a standby is well, not ready, and sends everybody else away until it gives its port up", async () => {
-  const standby = await startStandby({ host: "127.0.0.1", port: 0, tls: undefined });
+  let trouble: string | undefined;
+  const about = { host: "127.0.0.1", tls: undefined, trouble: () => trouble };
+  const standby = await startStandby({ ...about, port: 0 });
   const client = new Client(`http://127.0.0.1:${standby.port}`);
   expect(await client.get("/health")).toMatchObject({ status: 200, json: { status: "standby" } });
   for (const answer of [
     await client.get("/ready"),
-    await client.get("/metrics"),
     await client.post("/v1/transactions", { large: "x".repeat(1_000_000) }).catch(() => undefined),
   ]) {
     // A body that nobody reads may end the connection before the answer is read.
@@ -57,7 +58,14 @@ test("a standby is well, not ready, and sends everybody else away until it gives
     expect(answer.json).toMatchObject({ type: "urn:pipe:problem:standby" });
     expect(answer.headers.get("retry-after")).toBe("1");
   }
-  await expect(startStandby({ host: "127.0.0.1", port: standby.port, tls: undefined })).rejects.toThrow("is taken");
+  expect((await client.get("/ready")).json.reasons).toBeUndefined();
+  trouble = "the lease is out of reach";
+  expect((await client.get("/ready")).json).toMatchObject({
+    reasons: [trouble],
+    detail: expect.stringContaining(trouble),
+  });
+  expect(await client.get("/metrics")).toMatchObject({ status: 200 });
+  await expect(startStandby({ ...about, port: standby.port })).rejects.toThrow("is taken");
   await standby.close();
   const next = await serve({ http: { port: standby.port } });
   ends.push(() => next.close());
@@ -70,7 +78,7 @@ test("who connects to a standby and says nothing does not hold up its leading", 
     `-----BEGIN ${what}-----\n${Buffer.from(der).toString("base64")}\n-----END ${what}-----\n`;
   const [cert, key] = [pem("CERTIFICATE", certificate), pem("PRIVATE KEY", privateKey)];
   for (const tls of [undefined, { cert, key }]) {
-    const standby = await startStandby({ host: "127.0.0.1", port: 0, tls });
+    const standby = await startStandby({ host: "127.0.0.1", port: 0, tls, trouble: () => undefined });
     const mute = connect(standby.port, "127.0.0.1");
     mute.on("error", () => undefined);
     await once(mute, "connect");

@@ -5,6 +5,7 @@ import { Effect, Logger } from "effect";
 import { HistogramLogReader } from "hdr-histogram-js";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SHARD_METRIC_NAMES } from "../../scheduler/cli/shard-meters.ts";
 import { HTTP_METRIC_NAMES } from "../../scheduler/http/metrics.ts";
 import { startBlockClock } from "../../scheduler/live/block-clock.ts";
 import { Latencies, startLatencyLog } from "../../scheduler/live/latency.ts";
@@ -85,7 +86,7 @@ test("Effect's logs come out as pino's JSON lines, with their annotations and fr
 test("every metric stands in docs/METRICS.md, and nothing else", async () => {
   const text = await readFile(new URL("../../docs/METRICS.md", import.meta.url), "utf8");
   const documented = [...text.matchAll(/^\| `(pipe_[a-z_]+)` \|/gm)].map(([, name]) => name);
-  expect(documented.toSorted()).toEqual([...METRIC_NAMES, ...HTTP_METRIC_NAMES].toSorted());
+  expect(documented.toSorted()).toEqual([...METRIC_NAMES, ...HTTP_METRIC_NAMES, ...SHARD_METRIC_NAMES].toSorted());
 });
 
 test("journals name the program with the version that is published", async () => {

@@ -61,7 +61,7 @@ function install(tarball: string): void {
 }
 
 beforeAll(() => install(pack()), 180_000);
-afterAll(() => rmSync(workshop, { recursive: true, force: true }));
+afterAll(() => rmSync(workshop, { recursive: true, force: true }), 60_000);
 
 /** What each subpath must offer, at least. */
 const OFFERED: Record<string, readonly string[]> = {
@@ -73,7 +73,7 @@ const OFFERED: Record<string, readonly string[]> = {
 
 describe("the packed package", () => {
   it("has each of its subpaths checked here", () => {
-    const subpaths = Object.keys(manifest.exports).filter((subpath) => subpath !== "./package.json");
+    const subpaths = Object.keys(manifest.exports).filter((subpath) => !/\.(?:json|sol)$/.test(subpath));
     expect(Object.keys(OFFERED).sort()).toEqual(subpaths.sort());
   });
 
@@ -82,6 +82,15 @@ describe("the packed package", () => {
     const program = `console.log(JSON.stringify(Object.keys(await import("${specifier}"))))`;
     const found: unknown = JSON.parse(run(consumer, process.execPath, "--input-type=module", "--eval", program));
     expect(found).toEqual(expect.arrayContaining([...names]));
+  });
+
+  it("brings the contracts that others import, and the code that a chain begins with", () => {
+    const program = `console.log(import.meta.resolve("${manifest.name}/contracts/Inference.sol"))`;
+    const said = run(consumer, process.execPath, "--input-type=module", "--eval", program);
+    const folder = new URL("./", said.trim());
+    expect(readFileSync(new URL("Inference.sol", folder), "utf8")).toContain("library Inference");
+    expect(readFileSync(new URL("IPipeInference.sol", folder), "utf8")).toContain("interface IPipeInference");
+    expect(readFileSync(new URL("PipeDeposit.json", folder), "utf8")).toContain("deployedBytecode");
   });
 
   it("keeps its inside to itself", () => {

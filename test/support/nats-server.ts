@@ -29,8 +29,7 @@ export class NatsServer {
   static async start(config = ""): Promise<NatsServer> {
     for (let attempt = 1; ; attempt++) {
       const server = new NatsServer(await freePort(), mkdtempSync(join(tmpdir(), "pipe-nats-")));
-      const place = [`listen: "127.0.0.1:${server.port}"`, `pid_file: "${join(server.#directory, "pid")}"`];
-      writeFileSync(server.#config, [...place, config, ""].join("\n"));
+      server.#configure(config);
       try {
         await server.restart();
         return server;
@@ -44,6 +43,18 @@ export class NatsServer {
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends it and starts it on its port with other lines of configuration. */
+  async reconfigure(config: string): Promise<void> {
+    await this.kill();
+    this.#configure(config);
+    await this.restart();
+  }
+
+  #configure(config: string): void {
+    const place = [`listen: "127.0.0.1:${this.port}"`, `pid_file: "${join(this.#directory, "pid")}"`];
+    writeFileSync(this.#config, [...place, config, ""].join("\n"));
   }
 
   /** Starts it on its port, after `kill`. */

@@ -1,7 +1,10 @@
-import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
+import { jetstream, JetStreamApiCodes } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { JournalError } from "../../live/journal-error.ts";
 import { LEADERS, requireShard } from "../subjects.ts";
+import { codeOf, isFinal, isForbidden, messageOf } from "./broker-errors.ts";
+import { type LeaseReport, LeaseReports, type LeaseTrouble } from "./lease-reports.ts";
 import { pause } from "./shard-stream.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 
@@ -13,7 +16,17 @@ export interface LeaseOptions {
   readonly replicas: number;
   readonly limits: ShardLimits;
   readonly signal: AbortSignal;
+  /** Told of trouble at once, and of what lasts every half a minute; never by each attempt. */
+  readonly onReport: (report: LeaseReport) => void;
 }
+
+/** No key has been written so often. */
+const NO_REVISION = Number.MAX_SAFE_INTEGER;
+
+const OTHERS_HAVE_IT: ReadonlySet<number | undefined> = new Set([
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+]);
 
 /**
  * Who is to lead a shard: a key that vanishes when it is not renewed, taken by compare-and-set. It only decides who *tries*: what
@@ -29,9 +42,28 @@ export class Lease {
   /** Since when nobody has it, as far as the broker answers. */
   #freeSinceMs: number | undefined;
   #held = Promise.withResolvers<void>();
+  readonly #reports: LeaseReports;
+  #confirmedMs = Number.NEGATIVE_INFINITY;
+  #heldSinceMs = Number.POSITIVE_INFINITY;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#reports = new LeaseReports({ intervalMs: options.limits.reportMs, tell: options.onReport });
+  }
+
+  /**
+   * Asks for everything that holding it takes, and changes nothing. Rejects with a `JournalError` when the broker plainly refuses:
+   * a scheduler that went on would stand by for ever. What may pass by itself is told when the lease is wanted.
+   */
+  async check(): Promise<void> {
+    try {
+      const bucket = await this.#bucket();
+      await bucket.get(this.#key);
+      await bucket.update(this.#key, this.#options.holder, NO_REVISION);
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      if (isForbidden(error) || isFinal(error)) throw refused(this.#key, error);
+    }
   }
 
   /** Asks for it from now on, and keeps it once it is held. */
@@ -48,6 +80,21 @@ export class Lease {
     return this.#held.promise;
   }
 
+  /** When that was asked which a majority of its replicas last granted, by `performance.now()`; before that nobody else had it. */
+  get confirmedMs(): number {
+    return this.#confirmedMs;
+  }
+
+  /** When that was asked by which it was taken; it may have been another's before. */
+  get heldSinceMs(): number {
+    return this.#heldSinceMs;
+  }
+
+  /** Why the last attempt to take or keep it failed; `undefined` when it did not. */
+  get trouble(): LeaseTrouble | undefined {
+    return this.#reports.trouble;
+  }
+
   /** Gives it back, so that another need not wait until it runs out. */
   async release(): Promise<void> {
     this.#over.abort();
@@ -61,8 +108,9 @@ export class Lease {
       try {
         bucket ??= await this.#bucket();
         await this.#renew(bucket);
-      } catch {
-        // Held by another, or nobody could be asked: asked again below.
+        this.#reports.succeeded();
+      } catch (error) {
+        if (!signal.aborted) this.#reports.failed(error, performance.now());
       }
       await pause(this.#options.limits.leaseMs / 4, signal);
     }
@@ -78,14 +126,18 @@ export class Lease {
 
   async #renew(bucket: KV): Promise<void> {
     const { holder } = this.#options;
+    const askedMs = performance.now();
     try {
       if (this.#revision !== undefined) this.#revision = await bucket.update(this.#key, holder, this.#revision);
-      else if (await this.#isFree(bucket)) this.#revision = await bucket.create(this.#key, holder);
-      else return;
+      else if (await this.#isFree(bucket)) {
+        this.#revision = await bucket.create(this.#key, holder);
+        this.#heldSinceMs = askedMs;
+      } else return;
+      this.#confirmedMs = askedMs;
     } catch (error) {
       this.#freeSinceMs = undefined;
       // Silence says nothing: the key runs out by itself, and until then nobody else has it.
-      if (!(error instanceof JetStreamApiError)) return;
+      if (!OTHERS_HAVE_IT.has(codeOf(error))) throw error;
       // It was renewed without our hearing of it, or it ran out and may be another's by now.
       const entry = await bucket.get(this.#key);
       if (entry?.operation !== "PUT" || entry.string() !== holder) return this.#lost();
@@ -113,12 +165,21 @@ export class Lease {
     this.#held = Promise.withResolvers();
   }
 
-  #bucket(): Promise<KV> {
+  async #bucket(): Promise<KV> {
     const { connection, replicas, limits } = this.#options;
-    return new Kvm(jetstream(connection, { timeout: limits.requestMs })).create(LEADERS, {
-      ttl: limits.leaseMs,
-      history: 1,
-      replicas,
+    const client = jetstream(connection, { timeout: limits.requestMs });
+    const bucket = await new Kvm(client).create(LEADERS, { ttl: limits.leaseMs, history: 1, replicas });
+    const { ttl } = await bucket.status();
+    if (ttl === limits.leaseMs) return bucket;
+    const lasts = ttl === 0 ? "for ever" : `for ${ttl} ms`;
+    throw new JournalError("foreign", `keys of ${LEADERS} last ${lasts}, not for ${limits.leaseMs} ms`, {
+      remedy: `Stop the schedulers, remove the bucket with NATS's own tools, and start them again: they make it anew.`,
     });
   }
+}
+
+function refused(key: string, cause: unknown): JournalError {
+  const remedy = `Let this user use the bucket ${LEADERS} and its key ${key}, as pipe nats-config writes it.`;
+  const message = `the lease of shard ${key} cannot be used: ${messageOf(cause)}`;
+  return new JournalError("write-failed", message, { remedy, cause });
 }

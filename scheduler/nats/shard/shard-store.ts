@@ -321,8 +321,11 @@ export class ShardStore implements JournalStore {
     while (this.#leads && this.#failure === undefined && !signal.aborted) {
       await pause(limits.leaseMs, signal);
       if (this.#writing !== undefined) continue;
-      const { last } = await stream.range();
-      if (this.#writing === undefined && last > this.#sequence) this.#fail(stream.deposedAfter(this.#sequence));
+      const ours = this.#sequence;
+      const isLast = await stream.endsWith(ours);
+      // What was written meanwhile got in: then nobody else has led.
+      const isOurs = isLast || this.#writing !== undefined || this.#sequence !== ours;
+      if (!isOurs) this.#fail(stream.deposedAfter(ours));
     }
   }
 

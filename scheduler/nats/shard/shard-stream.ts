@@ -2,7 +2,6 @@ import {
   DiscardPolicy,
   type JetStreamClient,
   JetStreamApiCodes,
-  JetStreamApiError,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
@@ -11,9 +10,10 @@ import {
   type StoredMsg,
   type StreamConfig,
 } from "@nats-io/jetstream";
-import { headers, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
+import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { JournalError } from "../../live/journal-error.ts";
 import { streamOf } from "../subjects.ts";
+import { codeOf, isFinal, isForbidden, messageOf } from "./broker-errors.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 import { HEADERS, type StreamMessage } from "./stream-lines.ts";
 
@@ -33,16 +33,6 @@ export interface ShardStreamOptions {
   readonly signal: AbortSignal;
 }
 
-/** What the server refuses for good, however often it is asked. */
-const FINAL_CODES: ReadonlySet<number> = new Set([
-  JetStreamApiCodes.JetStreamNotEnabledForAccount,
-  // A message larger than the stream takes; a stream of that name with another configuration; no room for it.
-  10_054,
-  10_058,
-  10_047,
-  10_023,
-]);
-
 /** Servers that have just started may not have JetStream yet; those that do not answer so often have none. */
 const MAX_UNANSWERED = 50;
 
@@ -57,6 +47,8 @@ export class ShardStream {
   readonly #manager: JetStreamManager;
   readonly name: string;
   readonly #subject: string;
+  #confirmedMs = Number.NEGATIVE_INFINITY;
+  #checkedMs = Number.NEGATIVE_INFINITY;
 
   /** Rejects with the server's error when it has no JetStream, or the stream there is another. */
   static async open(options: ShardStreamOptions): Promise<ShardStream> {
@@ -82,6 +74,16 @@ export class ShardStream {
     this.#subject = `pipe.v1.${options.shard}.journal`;
   }
 
+  /** When the last of our messages was sent that got in, by `performance.now()`: nobody else had led until then. */
+  get confirmedMs(): number {
+    return this.#confirmedMs;
+  }
+
+  /** When the stream last ended with what we know, as of when that was asked. */
+  get checkedMs(): number {
+    return Math.max(this.#checkedMs, this.#confirmedMs);
+  }
+
   /** Bytes that one message may hold, so that its headers have room, too. */
   get maxPartBytes(): number {
     const taken = this.#options.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
@@ -92,6 +94,14 @@ export class ShardStream {
   async range(): Promise<{ readonly first: number; readonly last: number }> {
     const { state } = await this.#again(() => this.#manager.streams.info(this.name));
     return { first: Math.max(1, state.first_seq), last: state.last_seq };
+  }
+
+  /** Whether nothing follows the message. */
+  async endsWith(sequence: number): Promise<boolean> {
+    const askedMs = performance.now();
+    const { last } = await this.range();
+    if (last <= sequence) this.#checkedMs = askedMs;
+    return last <= sequence;
   }
 
   /** `undefined` when it was not written yet, or is not there any more. */
@@ -123,7 +133,9 @@ export class ShardStream {
       timeout: this.#options.limits.requestMs,
     };
     for (;;) {
+      let sentMs = 0;
       const sequence = await this.#again(async () => {
+        sentMs = performance.now();
         try {
           return (await this.#client.publish(this.#subject, data, options)).seq;
         } catch (error) {
@@ -131,7 +143,10 @@ export class ShardStream {
           return undefined;
         }
       });
-      if (sequence === last + 1) return sequence;
+      if (sequence === last + 1) {
+        this.#confirmedMs = sentMs;
+        return sequence;
+      }
       // An earlier try may have got in without our hearing of it.
       const found = await this.message(last + 1);
       if (found?.id === id) return last + 1;
@@ -195,9 +210,7 @@ export class ShardStream {
       try {
         return await ask();
       } catch (error) {
-        const code = codeOf(error);
-        if (code !== undefined && FINAL_CODES.has(code)) throw refused(this.name, error);
-        if (isForbidden(error)) throw refused(this.name, error);
+        if (isFinal(error) || isForbidden(error)) throw refused(this.name, error);
         if (error instanceof JournalError) throw error;
         if (this.#options.connection.isClosed()) throw refused(this.name, error);
         await pause(limits.retryMs, signal);
@@ -206,20 +219,9 @@ export class ShardStream {
   }
 }
 
-function codeOf(error: unknown): number | undefined {
-  return error instanceof JetStreamApiError ? error.code : undefined;
-}
-
-/** Of the question, or of hearing the answer to it. */
-function isForbidden(error: unknown): boolean {
-  const isPermission = (thrown: unknown): boolean => thrown instanceof PermissionViolationError;
-  return isPermission(error) || (error instanceof Error && isPermission(error.cause));
-}
-
 function refused(name: string, cause: unknown): JournalError {
-  const why = cause instanceof Error ? cause.message : String(cause);
   const remedy = "Check that the servers have JetStream with enough room, and that this user may use the stream.";
-  return new JournalError("write-failed", `the stream ${name} cannot be used: ${why}`, { remedy, cause });
+  return new JournalError("write-failed", `the stream ${name} cannot be used: ${messageOf(cause)}`, { remedy, cause });
 }
 
 /** Resolves after a while, or at once when it is aborted. */

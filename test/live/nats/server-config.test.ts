@@ -7,6 +7,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, expect, test } from "vitest";
 import { type ConfigRequest, writeConfig } from "../../../scheduler/nats/server-config/write-config.ts";
 import { openShard } from "../../../scheduler/nats/shard/shard.ts";
+import { makeCertificates } from "../../support/certificates.ts";
 import { NatsServer } from "../../support/nats-server.ts";
 import { findTool, TOOLS } from "../../setup/tools.mjs";
 
@@ -199,7 +200,8 @@ test.each([
 
 test("three servers with TLS: the server's own check takes each configuration", async () => {
   const directory = await temporaryDirectory();
-  const tls = await certificates();
+  const tls = await temporaryDirectory();
+  makeCertificates(tls, { servers: 3, address: "127.0.0.1" });
   const servers = [1, 2, 3].map((n) => ({ host: "127.0.0.1", port: 4_221 + n, clusterPort: 6_221 + n }));
   const written = await writeConfig(request(directory, { servers, tls }));
   const program = findTool(TOOLS.natsServer, process.env) ?? "nats-server";
@@ -209,20 +211,3 @@ test("three servers with TLS: the server's own check takes each configuration", 
     expect(status).toBe(0);
   }
 });
-
-/** As docs/OPERATING.md makes them. */
-async function certificates(): Promise<string> {
-  const directory = await temporaryDirectory();
-  const openssl = (...args: string[]) => {
-    const { status, stderr } = spawnSync("openssl", args, { cwd: directory, encoding: "utf8" });
-    if (status !== 0) throw new Error(`openssl ${args.join(" ")}: ${stderr}`);
-  };
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "365"];
-  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=PIPE brokers");
-  for (const n of [1, 2, 3]) {
-    const about = ["-subj", `/CN=server-${n}`, "-addext", "subjectAltName=IP:127.0.0.1"];
-    const by = ["-CA", "ca.crt", "-CAkey", "ca.key"];
-    openssl("req", "-x509", ...key, ...by, "-keyout", `server-${n}.key`, "-out", `server-${n}.crt`, ...about);
-  }
-  return directory;
-}
