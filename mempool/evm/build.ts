@@ -56,11 +56,17 @@ export class BlockBuild {
     this.#block = terms.machine.blockOf(terms.env, Buffer.from(terms.parent.hash, "hex"));
   }
 
-  async add(tx: EvmTransaction, results: ReadonlyMap<string, Uint8Array>, leftMs: number): Promise<Addition> {
+  /** `expectedGas`: what it took in its last run. */
+  async add(
+    tx: EvmTransaction,
+    results: ReadonlyMap<string, Uint8Array>,
+    leftMs: number,
+    expectedGas: bigint,
+  ): Promise<Addition> {
     const { env, machine, state, pace, common, pipeChainId } = this.#terms;
     if (tx.gasLimit > env.gasLimit)
       return { kind: "invalid", reason: "gas-limit", message: "asks for more gas than a block has" };
-    if (this.#gasUsed + tx.gasLimit > env.gasLimit || pace.msFor(tx.gasLimit) > leftMs) return { kind: "no-room" };
+    if (this.#gasUsed + tx.gasLimit > env.gasLimit || pace.msFor(expectedGas) > leftMs) return { kind: "no-room" };
     const refusal = refusalOf(tx, { account: state.held(tx.sender), env, laterNonces: false });
     if (refusal !== undefined) return { kind: "invalid", ...refusal };
     const session = new InferenceSession({ mode: "sealed", pipeChainId, txHash: tx.hash, results });

@@ -133,12 +133,12 @@ async function runAll(
   }
   for (const [place, tx] of transactions.entries()) {
     const own = results.get(tx.hash) ?? new Map<string, Uint8Array>();
-    let addition = await build.add(tx, own, Number.POSITIVE_INFINITY);
+    let addition = await build.add(tx, own, Number.POSITIVE_INFINITY, tx.gasLimit);
     if (addition.kind === "asks" && addition.calls.every(({ known }) => known)) {
       findings.push(about(place, "unused-result", "has a result that it does not ask for"));
       const asked = new Set(addition.calls.map(({ digest }) => digest));
       const used = new Map([...own].filter(([digest]) => asked.has(digest)));
-      addition = await build.add(tx, used, Number.POSITIVE_INFINITY);
+      addition = await build.add(tx, used, Number.POSITIVE_INFINITY, tx.gasLimit);
     }
     if (addition.kind !== "included") {
       findings.push(
