@@ -130,6 +130,8 @@ class Door {
   }
 
   #tell(response: ServerResponse, answer: string | undefined, cors: Readonly<Record<string, string>>): void {
+    // Who asked is gone: nobody reads it.
+    if (response.destroyed) return;
     const length = answer?.length ?? 0;
     if (this.#unread + length > this.#limits.maxUnreadCharacters) return refuse(response, OVERLOADED, cors);
     this.#unread += length;

@@ -221,6 +221,34 @@ test("a subscription belongs to its connection, which has so many", async () => 
   third.terminate();
 });
 
+test("all connections together have so many subscriptions, and those of one that is gone are free again", async () => {
+  await using it = await world({ limits: { maxSubscriptionsInAll: 2 } });
+  const first = await Client.open(it.wsUrl);
+  using second = await Client.open(it.wsUrl);
+  await first.ask("eth_subscribe", "newHeads");
+  await first.ask("eth_subscribe", "logs", {});
+  expect(await second.ask("eth_subscribe", "newHeads")).toMatchObject({ code: -32005 });
+  first.socket.terminate();
+  await expect.poll(() => second.ask("eth_subscribe", "pipe")).toMatch(/^0x/);
+  expect(await second.ask("eth_subscribe", "newHeads")).toMatch(/^0x/);
+  expect(await second.ask("eth_subscribe", "newHeads")).toMatchObject({ code: -32005 });
+});
+
+test("the chain never waits for those who follow it: who cannot be told is cut off", async () => {
+  await using it = await world();
+  using client = await Client.open(it.wsUrl);
+  using other = await Client.open(it.wsUrl);
+  await client.ask("eth_subscribe", "newHeads");
+  await other.ask("eth_subscribe", "pipe");
+  for (let i = 0; i < 256; i++) it.index.append(blockAfter(it.index.head));
+  await expect
+    .poll(() => client.told.map(({ result }) => Number(result["number"])))
+    .toEqual(Array.from({ length: 256 }, (_, index) => index + 1));
+  for (let i = 0; i < 257; i++) it.index.append(blockAfter(it.index.head));
+  await expect.poll(() => client.closeCode).toBe(1006);
+  expect(await other.ask("eth_blockNumber")).toBe("0x201");
+});
+
 test("what is no JSON-RPC on a WebSocket is answered, what is no text or too large ends it, and floods are told to wait", async () => {
   await using it = await world({ limits: { maxBodyBytes: 1_000, maxMessagesInFlight: 3 } });
   using client = await Client.open(it.wsUrl);
