@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ChainIndex } from "../../../scheduler/evm/rpc/chain-index.ts";
@@ -270,34 +270,44 @@ test("what is no JSON-RPC on a WebSocket is answered, what is no text or too lar
   await expect.poll(() => other.closeCode).toBe(1003);
 });
 
-test("a subscriber that stops reading, or is silently gone, is cut off; the others hear everything", async () => {
-  await using it = await world({ limits: { maxUnreadBytes: 10_000, heartbeatMs: 200 } });
+/** A client that speaks the protocol by hand, so that it can fall silent: upgraded, and subscribed to what happens to inference. */
+async function openDeaf(url: string): Promise<{ readonly socket: Socket; readonly isCut: Promise<unknown> }> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const isCut = new Promise((resolve) => socket.once("close", resolve));
+  socket.on("error", () => undefined);
+  const headers = ["host: localhost", "upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13"];
+  const key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==";
+  socket.write(["GET / HTTP/1.1", ...headers, key, "", ""].join("\r\n"));
+  await new Promise((resolve) => socket.once("data", resolve));
+  const text = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["pipe"] }));
+  // A frame with a mask of zeros.
+  socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
+  await new Promise((resolve) => socket.once("data", resolve));
+  return { socket, isCut };
+}
+
+test("a subscriber that stops reading is cut off; the others hear everything", async () => {
+  await using it = await world({ limits: { maxUnreadBytes: 10_000 } });
   using reader = await Client.open(it.wsUrl);
   const id = await reader.ask("eth_subscribe", "pipe");
-  const { port } = new URL(it.url);
-  const deaf = connect(Number(port), "127.0.0.1");
-  const isCut = new Promise((resolve) => deaf.once("close", resolve));
-  deaf.on("error", () => undefined);
-  const upgrade =
-    "GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-  deaf.write(upgrade);
-  await new Promise((resolve) => deaf.once("data", resolve));
-  // A masked frame with a mask of zeros.
-  const text = Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["pipe"] }));
-  deaf.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
-  await new Promise((resolve) => deaf.once("data", resolve));
-  deaf.pause();
+  const deaf = await openDeaf(it.url);
+  deaf.socket.pause();
   const event = { event: "launched", transaction: "ee".repeat(32), padding: "x".repeat(100_000) };
   for (let i = 0; i < 200; i++) {
     it.backend.tell({ kind: "pipe", event: { ...event, i } });
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await expect
-    .poll(() => reader.told.filter(({ subscription }) => subscription === id).length, { timeout: 5_000 })
-    .toBe(200);
-  deaf.resume();
-  await isCut;
-  // Who answers pings stays.
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  expect(await reader.ask("eth_chainId")).toBe("0x1ca3");
+  const heard = () => reader.told.filter(({ subscription }) => subscription === id).length;
+  await expect.poll(heard, { timeout: 5_000 }).toBe(200);
+  deaf.socket.resume();
+  await deaf.isCut;
+});
+
+test("who does not answer pings is cut off, and who does stays", async () => {
+  await using it = await world({ limits: { heartbeatMs: 100 } });
+  using client = await Client.open(it.wsUrl);
+  const deaf = await openDeaf(it.url);
+  await deaf.isCut;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(await client.ask("eth_chainId")).toBe("0x1ca3");
 });
