@@ -1,4 +1,3 @@
-import type { BlockRecord } from "../../index.ts";
 import { assert } from "../../shared/assert.ts";
 import type { IndexedBlock, IndexedLog, IndexedReceipt, IndexedTransaction } from "./indexed.ts";
 
@@ -131,11 +130,6 @@ export class ChainIndex {
   transaction(hash: string): PlacedTransaction | undefined {
     const place = this.#transactions.get(hash);
     return place === undefined ? undefined : placed(this.#at(place.number), place.position);
-  }
-
-  /** The inference section of the block with this number. */
-  inference(number: number): BlockRecord | undefined {
-    return this.blockAt(number)?.inference;
   }
 
   /** Logs of these blocks that match, in the chain's order. The range is within what is kept. */

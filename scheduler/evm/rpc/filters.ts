@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { BackendEvent } from "./backend.ts";
-import { type ChainChange, matchingLogs } from "./chain-index.ts";
+import { type ChainChange, matchingLogs, type PlacedLog } from "./chain-index.ts";
 import type { RpcFace } from "./face.ts";
 import { hashHex } from "./hex.ts";
 import { aLogFilter, type LogFilter, searchLogs } from "./log-filter.ts";
@@ -147,17 +147,18 @@ export class Filters {
   }
 }
 
-/** What followers of logs are told of a change: those of a block that was taken back come again, as removed. */
-export function logsOfChange(change: ChainChange, { match, blocks }: LogFilter): unknown[] {
-  const removed = change.kind === "taken-back";
-  const within = removed ? change.blocks : [change.block];
-  const views: unknown[] = [];
-  for (const block of within) {
+/** The logs of a change that a filter takes: of a block that was taken back they come again, as removed. */
+function logsOfChange(change: ChainChange, filter: LogFilter): unknown[] {
+  return Array.from(placedLogsOf(change, filter), (log) => logView(log, change.kind === "taken-back"));
+}
+
+/** The same, as they stand in their blocks. */
+export function* placedLogsOf(change: ChainChange, { match, blocks }: LogFilter): Generator<PlacedLog> {
+  for (const block of change.kind === "taken-back" ? change.blocks : [change.block]) {
     if (blocks.kind === "range") {
       if (blocks.from.by === "number" && block.number < blocks.from.number) continue;
       if (blocks.to.by === "number" && block.number > blocks.to.number) continue;
     }
-    for (const log of matchingLogs(block, match)) views.push(logView(log, removed));
+    yield* matchingLogs(block, match);
   }
-  return views;
 }

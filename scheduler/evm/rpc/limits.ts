@@ -41,8 +41,9 @@ export interface RpcLimits {
   readonly filterExpiryMs: number;
   /** Pending transactions that filters can be told later. */
   readonly keptPendingHashes: number;
-  /** Subscriptions of one WebSocket. */
+  /** Subscriptions of one WebSocket, and of all. */
   readonly maxSubscriptions: number;
+  readonly maxSubscriptionsInAll: number;
   /** Bytes that wait to be read by a WebSocket's client; who is further behind is cut off. */
   readonly maxUnreadBytes: number;
   /** A WebSocket that does not answer a ping within so long is cut off. */
@@ -91,6 +92,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   // Each is 64 characters: a megabyte or two.
   keptPendingHashes: 16_384,
   maxSubscriptions: 64,
+  // To tell all of them one thing takes some 10 ms.
+  maxSubscriptionsInAll: 2_048,
   // Some hundred full heads with their logs.
   maxUnreadBytes: 4 * 1024 * 1024,
   heartbeatMs: 30_000,

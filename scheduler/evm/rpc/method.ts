@@ -22,6 +22,8 @@ export interface Subscriber {
   remove(id: string): boolean;
   has(id: string): boolean;
   notify(id: string, resultText: string): void;
+  /** Ends the connection at once: something cannot be told to it, and a gap would go unnoticed. */
+  cut(): void;
 }
 
 /** A method: the parameters as they came, checked here, and what is answered. */

@@ -66,7 +66,7 @@ export const aBoolean: Decoder<boolean> = (value) =>
 export const aText: Decoder<string> = (value) =>
   typeof value === "string" && value.length <= 256 ? valid(value) : unexpected("a string of at most 256 characters");
 
-export const anything: Decoder<unknown> = valid;
+export const anything: Decoder<unknown> = (value) => valid(value);
 
 /** Percentiles that rise, of 0 to 100. */
 export function somePercentiles(limit: number): Decoder<readonly number[]> {

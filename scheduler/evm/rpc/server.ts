@@ -130,6 +130,8 @@ class Door {
   }
 
   #tell(response: ServerResponse, answer: string | undefined, cors: Readonly<Record<string, string>>): void {
+    // Who asked is gone: nobody reads it.
+    if (response.destroyed) return;
     const length = answer?.length ?? 0;
     if (this.#unread + length > this.#limits.maxUnreadCharacters) return refuse(response, OVERLOADED, cors);
     this.#unread += length;
@@ -157,9 +159,9 @@ class Door {
     if (type === undefined || !JSON_TYPES.has(type)) return { status: 415, error: NOT_JSON };
     if (this.isClosing) return { status: 503, error: rpcErrorOf({ kind: "closed" }) };
     // A client that sends further requests without waiting has no more of them answered at a time than this.
-    if (this.#underWay >= this.#limits.maxConnections)
-      return { status: 503, error: rpcErrorOf({ kind: "overloaded" }) };
-    return undefined;
+    if (this.#underWay >= this.#limits.maxConnections) return OVERLOADED;
+    const reading = this.#reading + announcedBytes(request, this.#limits.maxBodyBytes);
+    return reading > this.#limits.maxBodyBytesInFlight ? OVERLOADED : undefined;
   }
 }
 

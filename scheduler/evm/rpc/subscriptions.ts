@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { BackendEvent } from "./backend.ts";
 import type { ChainChange } from "./chain-index.ts";
 import type { RpcFace } from "./face.ts";
-import { logsOfChange } from "./filters.ts";
+import { placedLogsOf } from "./filters.ts";
 import { hashHex } from "./hex.ts";
 import { aLogFilter, type LogFilter } from "./log-filter.ts";
 import { failed, invalid, method, type MethodResult, type MethodTable, result, type Subscriber } from "./method.ts";
 import { aBoolean, aHash, anything, aText, isRecord, needed, optional } from "./parameters.ts";
 import { CODES, type RpcError } from "./problems.ts";
-import { headView, transactionView } from "./views.ts";
+import { headView, logView, transactionView } from "./views.ts";
 
 const NOT_HERE: RpcError = {
   code: CODES.methodNotFound,
@@ -33,16 +34,37 @@ interface Follower {
   readonly id: string;
 }
 
+type LogFollower = Follower & { readonly filter: LogFilter };
+
+/** A change and who is to be told of it: those who were there when it came. */
+interface Telling {
+  readonly change: ChainChange;
+  readonly heads: readonly Follower[];
+  readonly logs: readonly LogFollower[];
+}
+
+/** Changes that wait to be told; with more of them the node cannot keep up. */
+const MAX_TELLINGS = 256;
+/** How long followers are told things before everybody else has a turn. */
+const SLICE_MS = 5;
+
 type PipeFollower = Follower & { readonly transaction: string | undefined };
 
-/** Who is told what as it happens. Each text is made once, however many are told it. */
+/**
+ * Who is told what as it happens. Each text is made once, however many are told it. Blocks never wait for it: the chain's changes are
+ * told afterwards, a slice of time at once. Who cannot be told is cut off.
+ */
 export class Subscriptions {
   readonly #face: RpcFace;
   readonly #heads = new Set<Follower>();
-  readonly #logs = new Set<Follower & { readonly filter: LogFilter }>();
+  readonly #logs = new Set<LogFollower>();
   readonly #pending = new Set<Follower & { readonly full: boolean }>();
   readonly #pipe = new Set<PipeFollower>();
   readonly #leave: readonly (() => void)[];
+  #tellings: Telling[] = [];
+  #isTelling = false;
+  /** Those that have only been promised count, too. */
+  #count = 0;
 
   constructor(face: RpcFace) {
     this.#face = face;
@@ -59,13 +81,17 @@ export class Subscriptions {
         ([kind, options], caller) => {
           const { subscriber } = caller;
           if (subscriber === undefined) return failed(NOT_HERE);
-          if (!subscriber.hasRoom) return failed(TOO_MANY);
+          if (!subscriber.hasRoom || this.#count >= this.#face.limits.maxSubscriptionsInAll) return failed(TOO_MANY);
           const id = `0x${randomBytes(16).toString("hex")}`;
           const begin = this.#prepare(kind, options, { subscriber, id });
           if (typeof begin !== "function") return begin;
           // It takes its room now, and is told things once its id is.
           let end: () => void = () => undefined;
-          subscriber.add(id, () => end());
+          this.#count++;
+          subscriber.add(id, () => {
+            this.#count--;
+            end();
+          });
           caller.afterAnswer(() => {
             if (subscriber.has(id)) end = begin();
           });
@@ -87,6 +113,7 @@ export class Subscriptions {
 
   close(): void {
     for (const leave of this.#leave) leave();
+    this.#tellings = [];
   }
 
   /** What begins the subscription, and gives what ends it; or why there is none. */
@@ -123,12 +150,50 @@ export class Subscriptions {
   }
 
   #chainChanged(change: ChainChange): void {
-    if (change.kind === "appended" && this.#heads.size > 0) {
-      const text = JSON.stringify(headView(change.block));
-      for (const { subscriber, id } of this.#heads) subscriber.notify(id, text);
+    const heads = change.kind === "appended" ? [...this.#heads] : [];
+    const logs = [...this.#logs];
+    if (heads.length + logs.length === 0) return;
+    this.#tellings.push({ change, heads, logs });
+    if (this.#tellings.length > MAX_TELLINGS) {
+      this.#tellings = [];
+      for (const { subscriber } of [...this.#heads, ...this.#logs]) subscriber.cut();
     }
-    for (const { subscriber, id, filter } of this.#logs) {
-      for (const log of logsOfChange(change, filter)) subscriber.notify(id, JSON.stringify(log));
+    if (!this.#isTelling) void this.#tell();
+  }
+
+  async #tell(): Promise<void> {
+    this.#isTelling = true;
+    await setImmediate();
+    let sinceMs = performance.now();
+    for (let next = this.#tellings.shift(); next !== undefined; next = this.#tellings.shift()) {
+      for (const act of this.#acts(next)) {
+        act();
+        if (performance.now() - sinceMs < SLICE_MS) continue;
+        await setImmediate();
+        sinceMs = performance.now();
+      }
+    }
+    this.#isTelling = false;
+  }
+
+  /** One for each follower. */
+  *#acts({ change, heads, logs }: Telling): Generator<() => void> {
+    if (change.kind === "appended" && heads.length > 0) {
+      const text = JSON.stringify(headView(change.block));
+      for (const head of heads) yield () => this.#heads.has(head) && head.subscriber.notify(head.id, text);
+    }
+    const texts = new Map<string, string>();
+    for (const follower of logs) yield () => this.#tellLogs(follower, change, texts);
+  }
+
+  #tellLogs(follower: LogFollower, change: ChainChange, texts: Map<string, string>): void {
+    for (const placed of placedLogsOf(change, follower.filter)) {
+      // Left, or cut off in the middle.
+      if (!this.#logs.has(follower)) return;
+      const place = `${placed.block.number}/${placed.logIndex}`;
+      const text = texts.get(place) ?? JSON.stringify(logView(placed, change.kind === "taken-back"));
+      texts.set(place, text);
+      follower.subscriber.notify(follower.id, text);
     }
   }
 

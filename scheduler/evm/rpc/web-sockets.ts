@@ -138,6 +138,7 @@ class Connection implements Subscriber {
   }
 
   cut(): void {
+    this.end();
     this.#socket.terminate();
   }
 

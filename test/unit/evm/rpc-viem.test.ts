@@ -136,13 +136,13 @@ test("viem reads blocks, transactions, receipts, logs and state", async () => {
   expect(await client.getStorageAt({ address: TOKEN, slot: "0x05" })).toBe(`0x${"00".repeat(31)}05`);
   expect(await client.getGasPrice()).toBe(1_000_000_000n);
   expect(await client.estimateFeesPerGas()).toMatchObject({ maxPriorityFeePerGas: 100_000_000n });
-  const history = await client.getFeeHistory({ blockCount: 4, rewardPercentiles: [10, 90], blockTag: "latest" });
+  const history = await client.getFeeHistory({ blockCount: 4, rewardPercentiles: [10, 50, 90], blockTag: "latest" });
   expect(history).toMatchObject({
     oldestBlock: 0n,
     baseFeePerGas: [1_000_000_000n, 1_000_000_000n, 900_000_000n],
     reward: [
-      [0n, 0n],
-      [5n, 1_000_000_000n],
+      [0n, 0n, 0n],
+      [5n, 5n, 1_000_000_000n],
     ],
   });
 });
