@@ -1,7 +1,7 @@
 import { type Block, createBlock } from "@ethereumjs/block";
 import type { Common } from "@ethereumjs/common";
 import { createEVM, type EVM, type EVMMockBlockchainInterface } from "@ethereumjs/evm";
-import { AssertionError } from "../../scheduler/shared/assert.ts";
+import { AssertionError, assert } from "../../scheduler/shared/assert.ts";
 import type { TypedTransaction } from "@ethereumjs/tx";
 import { Address } from "@ethereumjs/util";
 import { createVM, runTx, type RunTxResult, type VM } from "@ethereumjs/vm";
@@ -140,6 +140,7 @@ export class Machine {
   }
 
   async run({ tx, block, session, blockGasUsed, limitMs, tried }: RunTerms): Promise<MachineRun> {
+    assert(this.#session === undefined, "a machine has one run at a time");
     this.#session = session;
     this.#deadlineMs = performance.now() + limitMs;
     // What a run before left that was stopped in its middle.

