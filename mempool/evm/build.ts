@@ -22,7 +22,9 @@ export type Addition =
   /** It asks other questions here than those whose results came with it; as many as it came to. */
   | { readonly kind: "asks"; readonly calls: readonly DiscoveredCall[] }
   /** Its gas, or the time that this may take, is more than what is left. */
-  | { readonly kind: "no-room" };
+  | { readonly kind: "no-room" }
+  /** It took all the time that there was, and was taken back. */
+  | { readonly kind: "overran" };
 
 export interface Sealed extends EncodedBlock {
   readonly diff: StateDiff;
@@ -55,11 +57,19 @@ export class BlockBuild {
     this.#block = terms.machine.blockOf(terms.env, Buffer.from(terms.parent.hash, "hex"));
   }
 
-  async add(tx: EvmTransaction, results: ReadonlyMap<string, Uint8Array>, leftMs: number): Promise<Addition> {
+  /** `expectedGas`: what it took in its last run. */
+  async add(
+    tx: EvmTransaction,
+    results: ReadonlyMap<string, Uint8Array>,
+    leftMs: number,
+    expectedGas: bigint,
+  ): Promise<Addition> {
     const { env, machine, state, pace, common, pipeChainId } = this.#terms;
     if (tx.gasLimit > env.gasLimit)
       return { kind: "invalid", reason: "gas-limit", message: "asks for more gas than a block has" };
-    if (this.#gasUsed + tx.gasLimit > env.gasLimit || pace.msFor(tx.gasLimit) > leftMs) return { kind: "no-room" };
+    if (this.#gasUsed + tx.gasLimit > env.gasLimit) return { kind: "no-room" };
+    // The first one is tried in any case: otherwise nothing would show that the machine has become faster.
+    if (this.#executed.length > 0 && pace.msFor(expectedGas) > leftMs) return { kind: "no-room" };
     const refusal = refusalOf(tx, { account: state.held(tx.sender), env, laterNonces: false });
     if (refusal !== undefined) return { kind: "invalid", ...refusal };
     const session = new InferenceSession({ mode: "sealed", pipeChainId, txHash: tx.hash, results });
@@ -77,10 +87,7 @@ export class BlockBuild {
     const ms = performance.now() - startedMs;
     if (run.kind !== "done" || !session.usedAll) state.rewind(mark);
     if (run.kind === "refused") return { kind: "invalid", reason: "machine", message: run.message };
-    if (run.kind === "stopped" && run.reason === "deadline") {
-      pace.overran(tx.gasLimit, ms);
-      return { kind: "no-room" };
-    }
+    if (run.kind === "stopped" && run.reason === "deadline") return { kind: "overran" };
     if (run.kind === "stopped" || !session.usedAll) return { kind: "asks", calls: session.calls };
     state.settle();
     const { totalGasSpent } = run.result;
@@ -134,12 +141,11 @@ function changedFields(parent: EvmHead, env: BlockEnvironment): string[] {
 }
 
 /**
- * How fast the machine burns gas, on the safe side: at once as slow as the slowest transaction, and only gradually fast again. What a
- * transaction may take is bounded by this before it begins; the clock bounds it while it runs.
+ * How fast the machine burns gas, as a moving mean: whether a transaction may fit into the time that is left is a guess, since the
+ * clock stops it in any case.
  */
 export class GasPace {
-  /** Gas per millisecond. The start is what a loop of cheap instructions burns on a slow machine. */
-  #gasPerMs = 2_000;
+  #gasPerMs = 10_000;
 
   get gasPerMs(): number {
     return this.#gasPerMs;
@@ -153,17 +159,11 @@ export class GasPace {
     // Below that, the clock and what every transaction costs anyway say more than the machine.
     if (ms < MIN_SAMPLE_MS) return;
     const sample = Math.max(MIN_GAS_PER_MS, Number(gas) / ms);
-    const weight = sample < this.#gasPerMs ? SLOWER : FASTER;
-    this.#gasPerMs += weight * (sample - this.#gasPerMs);
-  }
-
-  overran(gasLimit: bigint, ms: number): void {
-    this.measured(gasLimit, Math.max(ms, MIN_SAMPLE_MS));
+    this.#gasPerMs += WEIGHT * (sample - this.#gasPerMs);
   }
 }
 
 const MIN_SAMPLE_MS = 0.2;
 /** A pause of the whole process is no reason to refuse everything: below that nothing real lies. */
 const MIN_GAS_PER_MS = 500;
-const SLOWER = 0.5;
-const FASTER = 0.02;
+const WEIGHT = 0.1;

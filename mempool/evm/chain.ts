@@ -181,11 +181,16 @@ export class EvmChain {
 
   /**
    * Runs the transaction as the block's next one, with the results of its calls, and no others, by their digests. It is not begun
-   * when it may take more than `leftMs`, and taken back when it does.
+   * when it may take more than `leftMs`, by the gas that it took in its last run, and taken back when it does.
    */
-  add(tx: EvmTransaction, results: ReadonlyMap<string, Uint8Array>, leftMs: number): Promise<Addition> {
+  add(
+    tx: EvmTransaction,
+    results: ReadonlyMap<string, Uint8Array>,
+    leftMs: number,
+    expectedGas = tx.gasLimit,
+  ): Promise<Addition> {
     assert(this.#build !== undefined, "no block is under construction");
-    return this.#build.add(tx, results, leftMs);
+    return this.#build.add(tx, results, leftMs, expectedGas);
   }
 
   /** Ends the block, which is the head from now on. `extraData` has 32 bytes at the most. */
