@@ -3,6 +3,7 @@ import type { Common } from "@ethereumjs/common";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type EncodedBlock, type EvmHead, encodeBlock, environmentFaults, type Executed } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
+import type { GasPace } from "./gas-pace.ts";
 import type { BlockEnvironment, Machine } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { refusalOf, type Refusal } from "./refusal.ts";
@@ -90,8 +91,8 @@ export class BlockBuild {
     if (run.kind === "stopped" && run.reason === "deadline") return { kind: "overran" };
     if (run.kind === "stopped" || !session.usedAll) return { kind: "asks", calls: session.calls };
     state.settle();
-    const { totalGasSpent } = run.result;
-    pace.measured(totalGasSpent, ms);
+    const { totalGasSpent, execResult } = run.result;
+    pace.measured(execResult.executionGasUsed, ms);
     this.#gasUsed += totalGasSpent;
     this.#executed.push({ transaction: tx, type: form.type, result: run.result });
     return { kind: "included", gasUsed: totalGasSpent, ms, calls: session.calls };
@@ -139,31 +140,3 @@ function changedFields(parent: EvmHead, env: BlockEnvironment): string[] {
   if (parent.gasLimit !== env.gasLimit) fields.push("gasLimit");
   return fields.map((field) => `b:${field}`);
 }
-
-/**
- * How fast the machine burns gas, as a moving mean: whether a transaction may fit into the time that is left is a guess, since the
- * clock stops it in any case.
- */
-export class GasPace {
-  #gasPerMs = 10_000;
-
-  get gasPerMs(): number {
-    return this.#gasPerMs;
-  }
-
-  msFor(gas: bigint): number {
-    return Number(gas) / this.#gasPerMs;
-  }
-
-  measured(gas: bigint, ms: number): void {
-    // Below that, the clock and what every transaction costs anyway say more than the machine.
-    if (ms < MIN_SAMPLE_MS) return;
-    const sample = Math.max(MIN_GAS_PER_MS, Number(gas) / ms);
-    this.#gasPerMs += WEIGHT * (sample - this.#gasPerMs);
-  }
-}
-
-const MIN_SAMPLE_MS = 0.2;
-/** A pause of the whole process is no reason to refuse everything: below that nothing real lies. */
-const MIN_GAS_PER_MS = 500;
-const WEIGHT = 0.1;

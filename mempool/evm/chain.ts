@@ -1,7 +1,8 @@
 import type { Common } from "@ethereumjs/common";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { type EncodedBlock, encodeBlock, type EvmHead, nextBaseFee } from "./block.ts";
-import { type Addition, assertFollows, BlockBuild, GasPace } from "./build.ts";
+import { type Addition, assertFollows, BlockBuild } from "./build.ts";
+import { GasPace } from "./gas-pace.ts";
 import { type EvmGenesis, worldOf } from "./genesis.ts";
 import { type BlockEnvironment, Machine } from "./machine.ts";
 import { hexOf, RecordingState } from "./recording-state.ts";
@@ -19,13 +20,17 @@ export interface SealedEvmBlock extends EncodedBlock {
 export interface EvmLimits extends TrialLimits {
   /** Blocks that a rollback can take back, and whose state can be asked for. */
   readonly keptBlocks: number;
+  /** Gas that a millisecond is taken to burn until something was measured. */
+  readonly startGasPerMs: number;
 }
 
 export const DEFAULT_EVM_LIMITS: EvmLimits = {
-  // Two blocks: what runs for longer than one has no place in any.
-  runMs: 1_000,
+  // What runs for longer has no place in a block of 500 ms.
+  runMs: 300,
   // Twice what a reorg of the mempool may take back. What a block keeps is the part of the state that it changed.
   keptBlocks: 128,
+  // A loop of cheap instructions on a slow machine.
+  startGasPerMs: 2_000,
 };
 
 /** BLOCKHASH reaches as far back, also from a block that a rollback uncovered. */
@@ -51,7 +56,7 @@ export class EvmChain {
   readonly #hashes = new Map<number, string>();
   readonly #builder: { readonly machine: Machine; readonly state: RecordingState };
   readonly #trial: Trial;
-  readonly #pace = new GasPace();
+  readonly #pace: GasPace;
   #build: BlockBuild | undefined;
 
   private constructor(terms: {
@@ -65,6 +70,7 @@ export class EvmChain {
   }) {
     this.genesis = terms.genesis;
     this.limits = terms.limits;
+    this.#pace = new GasPace(terms.limits.startGasPerMs);
     this.#common = terms.common;
     this.#blocks = [terms.first];
     this.#builder = terms.builder;

@@ -1,5 +1,6 @@
 import { type Common, createCustomCommon, Mainnet } from "@ethereumjs/common";
 import { assert } from "../../scheduler/shared/assert.ts";
+import { keccak256 } from "./keccak.ts";
 import { type AccountChange, NO_CODE, World } from "./world.ts";
 
 /** Hard forks that a chain may stand on: after proof of work, and without what is still experimental in the machine. */
@@ -34,7 +35,10 @@ export interface EvmGenesis {
 
 export function commonOf({ chainId, hardfork }: Pick<EvmGenesis, "chainId" | "hardfork">): Common {
   assert(chainId > 0n && chainId <= BigInt(Number.MAX_SAFE_INTEGER), "a chain id is a positive safe integer");
-  return createCustomCommon({ chainId: Number(chainId), name: "pipe" }, Mainnet, { hardfork });
+  return createCustomCommon({ chainId: Number(chainId), name: "pipe" }, Mainnet, {
+    hardfork,
+    customCrypto: { keccak256 },
+  });
 }
 
 export function worldOf({ alloc }: Pick<EvmGenesis, "alloc">): World {

@@ -17,3 +17,5 @@ export type { EvmTransaction, ParsedTransaction, TransactionProblem } from "./tr
 export { parseTransaction, TRANSACTION_LIMITS } from "./transaction.ts";
 export type { CallOutcome, CallRequest, EvmRun, GasEstimate } from "./trial.ts";
 export type { AccountChange, StateDiff } from "./world.ts";
+export type { EvmBlock, EvmFault, EvmFinding, EvmVerdict } from "./replay.ts";
+export { verifyEvmBlock } from "./replay.ts";

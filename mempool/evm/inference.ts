@@ -41,6 +41,8 @@ export interface SessionTerms {
   readonly txHash: string;
   /** Outputs by the digest of their question. */
   readonly results: ReadonlyMap<string, Uint8Array>;
+  /** For `estimate`: this byte in all places stands for an answer, as if it were one. Without, a marker does, and is told as such. */
+  readonly fill?: number;
 }
 
 /**
@@ -78,7 +80,12 @@ export class InferenceSession {
     const asked = requests.map((request) => this.#ask(request, call.announces));
     const outputs = asked.map(({ digest }) => this.#terms.results.get(digest));
     if (outputs.includes(undefined)) this.#miss(call.tolerant);
-    const encoded = call.encode(outputs);
+    const { fill } = this.#terms;
+    const encoded = call.encode(
+      fill === undefined
+        ? outputs
+        : outputs.map((output, index) => output ?? new Uint8Array(requests[index]?.maxOutputBytes ?? 0).fill(fill)),
+    );
     return encoded.ok ? { executionGasUsed: gas, returnValue: encoded.data } : reverted(gas, encoded.revert);
   }
 

@@ -47,6 +47,7 @@ export class RecordingState implements StateManagerInterface {
   #reads: Set<string> | undefined;
   /** The sender, at whose account the machine itself looks once before the first instruction. */
   #payer: string | undefined;
+  #looked = false;
   #disguised: string | undefined;
 
   /** Called with each frame that begins; may throw to end the run. */
@@ -100,6 +101,7 @@ export class RecordingState implements StateManagerInterface {
   record(payer: string): void {
     this.#reads = new Set();
     this.#payer = payer;
+    this.#looked = false;
   }
 
   /** Lets a contract be the sender of a call that is tried: outside of messages its code is not seen. */
@@ -287,10 +289,13 @@ export class RecordingState implements StateManagerInterface {
   #noteAccount(key: string): void {
     const depth = this.#open.length;
     if (depth < MESSAGE_DEPTH - 1) return;
-    if (key === this.#payer && depth <= MESSAGE_DEPTH) {
+    if (key === this.#payer) {
+      const own = !this.#looked;
+      this.#looked ||= depth === MESSAGE_DEPTH;
       // The message's own look at who sends it, before the first instruction; and those of delegations, which a sender signs.
-      if (depth === MESSAGE_DEPTH) this.#payer = undefined;
-      return;
+      if (own) return;
+      // What the sender has left, now that its gas is paid for, follows from the price too.
+      this.#reads?.add("b:baseFeePerGas");
     }
     this.#reads?.add(`a:0x${key}`);
   }

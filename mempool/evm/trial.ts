@@ -2,7 +2,7 @@ import { createFeeMarket1559Tx } from "@ethereumjs/tx";
 import type { Common } from "@ethereumjs/common";
 import { ZERO_HASH } from "../../scheduler/proofs/digest.ts";
 import type { EvmHead } from "./block.ts";
-import { type DiscoveredCall, type InferenceMode, InferenceSession } from "./inference.ts";
+import { type DiscoveredCall, InferenceSession } from "./inference.ts";
 import { addressOf, type BlockEnvironment, type Machine, type MachineRun } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
@@ -77,6 +77,8 @@ const MIN_STEP = 2_300n;
 /** An estimate is at the most this part of itself above what is needed. */
 const ESTIMATE_TOLERANCE = 64n;
 const MAX_ESTIMATE_RUNS = 24;
+/** A byte that makes a number, or a text, of whatever form: a question mark, and 0.75 as a float of 32 bits. */
+const NO_ZERO = 0x3f;
 
 /** Runs that leave nothing behind: each stands on a state of its own, which the next one clears. */
 export class Trial {
@@ -114,7 +116,8 @@ export class Trial {
     if (refusal !== undefined) return { kind: "invalid", ...refusal };
     state.setNonce(tx.sender, BigInt(tx.nonce));
     state.record(tx.sender.slice(2));
-    const session = this.#session("discover", tx.hash, results);
+    const pipeChainId = this.#pipeChainId;
+    const session = new InferenceSession({ mode: "discover", pipeChainId, txHash: tx.hash, results });
     const run = await this.#run(machineForm(tx, this.#common), { standing, env, session, tried: false });
     const readSet = state.takeReads();
     const { calls } = session;
@@ -125,7 +128,8 @@ export class Trial {
     return { kind: "completed", calls, readSet, gasUsed, reverted: execResult.exceptionError !== undefined };
   }
 
-  async call(request: CallRequest, standing: Standing, env: BlockEnvironment): Promise<CallOutcome> {
+  /** With markers for answers; or with `fill` in all of their bytes. */
+  async call(request: CallRequest, standing: Standing, env: BlockEnvironment, fill?: number): Promise<CallOutcome> {
     const state = this.#state;
     state.reset(standing.world);
     const from = request.from ?? NOBODY;
@@ -160,7 +164,8 @@ export class Trial {
       { common: this.#common, freeze: false, allowUnlimitedInitCodeSize: false },
     );
     withSender(tx, addressOf(from));
-    const session = this.#session("estimate", ZERO_HASH, NO_RESULTS);
+    const terms = { pipeChainId: this.#pipeChainId, txHash: ZERO_HASH, results: NO_RESULTS };
+    const session = new InferenceSession({ mode: "estimate", ...terms, ...(fill === undefined ? {} : { fill }) });
     const seen = free ? { ...env, baseFeePerGas: 0n } : env;
     const run = await this.#run(tx, { standing, env: seen, session, tried: true });
     if (run.kind === "refused") return { kind: "refused", reason: "machine", message: run.message };
@@ -178,9 +183,26 @@ export class Trial {
     };
   }
 
-  /** A gas limit with which it succeeds, at most a 64th part above the least one. */
+  /**
+   * A gas limit with which it succeeds, at most a 64th part above the least one. Answers are not known: what they cost that are
+   * kept is told by answers without a zero, since a zero costs next to nothing to keep. A contract that does not take these, or
+   * not those, is estimated by the other ones.
+   */
   async estimateGas(request: CallRequest, standing: Standing, env: BlockEnvironment): Promise<GasEstimate> {
-    const whole = await this.call(request, standing, env);
+    const marked = await this.#leastGas(request, { standing, env, fill: undefined });
+    const pending = marked.kind === "enough" ? marked.pendingCalls : pendingOf(marked.outcome);
+    if (pending.length === 0) return marked;
+    const filled = await this.#leastGas(request, { standing, env, fill: NO_ZERO });
+    if (filled.kind === "fails") return marked;
+    return marked.kind === "fails" || marked.gas < filled.gas ? filled : marked;
+  }
+
+  async #leastGas(
+    request: CallRequest,
+    terms: { readonly standing: Standing; readonly env: BlockEnvironment; readonly fill: number | undefined },
+  ): Promise<GasEstimate> {
+    const { standing, env, fill } = terms;
+    const whole = await this.call(request, standing, env, fill);
     if (whole.kind === "refused" || !whole.ok) return { kind: "fails", outcome: whole };
     const { gasUsed, refunded, pendingCalls } = whole;
     let enough = request.gas !== undefined && request.gas < env.gasLimit ? request.gas : env.gasLimit;
@@ -188,16 +210,12 @@ export class Trial {
     let guess = ((gasUsed + refunded + MIN_STEP) * 64n) / 63n;
     for (let runs = 0; runs < MAX_ESTIMATE_RUNS && enough - tooLittle > enough / ESTIMATE_TOLERANCE; runs++) {
       const gas = guess > tooLittle && guess < enough ? guess : (enough + tooLittle) / 2n;
-      const outcome = await this.call({ ...request, gas }, standing, env);
+      const outcome = await this.call({ ...request, gas }, standing, env, fill);
       if (outcome.kind === "ran" && outcome.ok) enough = gas;
       else tooLittle = gas;
       guess = (enough + tooLittle) / 2n;
     }
     return { kind: "enough", gas: enough, pendingCalls };
-  }
-
-  #session(mode: InferenceMode, txHash: string, results: ReadonlyMap<string, Uint8Array>): InferenceSession {
-    return new InferenceSession({ mode, pipeChainId: this.#pipeChainId, txHash, results });
   }
 
   #run(
@@ -215,6 +233,10 @@ export class Trial {
   #tooSlow(): Refusal {
     return { reason: "too-slow", message: `ran for more than ${this.#limits.runMs} ms` };
   }
+}
+
+function pendingOf(outcome: CallOutcome): readonly DiscoveredCall[] {
+  return outcome.kind === "ran" ? outcome.pendingCalls : [];
 }
 
 function bytesOf(hex: string): Uint8Array {

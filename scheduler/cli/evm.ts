@@ -36,7 +36,9 @@ export async function runEvm(flags: EvmFlags, signal: AbortSignal): Promise<numb
     chainId: BigInt(flags.chainId),
     alloc: accounts.map(({ address }) => ({ address, balanceWei: BALANCE_WEI })),
     pipe: {
-      fleet: { nodes: defaultFleet({ count: flags.nodes, seedHex: "00".repeat(32), latency: flags.latency, faults: "none" }) },
+      fleet: {
+        nodes: defaultFleet({ count: flags.nodes, seedHex: "00".repeat(32), latency: flags.latency, faults: "none" }),
+      },
       ...(flags.policy === undefined ? {} : { policy: flags.policy }),
       logger: "error",
     },
@@ -94,11 +96,20 @@ function tell({ head, included, inference, receipts }: BuiltBlock, json: boolean
   const failed = receipts.filter(({ succeeded }) => !succeeded).length;
   if (json) {
     const { number, hash } = head;
-    const told = { number, hash, gasUsed: String(head.gasUsed), transactions: included.length, inference: asked, failed };
+    const told = {
+      number,
+      hash,
+      gasUsed: String(head.gasUsed),
+      transactions: included.length,
+      inference: asked,
+      failed,
+    };
     process.stdout.write(`${JSON.stringify({ ...told, results: inference.receipts.length })}\n`);
   } else if (included.length > 0) {
     const results = asked === 0 ? "" : `, ${asked} of them with ${inference.receipts.length} results`;
     const reverted = failed === 0 ? "" : `, ${failed} reverted`;
-    process.stdout.write(`block ${head.number}  ${included.length} transactions${results}${reverted}, ${head.gasUsed} gas\n`);
+    process.stdout.write(
+      `block ${head.number}  ${included.length} transactions${results}${reverted}, ${head.gasUsed} gas\n`,
+    );
   }
 }

@@ -108,7 +108,12 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
   });
   let pipe: Pipe;
   try {
-    pipe = await createPipe({ ...options.pipe, directory: options.directory, chainId: genesis.pipeChainId, preExecutor });
+    pipe = await createPipe({
+      ...options.pipe,
+      directory: options.directory,
+      chainId: genesis.pipeChainId,
+      preExecutor,
+    });
   } catch (error) {
     await Promise.all([builder.close(), simulator.close()]);
     throw error;

@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
+import { evmFigures } from "./evm.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { placementFigures } from "./placement.bench.ts";
@@ -17,6 +18,7 @@ import { zkmlFigures } from "./zkml.bench.ts";
 /** `npm run bench [-- --json]`: every benchmark, ratios beside absolutes. Nothing here is asserted: machines differ. */
 const figures = [
   ...engineFigures(),
+  ...(await evmFigures()),
   ...placementFigures(),
   ...(await journalFigures()),
   ...(await snapshotFigures()),

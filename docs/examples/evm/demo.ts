@@ -46,7 +46,12 @@ const devnet = await startEvmDevnet({
   chainId: BigInt(CHAIN_ID),
   directory,
   alloc: devAccounts(ACCOUNTS).map(({ address }) => ({ address, balanceWei: BALANCE_WEI })),
-  pipe: { fleet: { nodes }, policy: { kind: "hedge", delayMs: 1_500, maxCopies: 3 }, engine: { seed }, logger: "error" },
+  pipe: {
+    fleet: { nodes },
+    policy: { kind: "hedge", delayMs: 1_500, maxCopies: 3 },
+    engine: { seed },
+    logger: "error",
+  },
   onBlock(block, times) {
     tally.block(block, times);
     const line = tally.lineOf(block, times);
@@ -66,13 +71,22 @@ try {
   note(`JSON-RPC ${server.url}; deploying the examples and paying in for inference …`);
   await workload.prepare();
   const first = index.head.number;
-  await workload.send({ ratePerS: rate, untilMs: Date.now() + 500 * (blocks - QUIET_BLOCKS), signal: interrupted.signal });
+  await workload.send({
+    ratePerS: rate,
+    untilMs: Date.now() + 500 * (blocks - QUIET_BLOCKS),
+    signal: interrupted.signal,
+  });
   while (index.head.number < first + blocks && !interrupted.signal.aborted) await sleep(50);
   const statistics = await devnet.pipe.statistics();
   await devnet.producer.stop();
   note("Checking every block as a validator would: executing it with the sealed results, and verifying the proofs …");
   const checked = await checkAll(devnet, { directory, blocks: tally.blocks });
-  const summary = tally.summary({ workload: workload.counts, statistics, checked, preExecutions: devnet.preExecutor.runs });
+  const summary = tally.summary({
+    workload: workload.counts,
+    statistics,
+    checked,
+    preExecutions: devnet.preExecutor.runs,
+  });
   console.log(json ? JSON.stringify(summary) : `\n${tally.textOf(summary)}`);
   for (const finding of checked.findings) note(finding);
   if (checked.findings.length > 0 || failed || !summary.ledgerBalanced) process.exitCode = 1;

@@ -12,14 +12,24 @@ interface Times {
 export interface Summary {
   readonly blocks: number;
   readonly transactions: { readonly sent: number; readonly refused: number; readonly byKind: Record<string, number> };
-  readonly sealed: { readonly ordinary: number; readonly inference: number; readonly results: number; readonly reverted: number };
+  readonly sealed: {
+    readonly ordinary: number;
+    readonly inference: number;
+    readonly results: number;
+    readonly reverted: number;
+  };
   readonly refunded: number;
   /** Of the transactions that ask models: sealed in the first block whose candidates were chosen after their last result. */
   readonly firstBlockShare: number | undefined;
   /** How much later than planned blocks were there. */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly preExecutions: number;
-  readonly validator: { readonly blocks: number; readonly receipts: number; readonly ms: number; readonly findings: number };
+  readonly validator: {
+    readonly blocks: number;
+    readonly receipts: number;
+    readonly ms: number;
+    readonly findings: number;
+  };
   readonly feesPaidGwei: number;
   readonly ledgerBalanced: boolean;
 }
@@ -77,7 +87,12 @@ export class Tally {
       firstBlockShare: this.#firstBlockShare(),
       latenessMs: { p50: at(0.5), p99: at(0.99), max: late.at(-1) ?? 0 },
       preExecutions,
-      validator: { blocks: checked.blocks, receipts: checked.receipts, ms: checked.ms, findings: checked.findings.length },
+      validator: {
+        blocks: checked.blocks,
+        receipts: checked.receipts,
+        ms: checked.ms,
+        findings: checked.findings.length,
+      },
       feesPaidGwei: ledger.paidGwei,
       ledgerBalanced: ledger.paidGwei + ledger.refundedGwei + ledger.heldGwei === ledger.escrowedGwei,
     };
@@ -106,14 +121,20 @@ export class Tally {
       .join(", ");
     const share = firstBlockShare === undefined ? "none asked" : `${(100 * firstBlockShare).toFixed(1)} %`;
     const lines: [string, string][] = [
-      ["blocks", `${summary.blocks}, later than planned: p50 ${ms(latenessMs.p50)}, p99 ${ms(latenessMs.p99)}, at most ${ms(latenessMs.max)}`],
+      [
+        "blocks",
+        `${summary.blocks}, later than planned: p50 ${ms(latenessMs.p50)}, p99 ${ms(latenessMs.p99)}, at most ${ms(latenessMs.max)}`,
+      ],
       ["transactions sent", `${transactions.sent} (${kinds}), ${transactions.refused} refused`],
       ["  ordinary, sealed", `${sealed.ordinary}, deployments and deposits among them`],
       ["  with results, sealed", `${sealed.inference} with ${sealed.results} results, ${sealed.reverted} reverted`],
       ["  refunded", `${summary.refunded}`],
       ["in the first block after the last result", share],
       ["pre-executions", `${summary.preExecutions}`],
-      ["fees for inference", `${summary.feesPaidGwei} gwei; the ledger ${summary.ledgerBalanced ? "adds up" : "DOES NOT ADD UP"}`],
+      [
+        "fees for inference",
+        `${summary.feesPaidGwei} gwei; the ledger ${summary.ledgerBalanced ? "adds up" : "DOES NOT ADD UP"}`,
+      ],
       [
         "validator",
         `${validator.blocks} blocks executed again and ${validator.receipts} proofs checked in ${(validator.ms / 1000).toFixed(1)} s, without a model: ` +

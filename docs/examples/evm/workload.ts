@@ -33,6 +33,7 @@ const GAS = 1_500_000n;
 /** Kinds of transactions and how many of a hundred are of each. */
 const MIX = { transfer: 45, rebalance: 25, "two steps": 15, "batch of ten": 15 } as const;
 type Kind = keyof typeof MIX;
+const KINDS = Object.keys(MIX) as Kind[];
 
 /** Users of the examples, by ordinary tools: viem signs, sends and reads receipts over JSON-RPC. */
 export class Workload {
@@ -77,7 +78,14 @@ export class Workload {
     for (const user of this.#users) {
       own.push([user, await deploy(user, "RiskRebalancer", parseEther("10"))]);
       const nonce = user.nonce++;
-      const paid = { to: DEPOSIT_CONTRACT, data: DEPOSIT_CALL, value: parseEther("5"), nonce, gas: 60_000n, ...FEES } as const;
+      const paid = {
+        to: DEPOSIT_CONTRACT,
+        data: DEPOSIT_CALL,
+        value: parseEther("5"),
+        nonce,
+        gas: 60_000n,
+        ...FEES,
+      } as const;
       hashes.push(await user.wallet.sendTransaction(paid));
     }
     const addressOf = async (hash: Hex): Promise<Address> => {
@@ -88,14 +96,20 @@ export class Workload {
     const [twoStep, batch] = await Promise.all(shared.map(addressOf));
     this.#targets = { twoStep, batch };
     for (const [user, hash] of own) user.rebalancer = await addressOf(hash);
-    const receipts = await Promise.all(hashes.map((hash) => reader.waitForTransactionReceipt({ hash, confirmations: 4 })));
+    const receipts = await Promise.all(
+      hashes.map((hash) => reader.waitForTransactionReceipt({ hash, confirmations: 4 })),
+    );
     if (receipts.some(({ status }) => status !== "success")) throw new Error("a deposit failed");
   }
 
   #targets: { readonly twoStep: Address | undefined; readonly batch: Address | undefined } | undefined;
 
   /** Sends until then, each transaction from a random user. */
-  async send(terms: { readonly ratePerS: number; readonly untilMs: number; readonly signal: AbortSignal }): Promise<void> {
+  async send(terms: {
+    readonly ratePerS: number;
+    readonly untilMs: number;
+    readonly signal: AbortSignal;
+  }): Promise<void> {
     const pending: Promise<void>[] = [];
     while (Date.now() < terms.untilMs && !terms.signal.aborted) {
       const user = this.#users[Math.floor(this.#draw() * this.#users.length)];
@@ -123,7 +137,15 @@ export class Workload {
     const { wallet } = user;
     const call = (to: Address | undefined, name: string, functionName: string, args: readonly unknown[]) => {
       if (to === undefined) throw new Error(`${name} is not deployed`);
-      return wallet.writeContract({ address: to, abi: this.#contract(name).abi, functionName, args, nonce, gas: GAS, ...FEES });
+      return wallet.writeContract({
+        address: to,
+        abi: this.#contract(name).abi,
+        functionName,
+        args,
+        nonce,
+        gas: GAS,
+        ...FEES,
+      });
     };
     switch (kind) {
       case "transfer": {
@@ -158,7 +180,10 @@ export class Workload {
 
   #kind(): Kind {
     let left = this.#draw() * 100;
-    for (const [kind, percent] of Object.entries(MIX)) if ((left -= percent) < 0) return kind as Kind;
+    for (const kind of KINDS) {
+      left -= MIX[kind];
+      if (left < 0) return kind;
+    }
     return "transfer";
   }
 
