@@ -66,6 +66,7 @@ export type {
   SealRequest,
   ServiceStatistics,
 } from "./live/service-views.ts";
+export { readRegistryView } from "./live/registry-view-file.ts";
 export { ServiceFailed } from "./live/service-failed.ts";
 export type { Assignment, NodeMessage, Proof, Transport } from "./live/transport.ts";
 export type { EmbeddedNode } from "./node/embedded-node.ts";

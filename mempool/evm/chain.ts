@@ -25,8 +25,8 @@ export interface EvmLimits extends TrialLimits {
 }
 
 export const DEFAULT_EVM_LIMITS: EvmLimits = {
-  // Two blocks: what runs for longer than one has no place in any.
-  runMs: 1_000,
+  // What runs for longer has no place in a block of 500 ms.
+  runMs: 300,
   // Twice what a reorg of the mempool may take back. What a block keeps is the part of the state that it changed.
   keptBlocks: 128,
   // A loop of cheap instructions on a slow machine.

@@ -15,6 +15,8 @@ export interface PoolEntry {
   /** Head of the chain when it came. */
   readonly height: number;
   kind: TransactionKind;
+  /** What it took in its last run; all that it may take, before the first. */
+  expectedGas: bigint;
 }
 
 export interface PoolLimits {
@@ -146,7 +148,13 @@ export class TransactionPool {
     const { hash, sender, nonce } = transaction;
     const replaced = this.at(sender, nonce);
     if (replaced !== undefined) this.remove(replaced.transaction.hash);
-    const entry: PoolEntry = { transaction, seq: this.#nextSeq++, height: at.height, kind: "undetermined" };
+    const entry: PoolEntry = {
+      transaction,
+      seq: this.#nextSeq++,
+      height: at.height,
+      kind: "undetermined",
+      expectedGas: transaction.gasLimit,
+    };
     let known = this.#senders.get(sender);
     if (known === undefined) {
       known = { byNonce: new Map(), chainNonce: at.chainNonce };

@@ -7,6 +7,7 @@ import { PROGRAM_VERSION } from "../live/program.ts";
 import { demo } from "./command-demo.ts";
 import { order, receipts, replay } from "./command-audits.ts";
 import { cluster } from "./command-cluster.ts";
+import { evm } from "./command-evm.ts";
 import { natsConfig } from "./command-nats-config.ts";
 import { node } from "./command-node.ts";
 import { statusOf } from "./interruption.ts";
@@ -25,6 +26,7 @@ const pipe = Command.make("pipe").pipe(
     scheduler,
     node,
     cluster,
+    evm,
     natsConfig,
     quote,
     policy,

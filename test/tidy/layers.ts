@@ -96,6 +96,7 @@ export const LAYERS: readonly Layer[] = [
     uses: [
       ...EDGE,
       "scheduler",
+      "scheduler/evm",
       "scheduler/http",
       "scheduler/fields",
       "scheduler/files",
