@@ -1,6 +1,6 @@
 import { encodeFunctionData, type Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { EvmChain } from "../../mempool/evm/chain.ts";
+import { DEFAULT_EVM_LIMITS, EvmChain, type EvmLimits } from "../../mempool/evm/chain.ts";
 import type { EvmGenesis, GenesisAccount } from "../../mempool/evm/genesis.ts";
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import { type EvmTransaction, parseTransaction } from "../../mempool/evm/transaction.ts";
@@ -90,8 +90,11 @@ export function genesisOf(more: Partial<EvmGenesis> = {}): EvmGenesis {
   };
 }
 
-export function newChain(more: Partial<EvmGenesis> = {}): Promise<EvmChain> {
-  return EvmChain.create(genesisOf(more));
+/** Nothing that is tested here should fail because others use the machine. */
+const PATIENT: EvmLimits = { ...DEFAULT_EVM_LIMITS, runMs: 30_000 };
+
+export function newChain(more: Partial<EvmGenesis> = {}, limits = PATIENT): Promise<EvmChain> {
+  return EvmChain.create(genesisOf(more), limits);
 }
 
 export interface Wanted {

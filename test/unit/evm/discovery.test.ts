@@ -1,6 +1,6 @@
 import { decodeAbiParameters, hexToBytes, toHex } from "viem";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { EvmChain } from "../../../mempool/evm/chain.ts";
+import { DEFAULT_EVM_LIMITS, type EvmChain } from "../../../mempool/evm/chain.ts";
 import type { EvmRun } from "../../../mempool/evm/trial.ts";
 import {
   abiOf,
@@ -127,7 +127,7 @@ describe("discovery", () => {
   });
 
   it("stops what spends all of its gas by the clock, and says so", async () => {
-    const slow = await newChain({ gasLimit: 4_000_000_000n });
+    const slow = await newChain({ gasLimit: 4_000_000_000n }, DEFAULT_EVM_LIMITS);
     const tx = await asking("GasBurner", "burnAll", [], { gas: 4_000_000_000n });
     const before = performance.now();
     const run = await slow.preExecute(tx, NO_RESULTS, slow.nextEnvironment(2_000));
