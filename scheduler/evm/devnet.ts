@@ -96,7 +96,9 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
   const preExecutor = new EvmPreExecutor({
     simulator,
     nextBlock,
-    parse: async (payload) => {
+    async transactionOf(hash, payload) {
+      const known = pool.get(hash)?.transaction;
+      if (known !== undefined) return known;
       const parsed = await simulator.ask("parse", payload);
       return parsed.ok ? parsed.transaction : undefined;
     },

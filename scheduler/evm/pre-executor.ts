@@ -8,8 +8,8 @@ import { ReadKeys } from "./read-keys.ts";
 
 export interface EvmPreExecutorOptions {
   readonly simulator: Pick<ChainThread, "ask">;
-  /** The transaction that a payload is; `undefined` for what is none of this chain. */
-  readonly parse: (payload: Uint8Array) => Promise<EvmTransaction | undefined>;
+  /** The transaction that has this hash and payload; `undefined` for what is none of this chain. */
+  readonly transactionOf: (hash: string, payload: Uint8Array) => Promise<EvmTransaction | undefined>;
   /** The block that the next one will be. */
   readonly nextBlock: () => BlockEnvironment;
   /** A run came to its end, and took that much gas. */
@@ -35,9 +35,9 @@ export class EvmPreExecutor implements PreExecutor {
   }
 
   async run({ transaction, payload, outputs }: PreExecutionRequest): Promise<PreExecution> {
-    const { simulator, parse, nextBlock } = this.#options;
+    const { simulator, transactionOf, nextBlock } = this.#options;
     const { hash } = transaction;
-    const tx = payload && (await parse(payload));
+    const tx = payload && (await transactionOf(hash, payload));
     if (tx === undefined) return this.#fail(hash, "its bytes are no transaction of this chain");
     const results = new Map<string, Uint8Array>();
     for (const [index, { terms }] of transaction.calls.entries()) {

@@ -19,7 +19,10 @@ export interface Summary {
     readonly reverted: number;
   };
   readonly refunded: number;
-  /** Of the transactions that ask models: sealed in the first block whose candidates were chosen after their last result. */
+  /**
+   * Of the transactions that ask models: sealed in the first block that took transactions after their last result, and after the
+   * one with the nonce before.
+   */
   readonly firstBlockShare: number | undefined;
   /** How much later than planned blocks were there. */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
@@ -100,15 +103,23 @@ export class Tally {
 
   #firstBlockShare(): number | undefined {
     const chosenAtMs = this.#times.map(({ sealAtMs }) => sealAtMs - DEFAULT_TIMES.closeMs);
+    /** Block of each sender's latest transaction: the next one cannot be in an earlier one. */
+    const before = new Map<string, number>();
     let inFirst = 0;
     let all = 0;
-    for (const [place, { inference }] of this.blocks.entries()) {
+    for (const [place, { inference, included }] of this.blocks.entries()) {
       const decidedUs = new Map<string, number>();
       for (const { receipt } of inference.receipts)
         decidedUs.set(receipt.txHash, Math.max(receipt.decidedUs, decidedUs.get(receipt.txHash) ?? 0));
-      for (const us of decidedUs.values()) {
-        all++;
-        if (chosenAtMs.findIndex((ms) => ms * 1000 > us) === place) inFirst++;
+      for (const { transaction } of included) {
+        const { sender, hash } = transaction;
+        const us = decidedUs.get(hash);
+        if (us !== undefined) {
+          all++;
+          const first = chosenAtMs.findIndex((ms) => ms * 1000 > us);
+          if (place <= Math.max(first, before.get(sender) ?? 0)) inFirst++;
+        }
+        before.set(sender, place);
       }
     }
     return all === 0 ? undefined : inFirst / all;
