@@ -23,8 +23,8 @@ export type Addition =
   /** It asks other questions here than those whose results came with it; as many as it came to. */
   | { readonly kind: "asks"; readonly calls: readonly DiscoveredCall[] }
   /** Its gas, or the time that this may take, is more than what is left. */
-  | { readonly kind: "no-room" }
-  /** It took all the time that there was, and was taken back. */
+  | { readonly kind: "no-room"; readonly of: "gas" | "time" }
+  /** It took all the time that there was, or far more than in its last run, and was taken back. */
   | { readonly kind: "overran" };
 
 export interface Sealed extends EncodedBlock {
@@ -68,9 +68,10 @@ export class BlockBuild {
     const { env, machine, state, pace, common, pipeChainId } = this.#terms;
     if (tx.gasLimit > env.gasLimit)
       return { kind: "invalid", reason: "gas-limit", message: "asks for more gas than a block has" };
-    if (this.#gasUsed + tx.gasLimit > env.gasLimit) return { kind: "no-room" };
+    if (this.#gasUsed + tx.gasLimit > env.gasLimit) return { kind: "no-room", of: "gas" };
     // The first one is tried in any case: otherwise nothing would show that the machine has become faster.
-    if (this.#executed.length > 0 && pace.msFor(expectedGas) > leftMs) return { kind: "no-room" };
+    const expectedMs = pace.msFor(expectedGas);
+    if (this.#executed.length > 0 && expectedMs > leftMs) return { kind: "no-room", of: "time" };
     const refusal = refusalOf(tx, { account: state.held(tx.sender), env, laterNonces: false });
     if (refusal !== undefined) return { kind: "invalid", ...refusal };
     const session = new InferenceSession({ mode: "sealed", pipeChainId, txHash: tx.hash, results });
@@ -82,7 +83,8 @@ export class BlockBuild {
       block: this.#block,
       session,
       blockGasUsed: this.#gasUsed,
-      limitMs: leftMs,
+      // One that was quick in its last run, and now is not, must not have all the time that the block has.
+      limitMs: leftMs === Number.POSITIVE_INFINITY ? leftMs : Math.min(leftMs, fairMs(expectedMs)),
       tried: false,
     });
     const ms = performance.now() - startedMs;
@@ -114,6 +116,14 @@ export class BlockBuild {
     return { ...encoded, diff, world, changedKeys: [...changedKeys(before, diff), ...changedFields(parent, env)] };
   }
 }
+
+/** Longest that a transaction may take which is expected to take so long: machines have pauses, and states change a little. */
+function fairMs(expectedMs: number): number {
+  return Math.max(FAIR_MS, FAIR_FACTOR * expectedMs);
+}
+
+const FAIR_MS = 100;
+const FAIR_FACTOR = 4;
 
 /** Stops on a block that does not follow from its parent: whoever builds takes the next environment from the chain. */
 export function assertFollows(parent: EvmHead, env: BlockEnvironment): void {

@@ -6,6 +6,7 @@ import type { TypedTransaction } from "@ethereumjs/tx";
 import { Address } from "@ethereumjs/util";
 import { createVM, runTx, type RunTxResult, type VM } from "@ethereumjs/vm";
 import { type InferenceSession, RunStopped } from "./inference.ts";
+import { dearPrecompiles } from "./dear-precompiles.ts";
 import { INFERENCE_ADDRESS } from "./precompile-abi.ts";
 import type { RecordingState } from "./recording-state.ts";
 
@@ -84,6 +85,9 @@ export class Machine {
       stateManager: state,
       blockchain,
       customPrecompiles: [
+        ...dearPrecompiles(common, (ms) => {
+          if (machine !== undefined && performance.now() + ms > machine.#deadlineMs) throw new RunStopped("deadline");
+        }),
         {
           address: new Address(new Uint8Array(Buffer.from(INFERENCE_ADDRESS.slice(2), "hex"))),
           function: (input) => {

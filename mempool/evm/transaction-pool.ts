@@ -17,6 +17,8 @@ export interface PoolEntry {
   kind: TransactionKind;
   /** What it took in its last run; all that it may take, before the first. */
   expectedGas: bigint;
+  /** Blocks in which it took far longer than that lets expect. */
+  overruns: number;
 }
 
 export interface PoolLimits {
@@ -102,6 +104,11 @@ export class TransactionPool {
     return this.#byHash.values();
   }
 
+  /** The sender's nonce on the chain's head; `undefined` while nothing of it waits here. */
+  chainNonce(sender: string): number | undefined {
+    return this.#senders.get(sender)?.chainNonce;
+  }
+
   /** The first nonce from the chain's on that no transaction has. */
   pendingNonce(sender: string, chainNonce: number): number {
     const byNonce = this.#senders.get(sender)?.byNonce;
@@ -154,6 +161,7 @@ export class TransactionPool {
       height: at.height,
       kind: "undetermined",
       expectedGas: transaction.gasLimit,
+      overruns: 0,
     };
     let known = this.#senders.get(sender);
     if (known === undefined) {
@@ -164,6 +172,7 @@ export class TransactionPool {
     known.byNonce.set(nonce, entry);
     this.#byHash.set(hash, entry);
     this.#ordinary++;
+    this.#follow(sender);
     return replaced;
   }
 

@@ -39,6 +39,8 @@ export interface TransactionProblem {
     /** What its access list says of inference cannot be read. */
     | "bad-options";
   readonly message: string;
+  /** Of `wrong-chain` and `gas-too-low`: the number that it has, and the one that would do. */
+  readonly numbers?: { readonly have: bigint; readonly want: bigint };
 }
 
 export type ParsedTransaction =
@@ -86,8 +88,11 @@ export function parseTransaction(
   }
   const sender = recoverSender(tx);
   if (sender === undefined) return refuse("bad-signature", "No account has signed it.");
-  if (tx.gasLimit < tx.getIntrinsicGas())
-    return refuse("gas-too-low", `Its gas limit is below the ${tx.getIntrinsicGas()} that it costs before it runs.`);
+  const intrinsicGas = tx.getIntrinsicGas();
+  if (tx.gasLimit < intrinsicGas) {
+    const message = `Its gas limit is below the ${intrinsicGas} that it costs before it runs.`;
+    return { ok: false, problem: { kind: "gas-too-low", message, numbers: { have: tx.gasLimit, want: intrinsicGas } } };
+  }
   const read = readOptions(accessListOf(tx));
   if (!read.ok) return refuse("bad-options", `Its access list cannot be read as options: ${read.problem}.`);
   const price = "gasPrice" in tx ? { maxFeePerGas: tx.gasPrice, maxPriorityFeePerGas: tx.gasPrice } : tx;
@@ -139,7 +144,11 @@ function firstLook(raw: Uint8Array, chainId: bigint): TransactionProblem | undef
     return { kind: "unprotected", message: "It does not say which chain it is for (EIP-155)." };
   const signedFor = typed ? chain : (chain - 35n) / 2n;
   if (signedFor !== chainId || (!typed && chain < 35n))
-    return { kind: "wrong-chain", message: `It is for the chain ${signedFor}, and this is ${chainId}.` };
+    return {
+      kind: "wrong-chain",
+      message: `It is for the chain ${signedFor}, and this is ${chainId}.`,
+      numbers: { have: signedFor, want: chainId },
+    };
   if (nonce >= BigInt(Number.MAX_SAFE_INTEGER)) return { kind: "bad-nonce", message: "Its nonce is out of range." };
   if (r === 0n || s === 0n || r >= CURVE_ORDER || s > CURVE_ORDER / 2n)
     return { kind: "bad-signature", message: "Its signature is none, or not the canonical one of the two (EIP-2)." };

@@ -118,7 +118,8 @@ export class Trial {
     state.record(tx.sender.slice(2));
     const pipeChainId = this.#pipeChainId;
     const session = new InferenceSession({ mode: "discover", pipeChainId, txHash: tx.hash, results });
-    const run = await this.#run(machineForm(tx, this.#common), { standing, env, session, tried: false });
+    const { runMs: limitMs } = this.#limits;
+    const run = await this.#run(machineForm(tx, this.#common), { standing, env, session, tried: false, limitMs });
     const readSet = state.takeReads();
     const { calls } = session;
     if (run.kind === "refused") return { kind: "invalid", reason: "machine", message: run.message };
@@ -128,8 +129,21 @@ export class Trial {
     return { kind: "completed", calls, readSet, gasUsed, reverted: execResult.exceptionError !== undefined };
   }
 
-  /** With markers for answers; or with `fill` in all of their bytes. */
-  async call(request: CallRequest, standing: Standing, env: BlockEnvironment, fill?: number): Promise<CallOutcome> {
+  /** With markers for answers. */
+  call(request: CallRequest, standing: Standing, env: BlockEnvironment): Promise<CallOutcome> {
+    return this.#call(request, { standing, env, fill: undefined, limitMs: this.#limits.runMs });
+  }
+
+  async #call(
+    request: CallRequest,
+    terms: {
+      readonly standing: Standing;
+      readonly env: BlockEnvironment;
+      readonly fill: number | undefined;
+      readonly limitMs: number;
+    },
+  ): Promise<CallOutcome> {
+    const { standing, env, fill, limitMs } = terms;
     const state = this.#state;
     state.reset(standing.world);
     const from = request.from ?? NOBODY;
@@ -164,10 +178,10 @@ export class Trial {
       { common: this.#common, freeze: false, allowUnlimitedInitCodeSize: false },
     );
     withSender(tx, addressOf(from));
-    const terms = { pipeChainId: this.#pipeChainId, txHash: ZERO_HASH, results: NO_RESULTS };
-    const session = new InferenceSession({ mode: "estimate", ...terms, ...(fill === undefined ? {} : { fill }) });
+    const asking = { pipeChainId: this.#pipeChainId, txHash: ZERO_HASH, results: NO_RESULTS };
+    const session = new InferenceSession({ mode: "estimate", ...asking, ...(fill === undefined ? {} : { fill }) });
     const seen = free ? { ...env, baseFeePerGas: 0n } : env;
-    const run = await this.#run(tx, { standing, env: seen, session, tried: true });
+    const run = await this.#run(tx, { standing, env: seen, session, tried: true, limitMs });
     if (run.kind === "refused") return { kind: "refused", reason: "machine", message: run.message };
     if (run.kind === "stopped") return { kind: "refused", ...this.#tooSlow() };
     const { execResult, totalGasSpent } = run.result;
@@ -184,33 +198,45 @@ export class Trial {
   }
 
   /**
-   * A gas limit with which it succeeds, at most a 64th part above the least one. Answers are not known: what they cost that are
+   * A gas limit with which it succeeds, at most a 64th part above the least one if that is found in the time that one run has: all
+   * of it takes no longer than a few runs, since others wait. Answers are not known: what they cost that are
    * kept is told by answers without a zero, since a zero costs next to nothing to keep. A contract that does not take these, or
    * not those, is estimated by the other ones.
    */
   async estimateGas(request: CallRequest, standing: Standing, env: BlockEnvironment): Promise<GasEstimate> {
-    const marked = await this.#leastGas(request, { standing, env, fill: undefined });
+    const endMs = performance.now() + this.#limits.runMs;
+    const marked = await this.#leastGas(request, { standing, env, fill: undefined, endMs });
     const pending = marked.kind === "enough" ? marked.pendingCalls : pendingOf(marked.outcome);
     if (pending.length === 0) return marked;
-    const filled = await this.#leastGas(request, { standing, env, fill: NO_ZERO });
+    const filled = await this.#leastGas(request, { standing, env, fill: NO_ZERO, endMs });
     if (filled.kind === "fails") return marked;
     return marked.kind === "fails" || marked.gas < filled.gas ? filled : marked;
   }
 
   async #leastGas(
     request: CallRequest,
-    terms: { readonly standing: Standing; readonly env: BlockEnvironment; readonly fill: number | undefined },
+    terms: {
+      readonly standing: Standing;
+      readonly env: BlockEnvironment;
+      readonly fill: number | undefined;
+      readonly endMs: number;
+    },
   ): Promise<GasEstimate> {
-    const { standing, env, fill } = terms;
-    const whole = await this.call(request, standing, env, fill);
+    const { standing, env, fill, endMs } = terms;
+    const { runMs } = this.#limits;
+    const whole = await this.#call(request, { standing, env, fill, limitMs: runMs });
     if (whole.kind === "refused" || !whole.ok) return { kind: "fails", outcome: whole };
     const { gasUsed, refunded, pendingCalls } = whole;
     let enough = request.gas !== undefined && request.gas < env.gasLimit ? request.gas : env.gasLimit;
     let tooLittle = gasUsed - 1n;
     let guess = ((gasUsed + refunded + MIN_STEP) * 64n) / 63n;
     for (let runs = 0; runs < MAX_ESTIMATE_RUNS && enough - tooLittle > enough / ESTIMATE_TOLERANCE; runs++) {
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) break;
       const gas = guess > tooLittle && guess < enough ? guess : (enough + tooLittle) / 2n;
-      const outcome = await this.call({ ...request, gas }, standing, env, fill);
+      const outcome = await this.#call({ ...request, gas }, { standing, env, fill, limitMs: leftMs });
+      // It had too little time, not too little gas.
+      if (outcome.kind === "refused" && outcome.reason === "too-slow") break;
       if (outcome.kind === "ran" && outcome.ok) enough = gas;
       else tooLittle = gas;
       guess = (enough + tooLittle) / 2n;
@@ -220,14 +246,14 @@ export class Trial {
 
   #run(
     tx: Parameters<Machine["run"]>[0]["tx"],
-    terms: Pick<Parameters<Machine["run"]>[0], "session" | "tried"> & {
+    terms: Pick<Parameters<Machine["run"]>[0], "session" | "tried" | "limitMs"> & {
       readonly standing: Standing;
       readonly env: BlockEnvironment;
     },
   ): Promise<MachineRun> {
-    const { standing, env, session, tried } = terms;
+    const { standing, env, session, tried, limitMs } = terms;
     const block = this.#machine.blockOf(env, Buffer.from(standing.head.hash, "hex"));
-    return this.#machine.run({ tx, block, session, tried, blockGasUsed: 0n, limitMs: this.#limits.runMs });
+    return this.#machine.run({ tx, block, session, tried, blockGasUsed: 0n, limitMs });
   }
 
   #tooSlow(): Refusal {

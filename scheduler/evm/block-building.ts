@@ -26,9 +26,6 @@ export interface BuiltBlock extends SealedEvmBlock {
 /** What a transaction may be expected to end in, whatever it does: what takes longer has no place in any block. */
 const MIN_FAIR_MS = 100;
 
-/** Transactions in a row that find no room before no more are tried. */
-const FULL_AFTER = 16;
-
 /** One block under construction: executes what may be in it, best first, as it becomes ready. */
 export class BlockBuilding {
   readonly #options: BuildingOptions;
@@ -39,7 +36,8 @@ export class BlockBuilding {
   /** Under execution: nothing may replace it any more. */
   #executing: PoolEntry | undefined;
   #inference = 0;
-  #withoutRoom = 0;
+  /** What did not fit any more: gas that may be used, and gas that takes time. As much, or more, need not be tried again. */
+  #full = { gas: NO_LIMIT, time: NO_LIMIT };
 
   constructor(options: BuildingOptions) {
     this.#options = options;
@@ -78,8 +76,8 @@ export class BlockBuilding {
     };
     let taken = 0;
     for (const entry of pool.select(selection, senders)) {
-      if (performance.now() >= deadlineMs || this.#withoutRoom >= FULL_AFTER) break;
-      if (this.#tried.has(entry.transaction.hash)) continue;
+      if (performance.now() >= deadlineMs) break;
+      if (this.#tried.has(entry.transaction.hash) || this.#isTooMuch(entry)) continue;
       if (await this.#try(entry, ready.get(entry.transaction.hash) ?? NO_RESULTS, deadlineMs)) taken++;
     }
     return taken;
@@ -98,7 +96,6 @@ export class BlockBuilding {
       case "included":
         this.#included.push(entry);
         this.#nonces.set(transaction.sender, transaction.nonce + 1);
-        this.#withoutRoom = 0;
         if (entry.kind === "inference") this.#inference++;
         return true;
       case "asks":
@@ -109,12 +106,24 @@ export class BlockBuilding {
         return false;
       case "overran":
         // With less time than this it may have been the block's fault.
-        if (leftMs >= MIN_FAIR_MS) onInvalid(entry, "takes longer than a block has time for");
+        if (leftMs >= MIN_FAIR_MS) this.#overran(entry);
         return false;
       case "no-room":
-        this.#withoutRoom++;
+        this.#full[added.of] = added.of === "gas" ? transaction.gasLimit : entry.expectedGas;
         return false;
     }
+  }
+
+  /** It may have been a pause of the machine's: it gets more time in the next block, but not for ever. */
+  #overran(entry: PoolEntry): void {
+    entry.overruns++;
+    entry.expectedGas *= OVERRUN_FACTOR;
+    if (entry.overruns >= MAX_OVERRUNS) this.#options.onInvalid(entry, "takes longer than a block has time for");
+  }
+
+  /** Who fills a block with a few large ones that find no room must not keep small ones out of what is left. */
+  #isTooMuch({ transaction, expectedGas }: PoolEntry): boolean {
+    return transaction.gasLimit >= this.#full.gas || expectedGas >= this.#full.time;
   }
 
   /**
@@ -133,4 +142,8 @@ export class BlockBuilding {
   }
 }
 
+const OVERRUN_FACTOR = 4n;
+const MAX_OVERRUNS = 3;
+/** More than any block has. */
+const NO_LIMIT = 2n ** 64n;
 const NO_RESULTS: ReadonlyMap<string, Uint8Array> = new Map();

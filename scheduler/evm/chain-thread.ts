@@ -3,6 +3,7 @@ import type { EvmHead } from "../../mempool/evm/block.ts";
 import type { EvmChain } from "../../mempool/evm/chain.ts";
 import type { EvmGenesis } from "../../mempool/evm/genesis.ts";
 import type { ParsedTransaction } from "../../mempool/evm/transaction.ts";
+import { FairQueue } from "./fair-queue.ts";
 
 /** What a chain in another thread is asked: what it is asked in the same one, but for blocks that stay with who makes them. */
 interface Hosted extends Omit<EvmChain, "rehearse"> {
@@ -31,17 +32,34 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** What runs contracts, and so takes as long as their gas, or their time, allows. */
+type RunMethod = Extract<ChainMethod, "preExecute" | "call" | "estimateGas">;
+
+/** For whom a contract is run; in its class each `lane` has its turn. */
+export interface RunFor {
+  /** `race`: for the scheduler, whose transactions wait. `first`: of a transaction that came in. `try`: for somebody who asks. */
+  readonly name: "race" | "first" | "try";
+  readonly lane: string;
+}
+
+/** Turns of each while all wait: races have a time to live, and neither of the others may wait for ever. */
+const WEIGHTS = { race: 2, first: 1, try: 1 } as const;
+
 /** The heap of a chain's thread; a contract cannot take more than its gas buys, the state grows with the chain. */
 const MAX_HEAP_MB = 1_024;
 
 /**
  * A chain in a thread of its own: contracts that burn gas hold up nobody but those who wait for the same chain. What it is
- * asked it answers in order.
+ * asked it answers in order, except that runs of contracts wait here, in a fair order, and one at a time is on its way: whatever
+ * else it is asked waits for one run at the most, however many there are (P7).
  */
 export class ChainThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended = Promise.withResolvers<Error>();
+  readonly #runs = new FairQueue<RunFor["name"], { readonly asked: Asked; readonly waiting: Waiting }>(WEIGHTS);
+  /** The run that is on its way. */
+  #running: number | undefined;
   #nextId = 0;
   #closing = false;
 
@@ -77,10 +95,21 @@ export class ChainThread {
 
   /** Asked and not yet answered. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#runs.size;
   }
 
-  ask<M extends ChainMethod>(method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+  /** Runs a contract when it is its turn. */
+  run<M extends RunMethod>(forWhom: RunFor, method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+    if (this.#closing) return Promise.reject(new Error("the chain is closed"));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const waiting = { resolve: (value: unknown) => resolve(value as Answer<M>), reject };
+      this.#runs.push({ asked: { id, method, args }, waiting }, forWhom);
+      this.#runNext();
+    });
+  }
+
+  ask<M extends Exclude<ChainMethod, RunMethod>>(method: M, ...args: Arguments<M>): Promise<Answer<M>> {
     if (this.#closing) return Promise.reject(new Error("the chain is closed"));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
@@ -94,9 +123,23 @@ export class ChainThread {
     await this.#worker.terminate();
   }
 
+  #runNext(): void {
+    if (this.#running !== undefined || this.#closing) return;
+    const next = this.#runs.shift();
+    if (next === undefined) return;
+    const { asked, waiting } = next;
+    this.#running = asked.id;
+    this.#waiting.set(asked.id, waiting);
+    this.#worker.postMessage(asked);
+  }
+
   #hear(answered: Answered): void {
     const waiting = this.#waiting.get(answered.id);
     this.#waiting.delete(answered.id);
+    if (this.#running === answered.id) {
+      this.#running = undefined;
+      this.#runNext();
+    }
     if (answered.ok) waiting?.resolve(answered.value);
     else waiting?.reject(new Error(answered.message));
   }
@@ -104,6 +147,7 @@ export class ChainThread {
   #end(error: Error): void {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    for (let run = this.#runs.shift(); run !== undefined; run = this.#runs.shift()) run.waiting.reject(error);
     if (!this.#closing) this.#ended.resolve(error);
     this.#closing = true;
   }

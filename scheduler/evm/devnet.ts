@@ -6,7 +6,9 @@ import { createPipe, type Pipe, type PipeOptions } from "../index.ts";
 import { PROGRAM } from "../live/program.ts";
 import { createBackend } from "./backend.ts";
 import type { BuiltBlock } from "./block-building.ts";
+import { callRefusalOf } from "./call-refusal.ts";
 import { ChainThread } from "./chain-thread.ts";
+import { followPipe } from "./following.ts";
 import { EvmIntake } from "./intake.ts";
 import { DEFAULT_PRODUCER_LIMITS, type ProducerLimits } from "./limits.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -17,6 +19,7 @@ import { ChainIndex } from "./rpc/chain-index.ts";
 import { indexedBlock, indexedTransaction } from "./rpc/from-rlp.ts";
 import type { EvmBackend } from "./rpc/backend.ts";
 import { genesisBlock, indexedReceipts } from "./indexing.ts";
+import { Withdrawals } from "./withdrawals.ts";
 
 export interface EvmDevnetOptions {
   readonly chainId: bigint;
@@ -57,8 +60,12 @@ export interface EvmDevnet {
 
 /** Gas of a block: what this machine executes in the time that a block has. */
 const GAS_LIMIT = 30_000_000n;
+/** Nine million ether. */
+const MAX_TOTAL_WEI = BigInt(Number.MAX_SAFE_INTEGER) * 1_000_000_000n;
 const BASE_FEE_WEI = 1_000_000_000n;
 const COINBASE = `0x${"c0".repeat(20)}`;
+/** A run ends by itself; what takes long is to wait for one's turn while many came at once. */
+const PRE_EXECUTION_MS = 30_000;
 const KEPT_BLOCKS = 8_192;
 
 /** Starts the chain with its scheduler. Rejects with `OpenFailed`, or what a thread of it died of. */
@@ -74,6 +81,10 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
     coinbase: options.coinbase ?? COINBASE,
     timestamp: Math.floor(Date.now() / 1000),
   };
+  // Fees are counted in gwei as safe integers; who could pay in more than that could stop the chain.
+  const totalWei = genesis.alloc.reduce((sum, { balanceWei }) => sum + balanceWei, 0n);
+  if (totalWei > MAX_TOTAL_WEI)
+    throw new RangeError(`the accounts have ${totalWei} wei together, of at most ${MAX_TOTAL_WEI}`);
   const common = sharedCommon(genesis.chainId, genesis.hardfork);
   const threads = await startThreads(genesis);
   const { builder, simulator, head } = threads;
@@ -102,7 +113,10 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
       const parsed = await simulator.ask("parse", payload);
       return parsed.ok ? parsed.transaction : undefined;
     },
+    isWaiting: (hash) => pool.get(hash)?.kind === "inference",
+    refusalOf: (calls) => callRefusalOf(pipe.registry, calls)?.message,
     onCompleted(hash, gasUsed) {
+      outcomes.recovered(hash);
       const entry = pool.get(hash);
       if (entry !== undefined) entry.expectedGas = gasUsed;
     },
@@ -112,6 +126,7 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
   try {
     pipe = await createPipe({
       ...options.pipe,
+      limits: { preExecutionTimeLimitMs: PRE_EXECUTION_MS, ...options.pipe.limits },
       directory: options.directory,
       chainId: genesis.pipeChainId,
       preExecutor,
@@ -123,12 +138,13 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
   void pipe.failed.then(fail);
   const index = new ChainIndex(genesisBlock(head, genesis), { keptBlocks: options.keptBlocks ?? KEPT_BLOCKS });
   const nonceBuilt = (sender: string, chainNonce: number) => producer?.nonceBuilt(sender, chainNonce) ?? chainNonce;
+  const withdrawals = new Withdrawals({ pipe, pool });
   const intake = new EvmIntake({
-    ...{ chainId: genesis.chainId, limits, pool, outcomes, simulator, pipe, nextBlock, nonceBuilt },
+    ...{ limits, pool, outcomes, simulator, pipe, withdrawals, nextBlock, nonceBuilt },
     onTaken: ({ transaction }) => tell({ kind: "pending", transaction: indexedTransaction(transaction, common) }),
   });
   producer = new EvmProducer({
-    ...{ limits, head, builder, simulator, pipe, pool, outcomes, preExecutor, intake: () => intake },
+    ...{ limits, head, builder, simulator, pipe, pool, outcomes, preExecutor, withdrawals, intake: () => intake },
     times: { ...DEFAULT_TIMES, ...options.times },
     onBlock(block, times) {
       index.append(
@@ -146,7 +162,7 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
     onReorg: (toNumber) => index.rollback(toNumber),
     onFailure: fail,
   });
-  const following = follow({ pipe, pool, outcomes, preExecutor, tell });
+  const following = followPipe({ pipe, pool, outcomes, preExecutor, tell });
   const backend = createBackend({
     ...{
       chainId: genesis.chainId,
@@ -186,32 +202,4 @@ async function startThreads(genesis: EvmGenesis) {
     ChainThread.start(genesis, "evm simulator"),
   ]);
   return { builder: building.thread, simulator: simulating.thread, head: building.head };
-}
-
-const LEFT = new Set(["refunded", "replaced", "withdrawn"]);
-
-/** Takes transactions that the scheduler gave up out of the pool, and passes on what it says. Ends with the scheduler. */
-async function follow(parts: {
-  readonly pipe: Pipe;
-  readonly pool: TransactionPool;
-  readonly outcomes: Outcomes;
-  readonly preExecutor: EvmPreExecutor;
-  readonly tell: (event: BackendEvent) => void;
-}): Promise<void> {
-  const { pipe, pool, outcomes, preExecutor, tell } = parts;
-  for await (const event of pipe.events()) {
-    if (event.kind === "transaction") {
-      const { hash, state, lane, refundReason, calls } = event;
-      tell({ kind: "pipe", event: { event: state, transaction: hash, lane, calls, reason: refundReason } });
-      if (!LEFT.has(state)) continue;
-      preExecutor.forget(hash);
-      if (pool.get(hash)?.kind !== "inference") continue;
-      pool.remove(hash);
-      const reason = refundReason === "expired" ? "no block could carry it within its time to live" : "";
-      outcomes.note(hash, { state: state as "refunded", reason, advice: "Its escrow is back on deposit." });
-    } else if (event.kind === "decided") {
-      const { txHash, callIndex, node, model, mode, feeGwei } = event.result;
-      tell({ kind: "pipe", event: { event: "decided", transaction: txHash, callIndex, node, model, mode, feeGwei } });
-    }
-  }
 }

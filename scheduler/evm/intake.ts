@@ -1,6 +1,6 @@
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import type { BlockEnvironment } from "../../mempool/evm/machine.ts";
-import type { EvmTransaction, TransactionProblem } from "../../mempool/evm/transaction.ts";
+import { type EvmTransaction, TRANSACTION_LIMITS, type TransactionProblem } from "../../mempool/evm/transaction.ts";
 import {
   costOf,
   type PoolEntry,
@@ -9,19 +9,21 @@ import {
   type TransactionPool,
 } from "../../mempool/evm/transaction-pool.ts";
 import type { Pipe, SubmitProblem } from "../index.ts";
+import { callRefusalOf } from "./call-refusal.ts";
 import type { ChainThread } from "./chain-thread.ts";
 import type { ProducerLimits } from "./limits.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Outcome } from "./rpc/backend.ts";
+import type { Withdrawals } from "./withdrawals.ts";
 import type { EvmProblem } from "./rpc/problems.ts";
 
 export interface IntakeOptions {
-  readonly chainId: bigint;
   readonly limits: ProducerLimits;
   readonly pool: TransactionPool;
   readonly outcomes: Outcomes;
-  readonly simulator: Pick<ChainThread, "ask">;
-  readonly pipe: Pick<Pipe, "account" | "submitOpaque" | "withdraw">;
+  readonly simulator: Pick<ChainThread, "ask" | "run">;
+  readonly pipe: Pick<Pipe, "account" | "submitOpaque" | "registry">;
+  readonly withdrawals: Pick<Withdrawals, "withdraw">;
   readonly nextBlock: () => BlockEnvironment;
   /** The sender's next nonce with what the block under construction holds; the chain's when it holds nothing of the sender. */
   readonly nonceBuilt: (sender: string, chainNonce: number) => number;
@@ -32,6 +34,8 @@ export interface IntakeOptions {
 const GWEI = 1_000_000_000n;
 /** A transaction with no more gas than a transfer takes runs no code, so it asks nothing. */
 const TRANSFER_GAS = 21_000n;
+/** What waits for the simulator to read it, a millisecond each. */
+const MAX_COMING = 4_096;
 /** The engine's own limit of what it takes for a gas price. */
 const MAX_GAS_PRICE_GWEI = 2n ** 40n;
 
@@ -41,7 +45,10 @@ const MAX_GAS_PRICE_GWEI = 2n ** 40n;
  */
 export class EvmIntake {
   readonly #options: IntakeOptions;
-  #running = 0;
+  /** Transactions that are looked at. */
+  #coming = 0;
+  /** Those of them that wait for their first run. */
+  #firstRuns = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -49,23 +56,34 @@ export class EvmIntake {
 
   /** Resolves to the hash once it is taken. */
   async send(raw: Uint8Array): Promise<Outcome<string>> {
-    const { simulator, pool, outcomes, limits } = this.#options;
-    if (this.#running >= limits.maxFirstRuns) return no({ kind: "overloaded" });
-    this.#running++;
+    if (this.#coming >= MAX_COMING) return no({ kind: "overloaded" });
+    this.#coming++;
     try {
-      const parsed = await simulator.ask("parse", raw);
-      if (!parsed.ok) return no(problemOf(parsed.problem, raw, this.#options.chainId));
-      const { transaction } = parsed;
-      const account = await simulator.ask("account", transaction.sender);
-      const problem = this.#refusal(transaction, account);
-      if (problem !== undefined) return no(problem);
-      const { number } = this.#options.nextBlock();
-      const replaced = pool.add(transaction, { chainNonce: account.nonce, height: number - 1 });
-      outcomes.forget(transaction.hash);
-      if (replaced !== undefined) await this.#leave(replaced, transaction.hash);
-      return await this.#firstRun(transaction, account.nonce);
+      return await this.#take(raw);
     } finally {
-      this.#running--;
+      this.#coming--;
+    }
+  }
+
+  async #take(raw: Uint8Array): Promise<Outcome<string>> {
+    const { simulator, pool, outcomes, limits } = this.#options;
+    const parsed = await simulator.ask("parse", raw);
+    if (!parsed.ok) return no(problemOf(parsed.problem, raw));
+    const { transaction } = parsed;
+    const account = await simulator.ask("account", transaction.sender);
+    const problem = this.#refusal(transaction, account);
+    if (problem !== undefined) return no(problem);
+    if (runsCode(transaction) && this.#firstRuns >= limits.maxFirstRuns) return no({ kind: "overloaded" });
+    const { number } = this.#options.nextBlock();
+    const replaced = pool.add(transaction, { chainNonce: account.nonce, height: number - 1 });
+    outcomes.forget(transaction.hash);
+    try {
+      if (replaced !== undefined) await this.#leave(replaced, transaction.hash);
+      return await this.#firstRun(transaction);
+    } catch (error) {
+      // Nobody would ever look at it again: it would only hold its nonce.
+      if (pool.get(transaction.hash)?.kind === "undetermined") pool.remove(transaction.hash);
+      throw error;
     }
   }
 
@@ -90,20 +108,28 @@ export class EvmIntake {
     return account.balance < cost ? { kind: "insufficient-funds", balance: account.balance, cost } : undefined;
   }
 
-  async #firstRun(transaction: EvmTransaction, chainNonce: number): Promise<Outcome<string>> {
+  async #firstRun(transaction: EvmTransaction): Promise<Outcome<string>> {
     const { simulator, pool, nextBlock, onTaken } = this.#options;
-    const { hash } = transaction;
-    const entry = pool.get(hash);
+    const { hash, sender, nonce } = transaction;
     // Another with its nonce came in the meantime, or the chain used it.
-    if (entry === undefined)
-      return no({ kind: "nonce-too-low", next: transaction.nonce + 1, nonce: transaction.nonce });
-    if (transaction.gasLimit > TRANSFER_GAS || transaction.to === undefined) {
-      const run = await simulator.ask("preExecute", transaction, new Map(), nextBlock());
+    const overtaken = (): Outcome<string> => no({ kind: "nonce-too-low", next: nonce + 1, nonce });
+    const entry = pool.get(hash);
+    if (entry === undefined) return overtaken();
+    if (runsCode(transaction)) {
+      this.#firstRuns++;
+      const run = await simulator
+        .run({ name: "first", lane: sender }, "preExecute", transaction, new Map(), nextBlock())
+        .finally(() => this.#firstRuns--);
+      if (pool.get(hash) !== entry) return overtaken();
       if (run.kind === "invalid") {
         pool.remove(hash);
         return no({ kind: "failed", message: run.message });
       }
-      if (run.kind === "calls") return this.ask(entry, run.calls, chainNonce);
+      if (run.kind === "calls") {
+        const asked = await this.#ask(entry, run.calls);
+        if (!asked.ok) this.#refuse(entry, asked.problem);
+        return asked;
+      }
       entry.expectedGas = run.gasUsed;
     }
     pool.classify(hash, "ordinary");
@@ -111,46 +137,81 @@ export class EvmIntake {
     return { ok: true, value: hash };
   }
 
-  /** It asks models: from now on it waits in the inference mempool for its results. */
-  async ask(
-    entry: PoolEntry,
-    calls: readonly Pick<DiscoveredCall, "maxFeeGwei" | "conflict">[],
-    chainNonce: number,
-  ): Promise<Outcome<string>> {
-    const { pool, pipe, outcomes, limits, onTaken } = this.#options;
-    const { hash, sender, nonce, maxFeePerGas, options, raw } = entry.transaction;
-    if (pool.get(hash) !== entry) return { ok: true, value: hash };
-    const depositGwei = (await pipe.account(sender))?.depositGwei ?? 0;
-    const escrowGwei = options.capGwei ?? Math.min(limits.defaultCapGwei, depositGwei);
-    const neededGwei = calls.reduce((sum, { maxFeeGwei }) => sum + maxFeeGwei, 0);
-    let problem = escrowGwei < neededGwei ? capTooLow(escrowGwei, neededGwei, options.capGwei) : undefined;
-    if (problem === undefined) {
-      const price = maxFeePerGas / GWEI;
-      const gasPriceGwei = Number(price < MAX_GAS_PRICE_GWEI ? price : MAX_GAS_PRICE_GWEI);
-      const ttlBlocks = options.ttlBlocks ?? limits.defaultTtlBlocks;
-      // Known as what it is before the scheduler asks for its run.
-      pool.classify(hash, "inference");
-      const terms = { hash, sender, nonce, gasPriceGwei, ttlBlocks, escrowGwei, chainNonce };
-      const submitted = await pipe.submitOpaque(terms, raw);
-      if (!submitted.ok) problem = schedulerProblem(submitted.problem);
+  /** Its first run said that it asks nothing, and in the block it does. Never rejects. */
+  async askedInBlock(entry: PoolEntry, calls: readonly DiscoveredCall[]): Promise<void> {
+    try {
+      const asked = await this.#ask(entry, calls);
+      // With too much to do it stays what it was, and asks again in the next block.
+      if (!asked.ok && asked.problem.kind === "refused") this.#refuse(entry, asked.problem);
+    } catch {
+      // The scheduler is closed, or cannot go on: then no block will have it.
     }
+  }
+
+  /** It asks models: from now on it waits in the inference mempool for its results. */
+  async #ask(entry: PoolEntry, calls: readonly DiscoveredCall[]): Promise<Outcome<string>> {
+    const { pool, pipe, onTaken } = this.#options;
+    const { hash, sender, nonce } = entry.transaction;
+    const { kind } = entry;
+    const depositGwei = (await pipe.account(sender))?.depositGwei ?? 0;
+    // While that was asked, another one may have taken its place: the scheduler must not hear of this one any more.
+    if (pool.get(hash) !== entry) return no({ kind: "nonce-too-low", next: nonce + 1, nonce });
+    const problem = await this.#submit(entry, calls, depositGwei);
     if (problem === undefined) {
       onTaken(entry);
       return { ok: true, value: hash };
     }
-    pool.remove(hash);
+    if (pool.get(hash) === entry) pool.classify(hash, kind);
+    return no(problem);
+  }
+
+  #refuse(entry: PoolEntry, problem: EvmProblem): void {
+    const { pool, outcomes } = this.#options;
+    const { hash } = entry.transaction;
+    if (pool.get(hash) === entry) pool.remove(hash);
     if (problem.kind === "refused")
       outcomes.note(hash, { state: "refused", reason: problem.message, advice: problem.advice });
-    return no(problem);
+  }
+
+  async #submit(
+    { transaction }: PoolEntry,
+    calls: readonly DiscoveredCall[],
+    depositGwei: number,
+  ): Promise<EvmProblem | undefined> {
+    const { pool, pipe, limits } = this.#options;
+    const { hash, sender, nonce, maxFeePerGas, options, raw } = transaction;
+    const escrowGwei = options.capGwei ?? Math.min(limits.defaultCapGwei, depositGwei);
+    const neededGwei = calls.reduce((sum, { maxFeeGwei }) => sum + maxFeeGwei, 0);
+    if (escrowGwei < neededGwei) return capTooLow(escrowGwei, neededGwei, options.capGwei);
+    const refusal = callRefusalOf(pipe.registry, calls);
+    if (refusal !== undefined)
+      return { kind: "refused", ...refusal, advice: "Ask what docs/REGISTRY.md says that a model takes." };
+    const price = maxFeePerGas / GWEI;
+    const gasPriceGwei = Number(price < MAX_GAS_PRICE_GWEI ? price : MAX_GAS_PRICE_GWEI);
+    const ttlBlocks = options.ttlBlocks ?? limits.defaultTtlBlocks;
+    // Of the head, as everything that the scheduler hears: whatever it was when the transaction came, and not what the block
+    // under construction makes of it, for the scheduler would give up those that are in that block and not sealed yet.
+    const chainNonce = pool.chainNonce(sender) ?? nonce;
+    // Known as what it is before the scheduler asks for its run.
+    pool.classify(hash, "inference");
+    const submitted = await pipe.submitOpaque(
+      { hash, sender, nonce, gasPriceGwei, ttlBlocks, escrowGwei, chainNonce },
+      raw,
+    );
+    return submitted.ok ? undefined : schedulerProblem(submitted.problem);
   }
 
   /** Its races are cancelled and its escrow is returned before what replaces it is raced. */
   async #leave(replaced: PoolEntry, by: string): Promise<void> {
-    const { pipe, outcomes } = this.#options;
+    const { withdrawals, outcomes } = this.#options;
     const { hash } = replaced.transaction;
-    if (replaced.kind === "inference") await pipe.withdraw(hash);
+    if (replaced.kind === "inference") await withdrawals.withdraw(hash);
     outcomes.note(hash, { state: "replaced", reason: `replaced by 0x${by}`, advice: "" });
   }
+}
+
+function runsCode({ gasLimit, to }: EvmTransaction): boolean {
+  return gasLimit > TRANSFER_GAS || to === undefined;
 }
 
 function no<T>(problem: EvmProblem): Outcome<T> {
@@ -187,15 +248,21 @@ function poolProblem(refusal: PoolRefusal, nonce: number): EvmProblem {
   }
 }
 
-function problemOf({ kind, message }: TransactionProblem, raw: Uint8Array, chainId: bigint): EvmProblem {
+function problemOf({ kind, message, numbers }: TransactionProblem, raw: Uint8Array): EvmProblem {
   switch (kind) {
     case "unprotected":
     case "bad-signature":
       return { kind };
+    case "oversized":
+      return { kind, size: raw.length, limit: TRANSACTION_LIMITS.maxBytes };
     case "unsupported-type":
       return { kind: "type-not-supported", type: raw[0] ?? 0 };
     case "wrong-chain":
-      return { kind: "refused", reason: kind, message, advice: `Sign the transaction for chain id ${chainId}.` };
+      return numbers === undefined ? { kind: "malformed", message } : { kind, ...numbers };
+    case "gas-too-low":
+      return numbers === undefined
+        ? { kind: "malformed", message }
+        : { kind: "intrinsic-gas-too-low", gas: numbers.have, minimum: numbers.want };
     default:
       return { kind: "malformed", message };
   }

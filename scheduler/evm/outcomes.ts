@@ -35,6 +35,16 @@ export class Outcomes {
     this.#bound(this.#failures);
   }
 
+  /** Why its last run failed, if it did. */
+  failureOf(hash: string): string | undefined {
+    return this.#failures.get(hash);
+  }
+
+  /** It will not leave for that any more. */
+  recovered(hash: string): void {
+    this.#failures.delete(hash);
+  }
+
   /** It is known again: sent anew, or brought back by a reorg. */
   forget(hash: string): void {
     this.#byHash.delete(hash);

@@ -7,14 +7,18 @@ import type { ChainThread } from "./chain-thread.ts";
 import { ReadKeys } from "./read-keys.ts";
 
 export interface EvmPreExecutorOptions {
-  readonly simulator: Pick<ChainThread, "ask">;
+  readonly simulator: Pick<ChainThread, "run">;
   /** The transaction that has this hash and payload; `undefined` for what is none of this chain. */
   readonly transactionOf: (hash: string, payload: Uint8Array) => Promise<EvmTransaction | undefined>;
+  /** Whether it waits in the pool. */
+  readonly isWaiting: (hash: string) => boolean;
+  /** Why these questions cannot be raced, in a sentence; `undefined` when they can. */
+  readonly refusalOf: (calls: readonly DiscoveredCall[]) => string | undefined;
   /** The block that the next one will be. */
   readonly nextBlock: () => BlockEnvironment;
   /** A run came to its end, and took that much gas. */
   readonly onCompleted: (hash: string, gasUsed: bigint) => void;
-  /** A run ended without an answer; the transaction will be refunded. */
+  /** A run ended in a way for which the transaction will be refunded. */
   readonly onFailed: (hash: string, reason: string) => void;
 }
 
@@ -45,8 +49,9 @@ export class EvmPreExecutor implements PreExecutor {
       if (output !== undefined) results.set(terms.digest, output);
     }
     this.runs++;
-    const run = await simulator.ask("preExecute", tx, results, nextBlock());
-    return this.#told(hash, run);
+    const forWhom = { name: "race", lane: tx.sender } as const;
+    const run = await simulator.run(forWhom, "preExecute", tx, results, nextBlock());
+    return this.#told(transaction, run);
   }
 
   /** Of these keys of the state, which changed, those that a transaction's last run read. */
@@ -64,26 +69,21 @@ export class EvmPreExecutor implements PreExecutor {
     return this.#keys.size;
   }
 
-  #told(hash: string, run: EvmRun): PreExecution {
-    switch (run.kind) {
-      case "invalid":
-        return this.#fail(hash, run.message);
-      case "calls":
-        this.#keys.watch(hash, run.readSet);
-        return {
-          kind: "calls-discovered",
-          calls: run.calls.map(termsOf),
-          inputs: run.calls.map(({ input }) => input),
-        };
-      case "completed":
-        this.#options.onCompleted(hash, run.gasUsed);
-        this.#keys.watch(hash, run.readSet);
-        return {
-          kind: "pre-executed",
-          readSet: [...run.readSet, transactionKey(hash)],
-          calls: run.calls.map(termsOf),
-        };
+  #told({ hash, escrowGwei }: PreExecutionRequest["transaction"], run: EvmRun): PreExecution {
+    if (run.kind === "invalid") return this.#fail(hash, run.message);
+    // One that left while it ran is forgotten already, and nobody would forget it again.
+    if (this.#options.isWaiting(hash)) this.#keys.watch(hash, run.readSet);
+    const calls = run.calls.map(termsOf);
+    if (run.kind === "calls") {
+      // For any of these the scheduler gives it up, and does not say why.
+      const neededGwei = calls.reduce((sum, { maxFeeGwei }) => sum + maxFeeGwei, 0);
+      const tooDear = `its calls may cost ${neededGwei} gwei, of which ${escrowGwei} are set aside`;
+      const reason = neededGwei > escrowGwei ? tooDear : this.#options.refusalOf(run.calls);
+      if (reason !== undefined) this.#options.onFailed(hash, reason);
+      return { kind: "calls-discovered", calls, inputs: run.calls.map(({ input }) => input) };
     }
+    this.#options.onCompleted(hash, run.gasUsed);
+    return { kind: "pre-executed", readSet: [...run.readSet, transactionKey(hash)], calls };
   }
 
   #fail(hash: string, reason: string): PreExecution {

@@ -7,12 +7,14 @@ import type { Pipe } from "../index.ts";
 import { assert } from "../shared/assert.ts";
 import { BlockBuilding, type BuiltBlock } from "./block-building.ts";
 import type { ChainThread } from "./chain-thread.ts";
+import { Credits } from "./credits.ts";
 import type { Deposit } from "../../mempool/evm/deposit.ts";
 import { depositsOf } from "./deposits.ts";
 import type { EvmIntake } from "./intake.ts";
 import type { ProducerLimits } from "./limits.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { type EvmPreExecutor, transactionKey } from "./pre-executor.ts";
+import type { Withdrawals } from "./withdrawals.ts";
 
 export interface BlockTimes {
   readonly intervalMs: number;
@@ -37,6 +39,7 @@ export interface ProducerOptions {
   readonly outcomes: Outcomes;
   readonly preExecutor: EvmPreExecutor;
   readonly intake: () => EvmIntake;
+  readonly withdrawals: Withdrawals;
   /** A block is on the chain: its planned time of sealing and how much later it was there, in milliseconds. */
   readonly onBlock: (block: BuiltBlock, times: { readonly sealAtMs: number; readonly lateMs: number }) => void;
   /** The blocks above this one were taken back. */
@@ -50,8 +53,6 @@ interface Kept {
   readonly block: BuiltBlock;
   readonly parent: EvmHead;
   readonly deposits: readonly Deposit[];
-  /** Of those whose transactions it has, the nonce before. */
-  readonly noncesBefore: ReadonlyMap<string, number>;
 }
 
 interface PendingReorg {
@@ -69,7 +70,9 @@ const LOOK_MS = 8;
 export class EvmProducer {
   readonly #options: ProducerOptions;
   #head: EvmHead;
+  /** Until its block is the head: what it holds is taken, though the chain does not say so yet. */
   #building: BlockBuilding | undefined;
+  readonly #credits: Credits;
   #nextSealAtMs: number;
   /** Not yet confirmed, the oldest first. */
   readonly #kept: Kept[] = [];
@@ -81,6 +84,7 @@ export class EvmProducer {
   constructor(options: ProducerOptions) {
     this.#options = options;
     this.#head = options.head;
+    this.#credits = new Credits(options.pipe);
     this.#nextSealAtMs = nowMs() + options.times.intervalMs;
   }
 
@@ -158,23 +162,19 @@ export class EvmProducer {
     const building = this.#buildingOf(env);
     await builder.ask("begin", env);
     this.#building = building;
-    try {
-      await this.#sleepUntil(sealAtMs - times.buildMs);
-      const closeAtMs = sealAtMs - times.closeMs;
-      const deadlineMs = performance.now() + (closeAtMs - nowMs());
-      while (!this.#stopping && performance.now() < deadlineMs) {
-        await building.round(deadlineMs);
-        await this.#sleepUntil(Math.min(closeAtMs, nowMs() + LOOK_MS));
-      }
-      if (this.#stopping) return undefined;
-      return await building.seal();
-    } finally {
-      this.#building = undefined;
+    await this.#sleepUntil(sealAtMs - times.buildMs);
+    const closeAtMs = sealAtMs - times.closeMs;
+    const deadlineMs = performance.now() + (closeAtMs - nowMs());
+    while (!this.#stopping && performance.now() < deadlineMs) {
+      await building.round(deadlineMs);
+      await this.#sleepUntil(Math.min(closeAtMs, nowMs() + LOOK_MS));
     }
+    return this.#stopping ? undefined : building.seal();
   }
 
   /** The scheduler did not seal what was executed: it is taken back, and a block without inference goes out on time. */
   async #emptyBlock(env: BlockEnvironment, sealAtMs: number): Promise<BuiltBlock | undefined> {
+    this.#building = undefined;
     if (this.#stopping) return undefined;
     const { pipe, builder } = this.#options;
     await builder.ask("abandon");
@@ -197,63 +197,61 @@ export class EvmProducer {
 
   #asks(entry: PoolEntry, calls: readonly DiscoveredCall[]): void {
     const { pipe, intake } = this.#options;
-    const { hash, nonce } = entry.transaction;
-    if (entry.kind === "inference") void pipe.stateChanged([transactionKey(hash)]).catch(() => undefined);
-    else
-      void intake()
-        .ask(entry, calls, nonce)
-        .catch(() => undefined);
+    // What cannot be told now is found again in the next block.
+    if (entry.kind === "inference")
+      void pipe.stateChanged([transactionKey(entry.transaction.hash)]).catch(() => undefined);
+    else void intake().askedInBlock(entry, calls);
   }
 
   #invalid(entry: PoolEntry, message: string): void {
-    const { pool, pipe, outcomes } = this.#options;
-    const { hash } = entry.transaction;
-    pool.remove(hash);
-    outcomes.note(hash, { state: "dropped", reason: message, advice: "Sign it again once that is mended." });
-    if (entry.kind === "inference") void pipe.withdraw(hash).catch(() => undefined);
+    this.#options.pool.remove(entry.transaction.hash);
+    this.#drop(entry, { reason: message, advice: "Sign it again once that is mended." });
+  }
+
+  /** It is in the pool no more, and will be in no block. */
+  #drop({ transaction, kind }: PoolEntry, why: { readonly reason: string; readonly advice: string }): void {
+    const { outcomes, withdrawals } = this.#options;
+    outcomes.note(transaction.hash, { state: "dropped", ...why });
+    if (kind === "inference") void withdrawals.withdraw(transaction.hash);
   }
 
   /** The block is on the chain. */
   async #adopt(block: BuiltBlock): Promise<void> {
-    const { simulator, pool, pipe, preExecutor, outcomes } = this.#options;
-    const parent = this.#head;
-    const noncesBefore = new Map<string, number>();
-    const nonces = new Map<string, number>();
-    for (const { transaction, kind } of block.included) {
-      const { sender, nonce, hash } = transaction;
-      if (!noncesBefore.has(sender)) noncesBefore.set(sender, nonce);
-      nonces.set(sender, nonce + 1);
-      pool.remove(hash);
-      if (kind === "inference") preExecutor.forget(hash);
-    }
+    const { simulator, pool, pipe, preExecutor, withdrawals } = this.#options;
     // Runs on the state before have said what they read once this is answered.
     await simulator.ask("apply", block.diff, block.head);
+    const parent = this.#head;
     this.#head = block.head;
-    for (const { transaction, kind } of pool.headChanged(nonces, block.head.number)) {
-      outcomes.note(transaction.hash, {
-        state: "dropped",
-        reason: "its nonce is used, or its time is over",
-        advice: "",
-      });
-      if (kind === "inference") void pipe.withdraw(transaction.hash).catch(() => undefined);
+    for (const { transaction, kind } of block.included) {
+      pool.remove(transaction.hash);
+      if (kind === "inference") preExecutor.forget(transaction.hash);
     }
-    this.#kept.push({ block, parent, deposits: depositsOf(block.receipts), noncesBefore });
+    // Not of the senders alone: a delegation (EIP-7702) uses a nonce of whoever signed it, in anybody's transaction.
+    this.#headChanged(new Map(block.diff.map(({ address, nonce }) => [address, Number(nonce)])));
+    this.#building = undefined;
+    this.#kept.push({ block, parent, deposits: depositsOf(block.receipts) });
     const changed = preExecutor.relevant(block.changedKeys);
     if (changed.length > 0) await pipe.stateChanged(changed);
     while (this.#kept.length > this.#options.times.confirmations) await this.#confirm(this.#kept.shift());
+    void this.#credits.tell();
+    void withdrawals.again();
+  }
+
+  #headChanged(nonces: ReadonlyMap<string, number>): void {
+    for (const entry of this.#options.pool.headChanged(nonces, this.#head.number))
+      this.#drop(entry, { reason: "its nonce is used, or its time is over", advice: "" });
   }
 
   async #confirm(kept: Kept | undefined): Promise<void> {
-    const { pipe } = this.#options;
     if (kept === undefined) return;
-    await pipe.committed(kept.block.head.number);
-    for (const deposit of kept.deposits) await pipe.deposit(deposit);
+    await this.#options.pipe.committed(kept.block.head.number);
+    this.#credits.add(kept.deposits);
   }
 
   async #takeBack({ depth, done }: PendingReorg): Promise<void> {
-    const { builder, simulator, pipe, pool, preExecutor, outcomes, onReorg } = this.#options;
-    const taken = this.#kept.splice(-depth).toReversed();
-    const [first] = taken.slice(-1);
+    const { builder, simulator, pipe, preExecutor, onReorg } = this.#options;
+    const taken = this.#kept.splice(-depth);
+    const [first] = taken;
     if (first === undefined) {
       this.#reorg = undefined;
       return done.resolve(this.#head.number);
@@ -261,21 +259,41 @@ export class EvmProducer {
     const { parent } = first;
     await builder.ask("rollback", parent.number);
     await simulator.ask("rollback", parent.number);
+    const nonces = await this.#noncesOf(taken);
     this.#head = parent;
-    const nonces = new Map(taken.flatMap(({ noncesBefore }) => [...noncesBefore]));
-    pool.headChanged(nonces, parent.number);
-    for (const { transaction, kind } of taken.toReversed().flatMap(({ block }) => block.included)) {
-      const chainNonce = nonces.get(transaction.sender) ?? transaction.nonce;
-      pool.add(transaction, { chainNonce, height: parent.number });
-      pool.classify(transaction.hash, kind);
-      outcomes.forget(transaction.hash);
-    }
+    this.#headChanged(nonces);
+    for (const { block } of taken) for (const entry of block.included) this.#putBack(entry, nonces);
     onReorg(parent.number);
     await pipe.reorged(parent.number + 1);
     const changed = preExecutor.relevant(taken.flatMap(({ block }) => block.changedKeys));
     if (changed.length > 0) await pipe.stateChanged(changed);
     this.#reorg = undefined;
     done.resolve(parent.number);
+  }
+
+  /** What the chain says now of the senders that these blocks changed. */
+  async #noncesOf(taken: readonly Kept[]): Promise<Map<string, number>> {
+    const { simulator, pool } = this.#options;
+    const changed = taken.flatMap(({ block }) => block.diff.map(({ address }) => address));
+    const known = changed.filter((address) => pool.chainNonce(address) !== undefined);
+    const senders = taken.flatMap(({ block }) => block.included.map(({ transaction }) => transaction.sender));
+    const asked = [...new Set([...known, ...senders])].map(async (address) => {
+      return [address, (await simulator.ask("account", address)).nonce] as const;
+    });
+    return new Map(await Promise.all(asked));
+  }
+
+  #putBack({ transaction, kind, expectedGas }: PoolEntry, nonces: ReadonlyMap<string, number>): void {
+    const { pool, outcomes } = this.#options;
+    const chainNonce = nonces.get(transaction.sender) ?? transaction.nonce;
+    const replaced = pool.add(transaction, { chainNonce, height: this.#head.number });
+    // Somebody used its nonce between the two states of the chain.
+    if (replaced !== undefined && replaced.transaction.hash !== transaction.hash)
+      this.#drop(replaced, { reason: "a reorg brought back another one with its nonce", advice: "" });
+    pool.classify(transaction.hash, kind);
+    const entry = pool.get(transaction.hash);
+    if (entry !== undefined) entry.expectedGas = expectedGas;
+    outcomes.forget(transaction.hash);
   }
 
   async #sleepUntil(atMs: number): Promise<void> {

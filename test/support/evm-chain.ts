@@ -59,7 +59,8 @@ export function bytesOf(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex.replace(/^0x/, ""), "hex"));
 }
 
-function contracts(): GenesisAccount[] {
+/** All of them, as a chain begins with them. */
+export function contracts(): GenesisAccount[] {
   return NAMES.map((name) => {
     return { address: addressOf(name), balanceWei: 0n, code: bytesOf(compiled(name).deployedBytecode) };
   });

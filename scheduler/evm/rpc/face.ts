@@ -13,6 +13,8 @@ export interface RpcFace {
   readonly limits: RpcLimits;
   /** Every question to the chain that may take time goes through it. */
   ask<T>(question: () => Promise<Outcome<T>>): Promise<Outcome<T>>;
+  /** The same for transactions that are sent, which wait for their first run and must not keep all others from asking. */
+  send<T>(question: () => Promise<Outcome<T>>): Promise<Outcome<T>>;
 }
 
 export type Located<T> =
@@ -38,10 +40,10 @@ export const HEADER_NOT_FOUND: RpcError = {
  * Limits the questions to the chain: so many at a time, and each so long. One that takes longer is answered with a problem, but
  * counts until the chain has really ended it.
  */
-export function chainGate(limits: RpcLimits): RpcFace["ask"] {
+export function chainGate(limits: Pick<RpcLimits, "callTimeoutMs">, most: number): RpcFace["ask"] {
   let underWay = 0;
   return async (question) => {
-    if (underWay >= limits.maxChainRequests) return { ok: false, problem: { kind: "overloaded" } };
+    if (underWay >= most) return { ok: false, problem: { kind: "overloaded" } };
     underWay++;
     const asked = (async () => question())().finally(() => underWay--);
     const late = Promise.withResolvers<Awaited<typeof asked>>();

@@ -25,6 +25,8 @@ export interface RpcLimits {
   readonly callTimeoutMs: number;
   /** Requests to the chain under way, of all who ask. */
   readonly maxChainRequests: number;
+  /** Transactions that were sent and wait for their answer, of all who send. */
+  readonly maxTransactionsUnderWay: number;
   /** Messages of one WebSocket that wait for their answer. */
   readonly maxMessagesInFlight: number;
   /** Blocks that one question for logs covers. */
@@ -77,6 +79,8 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   callTimeoutMs: 10_000,
   // One thread answers them; at 20 ms each, the last one waits for a little more than a second.
   maxChainRequests: 64,
+  // As many as connections and their messages bring at once; the producer has a limit of its own for first runs.
+  maxTransactionsUnderWay: 2_048,
   maxMessagesInFlight: 64,
   // A quarter of an hour of 500 ms blocks.
   maxLogRange: 2_048,

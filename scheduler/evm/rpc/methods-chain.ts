@@ -29,7 +29,7 @@ export function chainMethods(face: RpcFace): MethodTable {
       ([count, newest, percentiles]) => feeHistory(face, { count, newest, percentiles }),
     ),
     eth_sendRawTransaction: method([needed("transaction", someBytes)], async ([raw]) =>
-      answered(await face.ask(() => backend.sendRawTransaction(raw)), hashHex),
+      answered(await face.send(() => backend.sendRawTransaction(raw)), hashHex),
     ),
   };
 }

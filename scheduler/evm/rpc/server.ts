@@ -49,7 +49,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const { backend, index, host, port, allowOrigins = [], allowHosts = [], onFault = () => undefined } = options;
   const limits = { ...DEFAULT_RPC_LIMITS, ...options.limits };
   assertRpcLimits(limits);
-  const face: RpcFace = { backend, index, limits, ask: chainGate(limits) };
+  const ask = chainGate(limits, limits.maxChainRequests);
+  const face: RpcFace = { backend, index, limits, ask, send: chainGate(limits, limits.maxTransactionsUnderWay) };
   const filters = new Filters(face, () => performance.now());
   const subscriptions = new Subscriptions(face);
   const dispatcher = new Dispatcher(rpcMethods(face, filters, subscriptions), limits, onFault);

@@ -30,7 +30,9 @@ export const PRECOMPILE = "0x00000000000000000000000000000000000000f4";
 export const DEPOSIT_CALL = "0xd0e30db0";
 export const FEES = { maxFeePerGas: 20n * GWEI, maxPriorityFeePerGas: GWEI };
 /** Longer than anything takes on the slowest machine. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 60_000;
+/** States of a transaction that no block will have. */
+const GONE = new Set(["refused", "refunded", "replaced", "withdrawn", "dropped"]);
 
 export type User = ReturnType<typeof userOf>;
 export type Reader = ReturnType<typeof readerOf>;
@@ -174,8 +176,17 @@ export class LiveChain {
     return contractAddress;
   }
 
-  receipt(hash: Hash): Promise<TransactionReceipt> {
-    return this.reader.waitForTransactionReceipt({ hash, timeout: PATIENCE_MS, retryCount: 1_000 });
+  /** Of a transaction that gets into a block; rejects with the reason when it will not. */
+  async receipt(hash: Hash): Promise<TransactionReceipt> {
+    let found: TransactionReceipt | undefined;
+    await this.until(`${hash} is in a block`, async () => {
+      found = await this.reader.getTransactionReceipt({ hash }).catch(() => undefined);
+      if (found !== undefined) return true;
+      const status = await this.rpc("pipe_status", hash);
+      if (GONE.has(status?.state)) throw new Error(`${hash} is ${status.state}: ${status.reason}`);
+      return false;
+    });
+    return found as TransactionReceipt;
   }
 
   /** Pays in, and waits until it counts. */

@@ -85,13 +85,13 @@ describe("a chain", () => {
     expect(await chain.add(await transaction({ to: senderAddress(1), from: 3 }), NO_RESULTS, ANY_TIME)).toMatchObject({
       kind: "included",
     });
-    expect(await chain.add(burn, NO_RESULTS, 1)).toEqual({ kind: "no-room" });
+    expect(await chain.add(burn, NO_RESULTS, 1)).toMatchObject({ kind: "no-room" });
     // What it took in its last run counts, not what it may take.
     expect(await chain.add(burn, NO_RESULTS, 20, 1_000n)).toEqual({ kind: "overran" });
     const full = await asking("GasBurner", "burnAll", [], { gas: 1_900_000n });
     const rest = await asking("GasBurner", "burnAll", [], { gas: 2_100_000n, from: 1 });
     expect(await chain.add(full, NO_RESULTS, ANY_TIME)).toMatchObject({ kind: "included", gasUsed: 1_900_000n });
-    expect(await chain.add(rest, NO_RESULTS, ANY_TIME)).toEqual({ kind: "no-room" });
+    expect(await chain.add(rest, NO_RESULTS, ANY_TIME)).toMatchObject({ kind: "no-room" });
   }, 60_000);
 
   it("says in one word why a transaction cannot be in the block", async () => {

@@ -12,7 +12,8 @@ const PAGE = readFileSync(new URL("../../../docs/EVM-RPC.md", import.meta.url), 
 test("the page lists the methods that there are, and no others", () => {
   const index = new ChainIndex(blockAfter(undefined));
   const backend = new FakeBackend(index);
-  const face = { backend, index, limits: DEFAULT_RPC_LIMITS, ask: <T>(question: () => Promise<T>) => question() };
+  const ask = <T>(question: () => Promise<T>) => question();
+  const face = { backend, index, limits: DEFAULT_RPC_LIMITS, ask, send: ask };
   const methods = Object.keys(rpcMethods(face, new Filters(face, () => 0), new Subscriptions(face)));
   const listed = /## Methods\n([\s\S]*?)\nThey take/.exec(PAGE)?.[1] ?? "";
   const named = [...listed.matchAll(/`((?:eth|net|web3|rpc|pipe)_\w+)`/g)].map(([, name]) => name);

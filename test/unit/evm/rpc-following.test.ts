@@ -124,7 +124,8 @@ test("filters are so many, expire, and are lost when they are too far behind", a
   const backend = new FakeBackend(index);
   const limits = { ...DEFAULT_RPC_LIMITS, maxFilters: 2, filterExpiryMs: 100, keptPendingHashes: 4, maxLogs: 2 };
   let nowMs = 0;
-  const filters = new Filters({ backend, index, limits, ask: (question) => question() }, () => nowMs);
+  const ask = <T>(question: () => Promise<T>) => question();
+  const filters = new Filters({ backend, index, limits, ask, send: ask }, () => nowMs);
   const methods = filters.methods();
   const run = (method: string, ...params: unknown[]): MethodResult => {
     const outcome = methods[method]?.(params, { subscriber: undefined, afterAnswer: () => undefined });
