@@ -3,7 +3,7 @@ import type { Common } from "@ethereumjs/common";
 import { ZERO_HASH } from "../../scheduler/proofs/digest.ts";
 import type { EvmHead } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
-import { addressOf, type BlockEnvironment, type Machine, type MachineRun } from "./machine.ts";
+import { addressOf, type BlockEnvironment, type Machine, type MachineRun, ownMs } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import { type EvmTransaction, machineForm, withSender } from "./transaction.ts";
@@ -61,7 +61,10 @@ export type GasEstimate =
   | { readonly kind: "fails"; readonly outcome: CallOutcome };
 
 export interface TrialLimits {
-  /** Longest that a pre-execution, or a call that is tried, may take, in milliseconds: what a block leaves no time for. */
+  /**
+   * Longest that a pre-execution, or a call that is tried, may take of the processor, in milliseconds: what a block leaves no time
+   * for.
+   */
   readonly runMs: number;
 }
 
@@ -227,7 +230,15 @@ export class Trial {
   ): Promise<MachineRun> {
     const { standing, env, session, tried } = terms;
     const block = this.#machine.blockOf(env, Buffer.from(standing.head.hash, "hex"));
-    return this.#machine.run({ tx, block, session, tried, blockGasUsed: 0n, limitMs: this.#limits.runMs });
+    return this.#machine.run({
+      tx,
+      block,
+      session,
+      tried,
+      blockGasUsed: 0n,
+      limitMs: this.#limits.runMs,
+      clock: ownMs,
+    });
   }
 
   #tooSlow(): Refusal {

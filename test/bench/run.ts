@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { engineFigures } from "./engine.bench.ts";
 import { evmFigures } from "./evm.bench.ts";
+import { evmProducerFigures } from "./evm-producer.bench.ts";
 import { journalFigures } from "./journal.bench.ts";
 import { tableOf } from "./figure.ts";
 import { placementFigures } from "./placement.bench.ts";
@@ -19,6 +20,7 @@ import { zkmlFigures } from "./zkml.bench.ts";
 const figures = [
   ...engineFigures(),
   ...(await evmFigures()),
+  ...(await evmProducerFigures()),
   ...placementFigures(),
   ...(await journalFigures()),
   ...(await snapshotFigures()),

@@ -71,6 +71,7 @@ try {
   note(`JSON-RPC ${server.url}; deploying the examples and paying in for inference …`);
   await workload.prepare();
   const first = index.head.number;
+  tally.begin();
   await workload.send({
     ratePerS: rate,
     untilMs: Date.now() + 500 * (blocks - QUIET_BLOCKS),

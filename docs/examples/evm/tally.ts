@@ -41,10 +41,17 @@ export interface Summary {
 export class Tally {
   readonly blocks: BuiltBlock[] = [];
   readonly #times: Times[] = [];
+  /** Blocks before the users came; their times say how long it takes to start. */
+  #quiet = 0;
 
   block(block: BuiltBlock, times: Times): void {
     this.blocks.push(block);
     this.#times.push(times);
+  }
+
+  /** The users come: punctuality counts from the next block on. */
+  begin(): void {
+    this.#quiet = this.blocks.length;
   }
 
   /** A block in one line; nothing for an empty one. */
@@ -75,7 +82,10 @@ export class Tally {
     const { ledger, counters } = statistics;
     const sum = (of: (block: BuiltBlock) => number) => this.blocks.reduce((total, block) => total + of(block), 0);
     const inference = sum(({ inference: { header } }) => header.transactions.length);
-    const late = this.#times.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
+    const late = this.#times
+      .slice(this.#quiet)
+      .map(({ lateMs }) => lateMs)
+      .sort((a, b) => a - b);
     const at = (share: number) => late[Math.min(late.length - 1, Math.floor(share * late.length))] ?? 0;
     return {
       blocks: this.blocks.length,
