@@ -10,6 +10,7 @@ import type { JournalStore } from "../../../scheduler/live/journal-store.ts";
 import { openShard } from "../../../scheduler/nats/shard/shard.ts";
 import type { ShardLimits } from "../../../scheduler/nats/shard/shard-limits.ts";
 import { NatsServer } from "../../support/nats-server.ts";
+import { stallDisk } from "../support/stalled-disk.ts";
 import { ECHO_REGISTRY } from "../support/registries.ts";
 import { honest, ScriptedNodes, scriptedNode } from "../support/scripted-nodes.ts";
 import { CHAIN, User } from "../support/users.ts";
@@ -271,3 +272,50 @@ function late(ms: number): Promise<string> {
     setTimeout(resolve, ms, "late").unref();
   });
 }
+
+/** What comes to be read until it leads, and how it all ends for the leader whose disk stands still. */
+async function stalledLeader(write: (leader: Member) => Promise<readonly number[]>) {
+  const server = await broker();
+  const leader = await Member.start(server, undefined, { maxStallMs: 1_000 });
+  await leader.untilLeading();
+  await leader.write(1, 1, "a");
+  const standby = await Member.start(server);
+  const goesOn = await stallDisk(leader.directory);
+  ends.push(async () => goesOn());
+  const acknowledged = await write(leader);
+  const ended = await leader.store.ended;
+  const refused = await leader.store.append(batch(leader.store.nextBatch, "a")).catch((error: unknown) => error);
+  const read = await standby.untilLeading();
+  goesOn();
+  return { acknowledged, ended, refused, read };
+}
+
+const STALLED = { code: "write-failed", message: expect.stringContaining("has taken nothing for 1000 ms") };
+
+test("a disk that stands still ends the lead in order, though there is little to write", PATIENCE, async () => {
+  const { ended, refused, read } = await stalledLeader(async (leader) => {
+    // The stream has it: nobody waits for the disk.
+    await leader.write(2, 2, "a");
+    return [2];
+  });
+  expect(ended).toMatchObject(STALLED);
+  expect(refused).toBe(ended);
+  expect(read).toEqual([1, 2]);
+});
+
+test("what such a disk has no room for is refused, and nothing that was acknowledged is lost", PATIENCE, async () => {
+  const { acknowledged, ended, refused, read } = await stalledLeader(async (leader) => {
+    const outcomes = await Promise.allSettled(
+      // Far more small batches than may ever wait for a disk, and more bytes than it is given room for.
+      Array.from({ length: 4_000 }, (_, index) => leader.store.append(batch(2 + index, "a", 8 * 1024))),
+    );
+    const reasons = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+    expect(reasons.length).toBeGreaterThan(0);
+    for (const reason of reasons) expect(reason).toMatchObject(STALLED);
+    return outcomes.flatMap(({ status }, index) => (status === "fulfilled" ? [2 + index] : []));
+  });
+  expect(ended).toMatchObject(STALLED);
+  expect(refused).toBe(ended);
+  expect(acknowledged.length).toBeGreaterThan(0);
+  expect(read.slice(1, 1 + acknowledged.length)).toEqual(acknowledged);
+});
