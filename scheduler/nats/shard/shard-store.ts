@@ -19,7 +19,7 @@ import { type FileStoreOptions, type JournalStore, openFileStore } from "../../l
 import type { Lease } from "./lease.ts";
 import type { ShardLimits } from "./shard-limits.ts";
 import { LocalCopy } from "./local-copy.ts";
-import { batchesFrom } from "./local-batches.ts";
+import { batchesFrom, requireKept } from "./local-batches.ts";
 import { type BatchIdentity, damagedStream, historyMissing, meetingPoint, requireSameBatch } from "./meeting-point.ts";
 import { Deposed, pause, type ShardStream } from "./shard-stream.ts";
 import { LineReader, partsOf } from "./stream-lines.ts";
@@ -91,6 +91,7 @@ export class ShardStore implements JournalStore {
     try {
       const last = local.nextBatch - 1;
       const { sequence, anchor } = await meetingPoint(parts.stream, last);
+      if (last > (anchor?.n ?? 0)) await requireKept(options.directory, anchor?.n ?? 1);
       if (anchor !== undefined) await requireSameBatch(options.directory, anchor);
       const agreed = anchor?.n ?? 0;
       return new ShardStore(parts, { options, local, config, header, sequence, last, agreed });
@@ -248,6 +249,7 @@ export class ShardStore implements JournalStore {
   async #meetAgain(last: number): Promise<void> {
     if (last === 0) await beginStream(this.#parts, this.#options);
     const { sequence, anchor } = await meetingPoint(this.#parts.stream, this.#lastBatch);
+    if (this.#lastBatch > (anchor?.n ?? 0)) await requireKept(this.#options.directory, anchor?.n ?? 1);
     if (anchor !== undefined) await this.#agree(anchor);
     this.#agreed = anchor?.n ?? 0;
     this.#sequence = sequence;
@@ -426,6 +428,7 @@ async function headerOf({ stream }: ShardStoreParts, options: FileStoreOptions):
 }
 
 async function beginStream(parts: ShardStoreParts, options: FileStoreOptions): Promise<JournalHeader> {
+  await requireKept(options.directory, 1);
   const { program, chainId, config } = options;
   const createdAtUs = Date.now() * 1000;
   const about = { segment: 1, firstBatch: 1, previous: GENESIS_CHAIN, program, chainId, config, createdAtUs };

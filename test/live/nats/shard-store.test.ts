@@ -5,6 +5,7 @@ import { connect } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, expect, test } from "vitest";
 import { createPipe } from "../../../scheduler/index.ts";
+import { listSegments } from "../../../scheduler/live/journal-files.ts";
 import type { Batch } from "../../../scheduler/live/journal-format.ts";
 import type { JournalStore } from "../../../scheduler/live/journal-store.ts";
 import { openShard } from "../../../scheduler/nats/shard/shard.ts";
@@ -36,6 +37,13 @@ async function broker(): Promise<NatsServer> {
   return server;
 }
 
+async function streamState(server: NatsServer) {
+  const other = await connect({ servers: server.url });
+  const { state } = await (await jetstreamManager(other)).streams.info("PIPE_JOURNAL_s1");
+  await other.close();
+  return state;
+}
+
 /** Takes away what servers that all lost power would have lost. */
 async function loseStream(server: NatsServer): Promise<void> {
   const other = await connect({ servers: server.url });
@@ -50,14 +58,18 @@ class Member {
   readonly close: () => Promise<void>;
   readonly #batches: AsyncIterator<Batch>;
 
-  static async start(server: NatsServer, directory?: string, changes: Partial<ShardLimits> = {}): Promise<Member> {
+  static async start(
+    server: NatsServer,
+    directory?: string,
+    { retainAll = true, ...changes }: Partial<ShardLimits> & { readonly retainAll?: boolean } = {},
+  ): Promise<Member> {
     const place = directory ?? (await temporaryDirectory());
     const limits = { leaseMs: 400, requestMs: 500, ...changes };
     const shard = await openShard({ servers: server.url, shard: "s1", name: "one", replicas: 1, limits });
     ends.push(() => shard.close());
     const config = { policy: {} } as never;
     const store = await shard.openJournal({
-      ...{ program: "test", chainId: "chain", config, retainAll: true },
+      ...{ program: "test", chainId: "chain", config, retainAll },
       directory: place,
     });
     return new Member(place, store, async () => {
@@ -318,4 +330,49 @@ test("what such a disk has no room for is refused, and nothing that was acknowle
   expect(refused).toBe(ended);
   expect(acknowledged.length).toBeGreaterThan(0);
   expect(read.slice(1, 1 + acknowledged.length)).toEqual(acknowledged);
+});
+
+test("a journal that was pruned cannot write a lost stream again: it says so and changes nothing", {
+  timeout: 90_000,
+}, async () => {
+  const server = await broker();
+  const pruning = await Member.start(server, undefined, { retainAll: false });
+  await pruning.untilLeading();
+  const whole = await Member.start(server);
+  // More than a segment, and the two snapshots that free it.
+  for (let n = 1; n <= 11; n++) await pruning.write(n, n, "a", 7 * 1024 * 1024);
+  for (const n of [11, 12]) {
+    if (n === 12) await pruning.write(12, 12, "a");
+    await pruning.store.writeSnapshot({ n, atUs: n, state: {} });
+  }
+  expect(await listSegments(join(pruning.directory))).toMatchObject([{ number: 2 }]);
+  for (let n = 1; n <= 12; n++) expect((await whole.next()).value).toMatchObject({ n });
+  // Both are away when it happens.
+  await whole.close();
+  await pruning.close();
+  // It goes on as long as the stream is there.
+  const again = await Member.start(server, pruning.directory, { retainAll: false });
+  await again.untilLeading();
+  await again.close();
+
+  await loseStream(server);
+  const refused = {
+    code: "history-missing",
+    message: expect.stringMatching(/was lost, and the local journal was pruned beyond that.*without --prune-journal/),
+  };
+  await expect(Member.start(server, pruning.directory, { retainAll: false })).rejects.toMatchObject(refused);
+  expect((await streamState(server)).last_seq).toBe(0);
+
+  // Who has all of it writes it again; then the other one goes on, too.
+  const healing = await Member.start(server, whole.directory);
+  await healing.untilLeading();
+  const healed = await Member.start(server, pruning.directory, { retainAll: false });
+  await healing.write(13, 13, "a");
+  expect((await healed.next()).value).toMatchObject({ n: 13 });
+
+  // The stream is lost under a standby that cannot fill the gap: it ends instead of leading over it.
+  await healing.close();
+  await loseStream(server);
+  await Member.start(server);
+  await expect(healed.untilLeading()).rejects.toMatchObject(refused);
 });
