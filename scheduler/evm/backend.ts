@@ -75,13 +75,13 @@ export function createBackend(parts: BackendParts): EvmBackend {
       return { ok: true, value: pool.pendingNonce(address, parts.nonceBuilt(address, nonce)) };
     },
     call: (request: CallRequest, at: StatePoint) =>
-      tried(at, (root) => simulator.ask("call", request, nextBlock(), root), callResult) as Promise<
+      tried(at, (root) => simulator.askInTurn("calls", "call", request, nextBlock(), root), callResult) as Promise<
         Outcome<CallResult>
       >,
     estimateGas: (request, at) =>
       tried(
         at,
-        (root) => simulator.ask("estimateGas", request, nextBlock(), root),
+        (root) => simulator.askInTurn("calls", "estimateGas", request, nextBlock(), root),
         (told) => {
           if (told.kind === "enough")
             return { ok: true, value: { gas: told.gas, pendingCalls: told.pendingCalls.map(pendingCall) } };

@@ -35,12 +35,16 @@ interface Waiting {
 const MAX_HEAP_MB = 1_024;
 
 /**
- * A chain in a thread of its own: contracts that burn gas hold up nobody but those who wait for the same chain. What it is
- * asked it answers in order.
+ * A chain in a thread of its own, asked one thing after the other: first what `ask` was given, in order; then, one for each asker in
+ * turn, what `askInTurn` was given, so that whoever asks much, and for what takes long, holds up itself.
  */
 export class ChainThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #first: Asked[] = [];
+  /** By asker; who was served last stands last. */
+  readonly #inTurn = new Map<string, Asked[]>();
+  #busy = true;
   readonly #ended = Promise.withResolvers<Error>();
   #nextId = 0;
   #closing = false;
@@ -81,12 +85,45 @@ export class ChainThread {
   }
 
   ask<M extends ChainMethod>(method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+    return this.#put((asked) => this.#first.push(asked), method, args);
+  }
+
+  /** The same for what can wait until nothing of the chain's own is to be done. */
+  askInTurn<M extends ChainMethod>(asker: string, method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+    const queue = (asked: Asked) => {
+      const before = this.#inTurn.get(asker);
+      if (before === undefined) this.#inTurn.set(asker, [asked]);
+      else before.push(asked);
+    };
+    return this.#put(queue, method, args);
+  }
+
+  #put<M extends ChainMethod>(queue: (asked: Asked) => void, method: M, args: Arguments<M>): Promise<Answer<M>> {
     if (this.#closing) return Promise.reject(new Error("the chain is closed"));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as Answer<M>), reject });
-      this.#worker.postMessage({ id, method, args } satisfies Asked);
+      queue({ id, method, args });
+      this.#next();
     });
+  }
+
+  #next(): void {
+    if (this.#busy) return;
+    const asked = this.#first.shift() ?? this.#nextInTurn();
+    if (asked === undefined) return;
+    this.#busy = true;
+    this.#worker.postMessage(asked);
+  }
+
+  #nextInTurn(): Asked | undefined {
+    for (const [asker, queue] of this.#inTurn) {
+      const asked = queue.shift();
+      this.#inTurn.delete(asker);
+      if (queue.length > 0) this.#inTurn.set(asker, queue);
+      return asked;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {
@@ -97,8 +134,10 @@ export class ChainThread {
   #hear(answered: Answered): void {
     const waiting = this.#waiting.get(answered.id);
     this.#waiting.delete(answered.id);
+    this.#busy = false;
     if (answered.ok) waiting?.resolve(answered.value);
     else waiting?.reject(new Error(answered.message));
+    this.#next();
   }
 
   #end(error: Error): void {

@@ -20,7 +20,7 @@ export interface IntakeOptions {
   readonly limits: ProducerLimits;
   readonly pool: TransactionPool;
   readonly outcomes: Outcomes;
-  readonly simulator: Pick<ChainThread, "ask">;
+  readonly simulator: Pick<ChainThread, "ask" | "askInTurn">;
   readonly pipe: Pick<Pipe, "account" | "submitOpaque" | "withdraw">;
   readonly nextBlock: () => BlockEnvironment;
   /** The sender's next nonce with what the block under construction holds; the chain's when it holds nothing of the sender. */
@@ -98,7 +98,7 @@ export class EvmIntake {
     if (entry === undefined)
       return no({ kind: "nonce-too-low", next: transaction.nonce + 1, nonce: transaction.nonce });
     if (transaction.gasLimit > TRANSFER_GAS || transaction.to === undefined) {
-      const run = await simulator.ask("preExecute", transaction, new Map(), nextBlock());
+      const run = await simulator.askInTurn(transaction.sender, "preExecute", transaction, new Map(), nextBlock());
       if (run.kind === "invalid") {
         pool.remove(hash);
         return no({ kind: "failed", message: run.message });
