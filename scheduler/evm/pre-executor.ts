@@ -27,8 +27,11 @@ export function transactionKey(hash: string): string {
 export class EvmPreExecutor implements PreExecutor {
   readonly #options: EvmPreExecutorOptions;
   readonly #keys = new ReadKeys();
-  /** Runs so far, and those that only a changed state made necessary. */
+  /** Runs so far. */
   runs = 0;
+  /** Transactions that a block's changes concerned, and those that they did not, counted block by block. */
+  concerned = 0;
+  spared = 0;
 
   constructor(options: EvmPreExecutorOptions) {
     this.#options = options;
@@ -49,9 +52,12 @@ export class EvmPreExecutor implements PreExecutor {
     return this.#told(hash, run);
   }
 
-  /** Of these keys of the state, which changed, those that a transaction's last run read. */
-  relevant(changedKeys: readonly string[]): string[] {
-    return this.#keys.relevant(changedKeys);
+  /** The state changed under these keys. Gives those that a transaction's last run read. */
+  changed(changedKeys: readonly string[]): readonly string[] {
+    const { keys, readers } = this.#keys.relevant(changedKeys);
+    this.concerned += readers;
+    this.spared += this.#keys.size - readers;
+    return keys;
   }
 
   /** The transaction is in no mempool any more. */

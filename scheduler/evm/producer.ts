@@ -238,7 +238,7 @@ export class EvmProducer {
       if (kind === "inference") void pipe.withdraw(transaction.hash).catch(() => undefined);
     }
     this.#kept.push({ block, parent, deposits: depositsOf(block.receipts), noncesBefore });
-    const changed = preExecutor.relevant(block.changedKeys);
+    const changed = preExecutor.changed(block.changedKeys);
     if (changed.length > 0) await pipe.stateChanged(changed);
     while (this.#kept.length > this.#options.times.confirmations) await this.#confirm(this.#kept.shift());
   }
@@ -272,7 +272,7 @@ export class EvmProducer {
     }
     onReorg(parent.number);
     await pipe.reorged(parent.number + 1);
-    const changed = preExecutor.relevant(taken.flatMap(({ block }) => block.changedKeys));
+    const changed = preExecutor.changed(taken.flatMap(({ block }) => block.changedKeys));
     if (changed.length > 0) await pipe.stateChanged(changed);
     this.#reorg = undefined;
     done.resolve(parent.number);

@@ -86,7 +86,7 @@ try {
     workload: workload.counts,
     statistics,
     checked,
-    preExecutions: devnet.preExecutor.runs,
+    preExecutor: devnet.preExecutor,
   });
   console.log(json ? JSON.stringify(summary) : `\n${tally.textOf(summary)}`);
   for (const finding of checked.findings) note(finding);
