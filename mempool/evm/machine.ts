@@ -3,7 +3,7 @@ import type { Common } from "@ethereumjs/common";
 import { createEVM, type EVM, type EVMMockBlockchainInterface } from "@ethereumjs/evm";
 import { AssertionError, assert } from "../../scheduler/shared/assert.ts";
 import type { TypedTransaction } from "@ethereumjs/tx";
-import { Address } from "@ethereumjs/util";
+import { createAddressFromString } from "@ethereumjs/util";
 import { createVM, runTx, type RunTxResult, type VM } from "@ethereumjs/vm";
 import { type InferenceSession, RunStopped } from "./inference.ts";
 import { INFERENCE_ADDRESS } from "./precompile-abi.ts";
@@ -90,7 +90,7 @@ export class Machine {
       blockchain,
       customPrecompiles: [
         {
-          address: new Address(new Uint8Array(Buffer.from(INFERENCE_ADDRESS.slice(2), "hex"))),
+          address: createAddressFromString(INFERENCE_ADDRESS),
           function: (input) => {
             if (machine === undefined || machine.#session === undefined)
               throw new AssertionError("a contract runs outside a run");
@@ -130,7 +130,14 @@ export class Machine {
    */
   blockOf(env: BlockEnvironment, parentHash: Uint8Array): Block {
     const { number, timestamp, gasLimit, baseFeePerGas, coinbase } = env;
-    const header = { number, timestamp, gasLimit, baseFeePerGas, coinbase: addressOf(coinbase), parentHash };
+    const header = {
+      number,
+      timestamp,
+      gasLimit,
+      baseFeePerGas,
+      coinbase: createAddressFromString(coinbase),
+      parentHash,
+    };
     const block = createBlock({ header: { ...header, mixHash: parentHash } }, { common: this.#common, freeze: false });
     const getters = FIELDS.map((field) => {
       const value = block.header[field];
@@ -168,11 +175,6 @@ export class Machine {
     if (this.#clock() > this.#deadlineMs) throw new RunStopped("deadline");
   }
 }
-
-export function addressOf(hex: string): Address {
-  return new Address(new Uint8Array(Buffer.from(hex.slice(2), "hex")));
-}
-
 /** A block has to end in time, whoever else has work for the processor. */
 export function wallMs(): number {
   return performance.now();

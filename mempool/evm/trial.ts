@@ -1,9 +1,10 @@
-import { createFeeMarket1559Tx } from "@ethereumjs/tx";
 import type { Common } from "@ethereumjs/common";
+import { createFeeMarket1559Tx } from "@ethereumjs/tx";
+import { createAddressFromString } from "@ethereumjs/util";
 import { ZERO_HASH } from "../../scheduler/proofs/digest.ts";
 import type { EvmHead } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
-import { addressOf, type BlockEnvironment, type Machine, type MachineRun, ownMs } from "./machine.ts";
+import { type BlockEnvironment, type Machine, type MachineRun, ownMs } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import { type EvmTransaction, machineForm, withSender } from "./transaction.ts";
@@ -159,14 +160,14 @@ export class Trial {
         maxPriorityFeePerGas: tip < price ? tip : price,
         value: request.value,
         data: request.data,
-        ...(request.to === undefined ? {} : { to: addressOf(request.to) }),
+        ...(request.to === undefined ? {} : { to: createAddressFromString(request.to) }),
         accessList: request.accessList.map(({ address, storageKeys }) => {
           return [bytesOf(address), storageKeys.map(bytesOf)] as [Uint8Array, Uint8Array[]];
         }),
       },
       { common: this.#common, freeze: false, allowUnlimitedInitCodeSize: false },
     );
-    withSender(tx, addressOf(from));
+    withSender(tx, createAddressFromString(from));
     const terms = { pipeChainId: this.#pipeChainId, txHash: ZERO_HASH, results: NO_RESULTS };
     const session = new InferenceSession({ mode: "estimate", ...terms, ...(fill === undefined ? {} : { fill }) });
     const seen = free ? { ...env, baseFeePerGas: 0n } : env;

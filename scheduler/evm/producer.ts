@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { nextBaseFee, type EvmHead } from "../../mempool/evm/block.ts";
+import type { EvmHead } from "../../mempool/evm/block.ts";
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import type { BlockEnvironment } from "../../mempool/evm/machine.ts";
 import type { PoolEntry, TransactionPool } from "../../mempool/evm/transaction-pool.ts";
@@ -96,7 +96,7 @@ export class EvmProducer {
       timestamp: Math.max(timestamp, Math.floor(this.#nextSealAtMs / 1000)),
       coinbase,
       gasLimit,
-      baseFeePerGas: nextBaseFee(this.#head),
+      baseFeePerGas: this.#head.nextBaseFeePerGas,
     };
   }
 
