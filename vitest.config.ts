@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** Tests that start whole programs and wait for what these print: how long that takes is nothing that they measure. */
 const PROCESSES = [
-  "test/live/{command,scheduler-command,policy-command,node-command}.test.ts",
+  "test/live/{command,scheduler-command,policy-command,node-command,evm-command}.test.ts",
   "test/live/nats/{node-run,server-config,tls}.test.ts",
 ];
 

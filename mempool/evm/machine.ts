@@ -175,6 +175,7 @@ export class Machine {
     if (this.#clock() > this.#deadlineMs) throw new RunStopped("deadline");
   }
 }
+
 /** A block has to end in time, whoever else has work for the processor. */
 export function wallMs(): number {
   return performance.now();

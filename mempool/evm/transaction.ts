@@ -25,21 +25,18 @@ export interface EvmTransaction {
 }
 
 /** What is wrong with a transaction; `message` is a sentence. */
-export interface TransactionProblem {
-  readonly kind:
-    | "oversized"
-    | "malformed"
-    | "unsupported-type"
-    /** It could be replayed on other chains: it does not say which it is for. */
-    | "unprotected"
-    | "wrong-chain"
-    | "bad-signature"
-    | "bad-nonce"
-    | "gas-too-low"
-    /** What its access list says of inference cannot be read. */
-    | "bad-options";
-  readonly message: string;
-}
+export type TransactionProblem = { readonly message: string } & (
+  | { readonly kind: "oversized" | "malformed" | "unsupported-type" | "bad-signature" | "bad-nonce" }
+  /** It could be replayed on other chains: it does not say which it is for. */
+  | { readonly kind: "unprotected" }
+  | { readonly kind: "wrong-chain"; readonly signedFor: bigint }
+  /** `minimum` is what it costs before it runs. */
+  | { readonly kind: "gas-too-low"; readonly gas: bigint; readonly minimum: bigint }
+  /** What its access list says of inference cannot be read. */
+  | { readonly kind: "bad-options" }
+);
+
+type PlainKind = Exclude<TransactionProblem["kind"], "wrong-chain" | "gas-too-low">;
 
 export type ParsedTransaction =
   | { readonly ok: true; readonly transaction: EvmTransaction }
@@ -84,8 +81,11 @@ export function parseTransaction(
   }
   const sender = recoverSender(tx);
   if (sender === undefined) return refuse("bad-signature", "No account has signed it.");
-  if (tx.gasLimit < tx.getIntrinsicGas())
-    return refuse("gas-too-low", `Its gas limit is below the ${tx.getIntrinsicGas()} that it costs before it runs.`);
+  const minimum = tx.getIntrinsicGas();
+  if (tx.gasLimit < minimum) {
+    const message = `Its gas limit is below the ${minimum} that it costs before it runs.`;
+    return { ok: false, problem: { kind: "gas-too-low", gas: tx.gasLimit, minimum, message } };
+  }
   const read = readOptions(accessListOf(tx));
   if (!read.ok) return refuse("bad-options", `Its access list cannot be read as options: ${read.problem}.`);
   const price = "gasPrice" in tx ? { maxFeePerGas: tx.gasPrice, maxPriorityFeePerGas: tx.gasPrice } : tx;
@@ -137,7 +137,7 @@ function firstLook(raw: Uint8Array, chainId: bigint): TransactionProblem | undef
     return { kind: "unprotected", message: "It does not say which chain it is for (EIP-155)." };
   const signedFor = typed ? chain : (chain - 35n) / 2n;
   if (signedFor !== chainId || (!typed && chain < 35n))
-    return { kind: "wrong-chain", message: `It is for the chain ${signedFor}, and this is ${chainId}.` };
+    return { kind: "wrong-chain", signedFor, message: `It is for the chain ${signedFor}, and this is ${chainId}.` };
   if (nonce >= BigInt(Number.MAX_SAFE_INTEGER)) return { kind: "bad-nonce", message: "Its nonce is out of range." };
   if (r === 0n || s === 0n || r >= SECP256K1_ORDER || s > SECP256K1_ORDER_DIV_2)
     return { kind: "bad-signature", message: "Its signature is none, or not the canonical one of the two (EIP-2)." };
@@ -190,6 +190,6 @@ function malformed(message: string): TransactionProblem {
   return { kind: "malformed", message };
 }
 
-function refuse(kind: TransactionProblem["kind"], message: string): ParsedTransaction {
+function refuse(kind: PlainKind, message: string): ParsedTransaction {
   return { ok: false, problem: { kind, message } };
 }

@@ -76,14 +76,16 @@ export const evm = Command.make(
   ),
 );
 
-interface Given {
+/** Numbers of its command line that a range holds. */
+export interface EvmNumbers {
   readonly port: number;
   readonly chainId: number;
   readonly nodes: number;
   readonly accounts: number;
 }
 
-function misuseOf({ port, chainId, nodes, accounts }: Given, intervalMs: number): string | undefined {
+/** What of the command line makes no sense. */
+export function misuseOf({ port, chainId, nodes, accounts }: EvmNumbers, intervalMs: number): string | undefined {
   const { maxNodes, maxPort, minIntervalMs, maxIntervalMs } = LIMITS;
   if (port < 0 || port > maxPort) return `--port ${port} is out of range: give 0 to ${maxPort}.`;
   if (chainId < 1) return `--chain-id ${chainId}: give a positive number.`;

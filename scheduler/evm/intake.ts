@@ -1,6 +1,6 @@
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import type { BlockEnvironment } from "../../mempool/evm/machine.ts";
-import type { EvmTransaction, TransactionProblem } from "../../mempool/evm/transaction.ts";
+import { type EvmTransaction, TRANSACTION_LIMITS, type TransactionProblem } from "../../mempool/evm/transaction.ts";
 import {
   costOf,
   type PoolEntry,
@@ -99,9 +99,16 @@ export class EvmIntake {
       return no({ kind: "nonce-too-low", next: transaction.nonce + 1, nonce: transaction.nonce });
     if (transaction.gasLimit > TRANSFER_GAS || transaction.to === undefined) {
       const run = await simulator.askInTurn(transaction.sender, "preExecute", transaction, new Map(), nextBlock());
+      // It was taken, and then another took its place, or the chain its nonce.
+      if (pool.get(hash) !== entry) return { ok: true, value: hash };
       if (run.kind === "invalid") {
         pool.remove(hash);
-        return no({ kind: "failed", message: run.message });
+        const { maxFeePerGas } = transaction;
+        return no(
+          run.reason === "fee-too-low"
+            ? { kind: "fee-below-base-fee", maxFeePerGas, baseFeePerGas: nextBlock().baseFeePerGas }
+            : { kind: "failed", message: run.message },
+        );
       }
       if (run.kind === "calls") return this.ask(entry, run.calls, chainNonce);
       entry.expectedGas = run.gasUsed;
@@ -187,16 +194,20 @@ function poolProblem(refusal: PoolRefusal, nonce: number): EvmProblem {
   }
 }
 
-function problemOf({ kind, message }: TransactionProblem, raw: Uint8Array, chainId: bigint): EvmProblem {
-  switch (kind) {
+function problemOf(problem: TransactionProblem, raw: Uint8Array, chainId: bigint): EvmProblem {
+  switch (problem.kind) {
     case "unprotected":
     case "bad-signature":
-      return { kind };
+      return { kind: problem.kind };
+    case "oversized":
+      return { kind: "oversized", size: raw.length, limit: TRANSACTION_LIMITS.maxBytes };
     case "unsupported-type":
       return { kind: "type-not-supported", type: raw[0] ?? 0 };
     case "wrong-chain":
-      return { kind: "refused", reason: kind, message, advice: `Sign the transaction for chain id ${chainId}.` };
+      return { kind: "wrong-chain", have: problem.signedFor, want: chainId };
+    case "gas-too-low":
+      return { kind: "intrinsic-gas-too-low", gas: problem.gas, minimum: problem.minimum };
     default:
-      return { kind: "malformed", message };
+      return { kind: "malformed", message: problem.message };
   }
 }
