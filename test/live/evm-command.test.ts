@@ -1,12 +1,8 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { EvmProcess } from "../support/evm-process.ts";
 import { pipeCommand } from "../support/pipe-command.ts";
-
-const MAIN = fileURLToPath(new URL("../../scheduler/cli/main.ts", import.meta.url));
 
 async function ask(url: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
@@ -15,36 +11,20 @@ async function ask(url: string, method: string, params: readonly unknown[] = [])
 }
 
 it("says where it listens, answers, tells of its blocks, and ends with status 0 when it is told to", async () => {
-  const args = ["--port", "0", "--json", "--nodes", "3", "--accounts", "2", "--chain-id", "4242"];
-  const child = spawn(process.execPath, [MAIN, "evm", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const chain = new EvmProcess(["--nodes", "3", "--accounts", "2", "--chain-id", "4242"]);
   try {
-    let said = "";
-    child.stderr.on("data", (chunk) => {
-      said += chunk;
-    });
-    const ended = once(child, "close");
-    // Blocks may come before it listens.
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-    const next = async (wanted: string): Promise<Record<string, unknown>> => {
-      for (;;) {
-        const { value, done } = await lines.next();
-        if (done === true) throw new Error(`it has ended: ${said}`);
-        const line = JSON.parse(value) as Record<string, unknown>;
-        if (wanted in line) return line;
-      }
-    };
-    const { url, chainId, accounts } = await next("url");
+    const { url, chainId, accounts } = await chain.next("url");
     expect([chainId, accounts]).toEqual([4242, [expect.anything(), expect.anything()]]);
     expect(await ask(String(url), "eth_chainId")).toBe("0x1092");
     const [{ address }] = accounts as [{ readonly address: string }];
     expect(await ask(String(url), "eth_getBalance", [address, "latest"])).toBe(`0x${(10n ** 22n).toString(16)}`);
-    const first = await next("number");
-    expect(await next("number")).toMatchObject({ number: Number(first["number"]) + 1, transactions: 0 });
-    child.kill("SIGTERM");
-    expect(await ended).toEqual([0, null]);
-    expect(said).toMatch(/^PIPE: a chain of 500 ms blocks with 3 inference nodes; starting …\n$/);
+    const first = await chain.next("number");
+    expect(await chain.next("number")).toMatchObject({ number: Number(first["number"]) + 1, transactions: 0 });
+    chain.kill("SIGTERM");
+    expect(await chain.ended).toEqual([0, null]);
+    expect(chain.said).toMatch(/^PIPE: a chain of 500 ms blocks with 3 inference nodes; starting …\n$/);
   } finally {
-    child.kill("SIGKILL");
+    chain.kill("SIGKILL");
   }
 });
 
