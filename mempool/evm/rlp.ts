@@ -5,8 +5,15 @@ export type RlpItem = Uint8Array | NestedUint8Array;
 
 /** Lists within lists: an access list's keys are the deepest that a transaction or block has, six within a block. */
 const MAX_DEPTH = 8;
-/** More than a block of 16 MiB has; each item becomes an object of some hundred bytes, and 16 MiB could be as many items. */
-const MAX_ITEMS = 2 ** 20;
+/**
+ * Each item becomes an object of some hundred bytes, so that single bytes would grow a hundredfold. The shortest that there are in
+ * masses are entries of an access list without keys: three items in 23 bytes.
+ */
+const MIN_BYTES_PER_ITEM = 6;
+/** Beside these: the few fields of what is small. */
+const FREE_ITEMS = 256;
+/** Twice what a block of 60 million units of gas can have in transfers; and no list is longer than the library's writer takes. */
+const MAX_ITEMS = 2 ** 16;
 
 /**
  * The one item that these bytes encode; `undefined` when they are none, or more, nested too deeply, or of too many parts. The
@@ -26,10 +33,11 @@ export function readRlp(bytes: Uint8Array): RlpItem | undefined {
 function isModest(bytes: Uint8Array): boolean {
   /** Where the lists end that are open; a reader that comes this far has no more of them open. */
   const ends: number[] = [];
+  const maxItems = Math.min(MAX_ITEMS, FREE_ITEMS + bytes.length / MIN_BYTES_PER_ITEM);
   let items = 0;
   for (let at = 0; at < bytes.length; ) {
     while (at >= (ends.at(-1) ?? bytes.length)) ends.pop();
-    if (++items > MAX_ITEMS) return false;
+    if (++items > maxItems) return false;
     const head = bytes[at++] ?? 0;
     if (head < 0x80) continue;
     const isList = head >= 0xc0;
