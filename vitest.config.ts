@@ -1,8 +1,9 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** Tests that start whole programs and wait for what these print: how long that takes is nothing that they measure. */
 const PROCESSES = [
-  "test/live/{command,scheduler-command,policy-command,node-command}.test.ts",
+  "test/live/{command,scheduler-command,policy-command,node-command,evm-command}.test.ts",
   "test/live/nats/{node-run,server-config,tls}.test.ts",
 ];
 
@@ -14,6 +15,8 @@ const PROCESSES = [
  */
 export default defineConfig({
   test: {
+    // Hundreds of programs are started, most of whose time is to compile the same sources.
+    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL("out/compile-cache", import.meta.url)) },
     reporters: ["default", ["json", { outputFile: "out/tests.json" }]],
     projects: [
       {

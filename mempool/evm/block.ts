@@ -1,10 +1,12 @@
-import { createBlockHeader } from "@ethereumjs/block";
+import { type BlockHeaderBytes, createBlockHeader, valuesArrayToHeaderData } from "@ethereumjs/block";
 import type { Common } from "@ethereumjs/common";
-import { encodeReceipt, type RunTxResult } from "@ethereumjs/vm";
+import { RLP } from "@ethereumjs/rlp";
+import { createAddressFromString } from "@ethereumjs/util";
+import { Bloom, encodeReceipt, type RunTxResult } from "@ethereumjs/vm";
 import { keccak256 } from "./keccak.ts";
-import { addressOf, type BlockEnvironment } from "./machine.ts";
+import type { BlockEnvironment } from "./machine.ts";
 import { hexOf } from "./recording-state.ts";
-import { type RlpItem, rlpBytes, rlpDecode, rlpEncode, rlpList, rlpNumber } from "./rlp.ts";
+import { readRlp, type RlpItem } from "./rlp.ts";
 import type { EvmTransaction } from "./transaction.ts";
 import { Trie } from "./trie.ts";
 
@@ -14,6 +16,8 @@ export interface EvmHead extends BlockEnvironment {
   readonly parentHash: string;
   readonly gasUsed: bigint;
   readonly stateRoot: string;
+  /** EIP-1559: what a unit of gas burns in the block after this one, in wei. */
+  readonly nextBaseFeePerGas: bigint;
 }
 
 export interface EvmLog {
@@ -67,27 +71,9 @@ export interface HeaderFields {
   readonly extraData: string;
 }
 
-const ELASTICITY = 2n;
-const MAX_CHANGE_DENOMINATOR = 8n;
 /** A block's gas limit may differ from its parent's by less than one part of so many, as on Ethereum. */
 const GAS_LIMIT_DIVISOR = 1024n;
 const MIN_GAS_LIMIT = 5_000n;
-
-/** EIP-1559: what a unit of gas burns in the block after this one. */
-export function nextBaseFee({
-  gasLimit,
-  gasUsed,
-  baseFeePerGas,
-}: Pick<EvmHead, "gasLimit" | "gasUsed" | "baseFeePerGas">): bigint {
-  const target = gasLimit / ELASTICITY;
-  if (gasUsed === target) return baseFeePerGas;
-  if (gasUsed > target) {
-    const rise = (baseFeePerGas * (gasUsed - target)) / target / MAX_CHANGE_DENOMINATOR;
-    return baseFeePerGas + (rise > 1n ? rise : 1n);
-  }
-  const fall = (baseFeePerGas * (target - gasUsed)) / target / MAX_CHANGE_DENOMINATOR;
-  return baseFeePerGas - fall;
-}
 
 export type EnvironmentFault = "parent" | "timestamp" | "gas-limit" | "base-fee";
 
@@ -99,7 +85,7 @@ export function environmentFaults(parent: EvmHead, env: BlockEnvironment): Envir
   const change = env.gasLimit > parent.gasLimit ? env.gasLimit - parent.gasLimit : parent.gasLimit - env.gasLimit;
   if (env.gasLimit < MIN_GAS_LIMIT || (change > 0n && change >= parent.gasLimit / GAS_LIMIT_DIVISOR))
     faults.push("gas-limit");
-  if (env.baseFeePerGas !== nextBaseFee(parent)) faults.push("base-fee");
+  if (env.baseFeePerGas !== parent.nextBaseFeePerGas) faults.push("base-fee");
   return faults;
 }
 
@@ -113,15 +99,14 @@ export function encodeBlock(terms: {
   readonly common: Common;
 }): EncodedBlock {
   const { env, parentHash, stateRoot, executed, extraData, common } = terms;
-  const bloom = new Uint8Array(256);
-  for (const { result } of executed)
-    for (const [i, byte] of result.bloom.bitvector.entries()) bloom[i] = (bloom[i] ?? 0) | byte;
+  const bloom = new Bloom();
+  for (const { result } of executed) bloom.or(result.bloom);
   const parent = new Uint8Array(Buffer.from(parentHash, "hex"));
   const header = createBlockHeader(
     {
       number: env.number,
       timestamp: env.timestamp,
-      coinbase: addressOf(env.coinbase),
+      coinbase: createAddressFromString(env.coinbase),
       gasLimit: env.gasLimit,
       baseFeePerGas: env.baseFeePerGas,
       parentHash: parent,
@@ -131,7 +116,7 @@ export function encodeBlock(terms: {
       receiptTrie: listRoot(
         executed.map(({ result, type }) => encodeReceipt(result.receipt, type as TransactionTypes)),
       ),
-      logsBloom: bloom,
+      logsBloom: bloom.bitvector,
       gasUsed: executed.at(-1)?.result.receipt.cumulativeBlockGasUsed ?? 0n,
       extraData,
     },
@@ -142,28 +127,25 @@ export function encodeBlock(terms: {
     stateRoot: hexOf(stateRoot),
     transactionsTrie: hexOf(header.transactionsTrie),
     receiptTrie: hexOf(header.receiptTrie),
-    logsBloom: hexOf(bloom),
+    logsBloom: hexOf(header.logsBloom),
     gasUsed: header.gasUsed.toString(16),
     extraData: hexOf(extraData),
   };
-  const encodedHeader = rlpEncode(header.raw() as RlpItem);
-  const hash = hexOf(keccak256(encodedHeader));
-  const bodies = executed.map(({ transaction: { raw } }) => ((raw[0] ?? 0) < 0x80 ? rlpBytes(raw) : raw));
-  const parts = [encodedHeader, rlpList(bodies), rlpList([])];
-  if (common.isActivatedEIP(4895)) parts.push(rlpList([]));
+  const [hash, nextBaseFeePerGas] = [hexOf(header.hash()), header.calcNextBaseFee()];
+  // One of before EIP-2718 stands in a block as the list that it is, others as their bytes.
+  const bodies = executed.map(({ transaction: { raw } }) => ((raw[0] ?? 0) < 0x80 ? raw : RLP.decode(raw)));
+  const withdrawals = common.isActivatedEIP(4895) ? [[]] : [];
   return {
-    head: { ...env, hash, parentHash, gasUsed: header.gasUsed, stateRoot: fields.stateRoot },
-    raw: rlpList(parts),
-    receipts: executed.map((one, index) => receiptOf(one, index, env.baseFeePerGas)),
+    head: { ...env, hash, parentHash, gasUsed: header.gasUsed, stateRoot: fields.stateRoot, nextBaseFeePerGas },
+    raw: RLP.encode([header.raw(), bodies, [], ...withdrawals]),
+    receipts: executed.map((one, index) => receiptOf(one, index)),
     fields,
   };
 }
 
 type TransactionTypes = Parameters<typeof encodeReceipt>[1];
 
-function receiptOf({ transaction, type, result }: Executed, index: number, baseFeePerGas: bigint): EvmReceipt {
-  const { maxFeePerGas, maxPriorityFeePerGas } = transaction;
-  const dearest = baseFeePerGas + maxPriorityFeePerGas;
+function receiptOf({ transaction, type, result }: Executed, index: number): EvmReceipt {
   return {
     transactionHash: transaction.hash,
     index,
@@ -171,7 +153,7 @@ function receiptOf({ transaction, type, result }: Executed, index: number, baseF
     succeeded: result.execResult.exceptionError === undefined,
     gasUsed: result.totalGasSpent,
     cumulativeGasUsed: result.receipt.cumulativeBlockGasUsed,
-    effectiveGasPrice: dearest < maxFeePerGas ? dearest : maxFeePerGas,
+    effectiveGasPrice: result.amountSpent / result.totalGasSpent,
     contractAddress: transaction.to === undefined ? result.createdAddress?.toString() : undefined,
     logs: result.receipt.logs.map(([address, topics, data]) => {
       return { address: `0x${hexOf(address)}`, topics: topics.map(hexOf), data };
@@ -183,7 +165,7 @@ function receiptOf({ transaction, type, result }: Executed, index: number, baseF
 /** Root of the trie over a list, by the places of its items. */
 function listRoot(items: readonly Uint8Array[]): Uint8Array {
   let trie = Trie.empty<Uint8Array>((item) => item);
-  for (const [index, item] of items.entries()) trie = trie.with(rlpNumber(index), item);
+  for (const [index, item] of items.entries()) trie = trie.with(RLP.encode(index), item);
   return trie.rootHash;
 }
 
@@ -197,59 +179,51 @@ export interface ClaimedBlock {
   readonly transactions: readonly Uint8Array[];
 }
 
-/** Places of a header's items. */
-const HEADER = {
-  parentHash: 0,
-  coinbase: 2,
-  stateRoot: 3,
-  transactionsTrie: 4,
-  receiptTrie: 5,
-  logsBloom: 6,
-  number: 8,
-  gasLimit: 9,
-  gasUsed: 10,
-  timestamp: 11,
-  extraData: 12,
-  baseFeePerGas: 15,
-} as const;
+/** Fields that a header has at the least, after EIP-1559, and at the most, in any hard fork. */
+const LEAST_FIELDS = 16;
+const MOST_FIELDS = 23;
 
 /** Never throws: `undefined` for what is no block of this chain's form. Bounded by the bytes, which the caller bounds. */
 export function decodeBlock(raw: Uint8Array): ClaimedBlock | undefined {
-  const block = rlpDecode(raw);
+  const block = readRlp(raw);
   if (!isList(block)) return undefined;
   const [header, transactions, uncles, withdrawals] = block;
   if (!isList(header) || !isList(transactions) || !isList(uncles) || uncles.length > 0) return undefined;
   if (withdrawals !== undefined && (!isList(withdrawals) || withdrawals.length > 0)) return undefined;
-  const items: Uint8Array[] = [];
-  for (const item of header) if (item instanceof Uint8Array) items.push(item);
-  if (items.length !== header.length || items.length < 16 || block.length > 4) return undefined;
-  const hex = (place: number): string => hexOf(items[place] ?? new Uint8Array(0));
-  const big = (place: number): bigint => BigInt(`0x0${hex(place)}`);
-  const [number, timestamp] = [big(HEADER.number), big(HEADER.timestamp)];
+  const items = header.filter((item) => item instanceof Uint8Array);
+  if (items.length !== header.length || items.length < LEAST_FIELDS || items.length > MOST_FIELDS || block.length > 4)
+    return undefined;
+  const said = valuesArrayToHeaderData(items as BlockHeaderBytes);
+  const hex = (field: keyof typeof said): string => {
+    const value = said[field];
+    return value instanceof Uint8Array ? hexOf(value) : "";
+  };
+  const big = (field: keyof typeof said): bigint => BigInt(`0x0${hex(field)}`);
+  const [number, timestamp] = [big("number"), big("timestamp")];
   if (number > BigInt(Number.MAX_SAFE_INTEGER) || timestamp > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-  if (hex(HEADER.coinbase).length !== 40 || hex(HEADER.extraData).length > 64) return undefined;
+  if (hex("coinbase").length !== 40 || hex("extraData").length > 64) return undefined;
   return {
     env: {
       number: Number(number),
       timestamp: Number(timestamp),
-      coinbase: `0x${hex(HEADER.coinbase)}`,
-      gasLimit: big(HEADER.gasLimit),
-      baseFeePerGas: big(HEADER.baseFeePerGas),
+      coinbase: `0x${hex("coinbase")}`,
+      gasLimit: big("gasLimit"),
+      baseFeePerGas: big("baseFeePerGas"),
     },
     fields: {
-      parentHash: hex(HEADER.parentHash),
-      stateRoot: hex(HEADER.stateRoot),
-      transactionsTrie: hex(HEADER.transactionsTrie),
-      receiptTrie: hex(HEADER.receiptTrie),
-      logsBloom: hex(HEADER.logsBloom),
-      gasUsed: big(HEADER.gasUsed).toString(16),
-      extraData: hex(HEADER.extraData),
+      parentHash: hex("parentHash"),
+      stateRoot: hex("stateRoot"),
+      transactionsTrie: hex("transactionsTrie"),
+      receiptTrie: hex("receiptTrie"),
+      logsBloom: hex("logsBloom"),
+      gasUsed: big("gasUsed").toString(16),
+      extraData: hex("extraData"),
     },
-    hash: hexOf(keccak256(rlpEncode(header))),
-    transactions: transactions.map((item) => (item instanceof Uint8Array ? item : rlpEncode(item))),
+    hash: hexOf(keccak256(RLP.encode(header))),
+    transactions: transactions.map((item) => (item instanceof Uint8Array ? item : RLP.encode(item))),
   };
 }
 
-function isList(item: RlpItem | undefined): item is readonly RlpItem[] {
+function isList(item: RlpItem | undefined): item is RlpItem[] {
   return Array.isArray(item);
 }

@@ -4,7 +4,7 @@ import { assert } from "../../scheduler/shared/assert.ts";
 import { type EncodedBlock, type EvmHead, encodeBlock, environmentFaults, type Executed } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
 import type { GasPace } from "./gas-pace.ts";
-import type { BlockEnvironment, Machine } from "./machine.ts";
+import { type BlockEnvironment, type Machine, wallMs } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { refusalOf, type Refusal } from "./refusal.ts";
 import { type EvmTransaction, machineForm } from "./transaction.ts";
@@ -85,6 +85,7 @@ export class BlockBuild {
       blockGasUsed: this.#gasUsed,
       // One that was quick in its last run, and now is not, must not have all the time that the block has.
       limitMs: leftMs === Number.POSITIVE_INFINITY ? leftMs : Math.min(leftMs, fairMs(expectedMs)),
+      clock: wallMs,
       tried: false,
     });
     const ms = performance.now() - startedMs;

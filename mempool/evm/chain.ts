@@ -1,6 +1,6 @@
 import type { Common } from "@ethereumjs/common";
 import { assert } from "../../scheduler/shared/assert.ts";
-import { type EncodedBlock, encodeBlock, type EvmHead, nextBaseFee } from "./block.ts";
+import { type EncodedBlock, encodeBlock, type EvmHead } from "./block.ts";
 import { type Addition, assertFollows, BlockBuild } from "./build.ts";
 import { GasPace } from "./gas-pace.ts";
 import { type EvmGenesis, worldOf } from "./genesis.ts";
@@ -124,7 +124,7 @@ export class EvmChain {
       timestamp: Math.max(timestamp, head.timestamp),
       coinbase: head.coinbase,
       gasLimit: head.gasLimit,
-      baseFeePerGas: nextBaseFee(head),
+      baseFeePerGas: head.nextBaseFeePerGas,
     };
   }
 

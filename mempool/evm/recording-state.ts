@@ -1,5 +1,5 @@
 import type { AccountFields, StateManagerInterface } from "@ethereumjs/common";
-import { Account, type Address } from "@ethereumjs/util";
+import { Account, type Address, equalsBytes } from "@ethereumjs/util";
 import { assert } from "../../scheduler/shared/assert.ts";
 import {
   type AccountChange,
@@ -152,9 +152,9 @@ export class RecordingState implements StateManagerInterface {
     if (account === undefined) return this.deleteAccount(address);
     const held = this.#account(key);
     let code = held?.code ?? NO_CODE;
-    if (!same(code.hash, account.codeHash) && key !== this.#disguised) {
+    if (!equalsBytes(code.hash, account.codeHash) && key !== this.#disguised) {
       // Codes are put by putCode, which names them; without it an account can only lose its own.
-      assert(same(NO_CODE.hash, account.codeHash), "the code of an account's hash is not known");
+      assert(equalsBytes(NO_CODE.hash, account.codeHash), "the code of an account's hash is not known");
       code = NO_CODE;
     }
     this.#put(key, { nonce: account.nonce, balance: account.balance, code });
@@ -244,7 +244,7 @@ export class RecordingState implements StateManagerInterface {
   }
 
   async hasStateRoot(root: Uint8Array): Promise<boolean> {
-    return same(root, this.#world.root);
+    return equalsBytes(root, this.#world.root);
   }
 
   clearCaches(): void {
@@ -276,8 +276,8 @@ export class RecordingState implements StateManagerInterface {
     const before = cleared ? NO_STORAGE : (old?.storage ?? NO_STORAGE);
     const storage: [string, string][] = [];
     for (const [slot, value] of this.#slots.get(key) ?? [])
-      if (!same(value, slotValue(before, slot))) storage.push([slot, hexOf(value)]);
-    const newCode = same(code.hash, (old?.code ?? NO_CODE).hash) ? undefined : code.bytes;
+      if (!equalsBytes(value, slotValue(before, slot))) storage.push([slot, hexOf(value)]);
+    const newCode = equalsBytes(code.hash, (old?.code ?? NO_CODE).hash) ? undefined : code.bytes;
     const unchanged = old !== undefined && old.nonce === nonce && old.balance === balance && newCode === undefined;
     if (unchanged && storage.length === 0 && !cleared) return undefined;
     const change = { address, gone: false, nonce, balance, cleared, storage };
@@ -349,11 +349,6 @@ const NOBODY: Held = { nonce: 0n, balance: 0n, code: NO_CODE };
 
 export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
-}
-
-function same(one: Uint8Array, other: Uint8Array): boolean {
-  if (one === other) return true;
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 function withoutZeros(value: Uint8Array): Uint8Array {

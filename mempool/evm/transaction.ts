@@ -1,11 +1,11 @@
 import type { Common } from "@ethereumjs/common";
 import { createTxFromRLP, type TypedTransaction } from "@ethereumjs/tx";
-import { Address } from "@ethereumjs/util";
+import { Address, bytesToBigInt, SECP256K1_ORDER, SECP256K1_ORDER_DIV_2 } from "@ethereumjs/util";
 import { commonOf, type EvmHardfork } from "./genesis.ts";
 import { keccak256 } from "./keccak.ts";
 import { type InferenceOptions, readOptions } from "./options.ts";
 import { hexOf } from "./recording-state.ts";
-import { type RlpItem, rlpDecode } from "./rlp.ts";
+import { readRlp, type RlpItem } from "./rlp.ts";
 
 /** A signed Ethereum transaction, as far as a pool needs to know it. Amounts in wei. Plain data that another thread can be sent. */
 export interface EvmTransaction {
@@ -25,23 +25,18 @@ export interface EvmTransaction {
 }
 
 /** What is wrong with a transaction; `message` is a sentence. */
-export interface TransactionProblem {
-  readonly kind:
-    | "oversized"
-    | "malformed"
-    | "unsupported-type"
-    /** It could be replayed on other chains: it does not say which it is for. */
-    | "unprotected"
-    | "wrong-chain"
-    | "bad-signature"
-    | "bad-nonce"
-    | "gas-too-low"
-    /** What its access list says of inference cannot be read. */
-    | "bad-options";
-  readonly message: string;
-  /** Of `wrong-chain` and `gas-too-low`: the number that it has, and the one that would do. */
-  readonly numbers?: { readonly have: bigint; readonly want: bigint };
-}
+export type TransactionProblem = { readonly message: string } & (
+  | { readonly kind: "oversized" | "malformed" | "unsupported-type" | "bad-signature" | "bad-nonce" }
+  /** It could be replayed on other chains: it does not say which it is for. */
+  | { readonly kind: "unprotected" }
+  | { readonly kind: "wrong-chain"; readonly signedFor: bigint }
+  /** `minimum` is what it costs before it runs. */
+  | { readonly kind: "gas-too-low"; readonly gas: bigint; readonly minimum: bigint }
+  /** What its access list says of inference cannot be read. */
+  | { readonly kind: "bad-options" }
+);
+
+type PlainKind = Exclude<TransactionProblem["kind"], "wrong-chain" | "gas-too-low">;
 
 export type ParsedTransaction =
   | { readonly ok: true; readonly transaction: EvmTransaction }
@@ -62,8 +57,6 @@ const TYPED: Readonly<Record<number, typeof LEGACY>> = {
   2: { fields: 12, chain: 0, nonce: 1, r: 10, s: 11 },
   4: { fields: 13, chain: 0, nonce: 1, r: 11, s: 12 },
 };
-
-const CURVE_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 /** Machine's form of transactions that were parsed here, so that a signature is recovered once. Others are parsed when they are run. */
 const machineForms = new WeakMap<EvmTransaction, TypedTransaction>();
@@ -88,10 +81,10 @@ export function parseTransaction(
   }
   const sender = recoverSender(tx);
   if (sender === undefined) return refuse("bad-signature", "No account has signed it.");
-  const intrinsicGas = tx.getIntrinsicGas();
-  if (tx.gasLimit < intrinsicGas) {
-    const message = `Its gas limit is below the ${intrinsicGas} that it costs before it runs.`;
-    return { ok: false, problem: { kind: "gas-too-low", message, numbers: { have: tx.gasLimit, want: intrinsicGas } } };
+  const minimum = tx.getIntrinsicGas();
+  if (tx.gasLimit < minimum) {
+    const message = `Its gas limit is below the ${minimum} that it costs before it runs.`;
+    return { ok: false, problem: { kind: "gas-too-low", gas: tx.gasLimit, minimum, message } };
   }
   const read = readOptions(accessListOf(tx));
   if (!read.ok) return refuse("bad-options", `Its access list cannot be read as options: ${read.problem}.`);
@@ -134,7 +127,7 @@ function firstLook(raw: Uint8Array, chainId: bigint): TransactionProblem | undef
   if (raw.length === 0) return malformed("It is empty.");
   if (places === undefined || (typed && !TYPES.includes(type)))
     return { kind: "unsupported-type", message: `Transactions of type ${type} are not taken here.` };
-  const payload = rlpDecode(typed ? raw.subarray(1) : raw);
+  const payload = readRlp(typed ? raw.subarray(1) : raw);
   if (!Array.isArray(payload) || payload.length !== places.fields) return malformed("It is not the RLP of its type.");
   const at = (index: number): bigint | undefined => numberOf(payload[index]);
   const [chain, nonce, r, s] = [at(places.chain), at(places.nonce), at(places.r), at(places.s)];
@@ -144,13 +137,9 @@ function firstLook(raw: Uint8Array, chainId: bigint): TransactionProblem | undef
     return { kind: "unprotected", message: "It does not say which chain it is for (EIP-155)." };
   const signedFor = typed ? chain : (chain - 35n) / 2n;
   if (signedFor !== chainId || (!typed && chain < 35n))
-    return {
-      kind: "wrong-chain",
-      message: `It is for the chain ${signedFor}, and this is ${chainId}.`,
-      numbers: { have: signedFor, want: chainId },
-    };
+    return { kind: "wrong-chain", signedFor, message: `It is for the chain ${signedFor}, and this is ${chainId}.` };
   if (nonce >= BigInt(Number.MAX_SAFE_INTEGER)) return { kind: "bad-nonce", message: "Its nonce is out of range." };
-  if (r === 0n || s === 0n || r >= CURVE_ORDER || s > CURVE_ORDER / 2n)
+  if (r === 0n || s === 0n || r >= SECP256K1_ORDER || s > SECP256K1_ORDER_DIV_2)
     return { kind: "bad-signature", message: "Its signature is none, or not the canonical one of the two (EIP-2)." };
   return undefined;
 }
@@ -158,7 +147,7 @@ function firstLook(raw: Uint8Array, chainId: bigint): TransactionProblem | undef
 /** The number that a field holds, without leading zeros and of 32 bytes at the most. */
 function numberOf(item: RlpItem | undefined): bigint | undefined {
   if (!(item instanceof Uint8Array) || item.length > 32 || item[0] === 0) return undefined;
-  return item.length === 0 ? 0n : BigInt(`0x${hexOf(item)}`);
+  return bytesToBigInt(item);
 }
 
 function recoverSender(tx: TypedTransaction): Address | undefined {
@@ -201,6 +190,6 @@ function malformed(message: string): TransactionProblem {
   return { kind: "malformed", message };
 }
 
-function refuse(kind: TransactionProblem["kind"], message: string): ParsedTransaction {
+function refuse(kind: PlainKind, message: string): ParsedTransaction {
   return { ok: false, problem: { kind, message } };
 }

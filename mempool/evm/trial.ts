@@ -1,9 +1,10 @@
-import { createFeeMarket1559Tx } from "@ethereumjs/tx";
 import type { Common } from "@ethereumjs/common";
+import { createFeeMarket1559Tx } from "@ethereumjs/tx";
+import { createAddressFromString } from "@ethereumjs/util";
 import { ZERO_HASH } from "../../scheduler/proofs/digest.ts";
 import type { EvmHead } from "./block.ts";
 import { type DiscoveredCall, InferenceSession } from "./inference.ts";
-import { addressOf, type BlockEnvironment, type Machine, type MachineRun } from "./machine.ts";
+import { type BlockEnvironment, type Machine, type MachineRun, ownMs } from "./machine.ts";
 import type { RecordingState } from "./recording-state.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import { type EvmTransaction, machineForm, withSender } from "./transaction.ts";
@@ -61,7 +62,10 @@ export type GasEstimate =
   | { readonly kind: "fails"; readonly outcome: CallOutcome };
 
 export interface TrialLimits {
-  /** Longest that a pre-execution, or a call that is tried, may take, in milliseconds: what a block leaves no time for. */
+  /**
+   * Longest that a pre-execution, or a call that is tried, may take of the processor, in milliseconds: what a block leaves no time
+   * for.
+   */
   readonly runMs: number;
 }
 
@@ -170,14 +174,14 @@ export class Trial {
         maxPriorityFeePerGas: tip < price ? tip : price,
         value: request.value,
         data: request.data,
-        ...(request.to === undefined ? {} : { to: addressOf(request.to) }),
+        ...(request.to === undefined ? {} : { to: createAddressFromString(request.to) }),
         accessList: request.accessList.map(({ address, storageKeys }) => {
           return [bytesOf(address), storageKeys.map(bytesOf)] as [Uint8Array, Uint8Array[]];
         }),
       },
       { common: this.#common, freeze: false, allowUnlimitedInitCodeSize: false },
     );
-    withSender(tx, addressOf(from));
+    withSender(tx, createAddressFromString(from));
     const asking = { pipeChainId: this.#pipeChainId, txHash: ZERO_HASH, results: NO_RESULTS };
     const session = new InferenceSession({ mode: "estimate", ...asking, ...(fill === undefined ? {} : { fill }) });
     const seen = free ? { ...env, baseFeePerGas: 0n } : env;
@@ -204,7 +208,7 @@ export class Trial {
    * not those, is estimated by the other ones.
    */
   async estimateGas(request: CallRequest, standing: Standing, env: BlockEnvironment): Promise<GasEstimate> {
-    const endMs = performance.now() + this.#limits.runMs;
+    const endMs = ownMs() + this.#limits.runMs;
     const marked = await this.#leastGas(request, { standing, env, fill: undefined, endMs });
     const pending = marked.kind === "enough" ? marked.pendingCalls : pendingOf(marked.outcome);
     if (pending.length === 0) return marked;
@@ -231,7 +235,7 @@ export class Trial {
     let tooLittle = gasUsed - 1n;
     let guess = ((gasUsed + refunded + MIN_STEP) * 64n) / 63n;
     for (let runs = 0; runs < MAX_ESTIMATE_RUNS && enough - tooLittle > enough / ESTIMATE_TOLERANCE; runs++) {
-      const leftMs = endMs - performance.now();
+      const leftMs = endMs - ownMs();
       if (leftMs <= 0) break;
       const gas = guess > tooLittle && guess < enough ? guess : (enough + tooLittle) / 2n;
       const outcome = await this.#call({ ...request, gas }, { standing, env, fill, limitMs: leftMs });
@@ -253,7 +257,7 @@ export class Trial {
   ): Promise<MachineRun> {
     const { standing, env, session, tried, limitMs } = terms;
     const block = this.#machine.blockOf(env, Buffer.from(standing.head.hash, "hex"));
-    return this.#machine.run({ tx, block, session, tried, blockGasUsed: 0n, limitMs });
+    return this.#machine.run({ tx, block, session, tried, blockGasUsed: 0n, limitMs, clock: ownMs });
   }
 
   #tooSlow(): Refusal {

@@ -1,5 +1,6 @@
+import { RLP } from "@ethereumjs/rlp";
 import { keccak256 } from "./keccak.ts";
-import { rlpBytes, rlpList } from "./rlp.ts";
+import type { RlpItem } from "./rlp.ts";
 
 /**
  * Ethereum's Merkle Patricia trie, in memory and immutable: a change gives another trie that shares all but the changed path, so
@@ -50,8 +51,7 @@ export class Trie<V> {
 
   /** 32 bytes. */
   get rootHash(): Uint8Array {
-    this.#hash ??=
-      this.#root === undefined ? keccak256(new Uint8Array([0x80])) : keccak256(encodeNode(this.#root, this.#encode));
+    this.#hash ??= keccak256(RLP.encode(this.#root === undefined ? NOTHING : partsOf(this.#root, this.#encode)));
     return this.#hash;
   }
 
@@ -61,13 +61,13 @@ export class Trie<V> {
   }
 }
 
-/** A key's nibbles from `from` on are the leaf's path. `ref` is how its parent names it: its hash, or all of it when that is shorter. */
+/** A key's nibbles from `from` on are the leaf's path. `ref` is how its parent names it: its hash, or all of it where that is shorter. */
 interface Leaf<V> {
   readonly kind: "leaf";
   readonly key: Uint8Array;
   readonly from: number;
   readonly value: V;
-  ref: Uint8Array | undefined;
+  ref: RlpItem | undefined;
 }
 
 /** The nibbles from `from` to `to` of any key below are its path. */
@@ -77,13 +77,13 @@ interface Extension<V> {
   readonly from: number;
   readonly to: number;
   readonly child: Node<V>;
-  ref: Uint8Array | undefined;
+  ref: RlpItem | undefined;
 }
 
 interface Branch<V> {
   readonly kind: "branch";
   readonly children: readonly (Node<V> | undefined)[];
-  ref: Uint8Array | undefined;
+  ref: RlpItem | undefined;
 }
 
 type Node<V> = Leaf<V> | Extension<V> | Branch<V>;
@@ -176,31 +176,32 @@ function* leavesOf<V>(node: Node<V>): Generator<readonly [Uint8Array, V]> {
 
 // ── hashes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const NOTHING = new Uint8Array([0x80]);
+const NOTHING = new Uint8Array(0);
 
-function encodeNode<V>(node: Node<V>, encode: (value: V) => Uint8Array): Uint8Array {
-  if (node.kind === "leaf")
-    return rlpList([packed(node.key, node.from, node.key.length * 2, 0x20), rlpBytes(encode(node.value))]);
-  if (node.kind === "extension") return rlpList([packed(node.key, node.from, node.to, 0), refOf(node.child, encode)]);
+/** What a node consists of, before it is encoded. */
+function partsOf<V>(node: Node<V>, encode: (value: V) => Uint8Array): RlpItem[] {
+  if (node.kind === "leaf") return [packed(node.key, node.from, node.key.length * 2, 0x20), encode(node.value)];
+  if (node.kind === "extension") return [packed(node.key, node.from, node.to, 0), refOf(node.child, encode)];
   const parts = node.children.map((child) => (child === undefined ? NOTHING : refOf(child, encode)));
   parts.push(NOTHING);
-  return rlpList(parts);
+  return parts;
 }
 
-function refOf<V>(node: Node<V>, encode: (value: V) => Uint8Array): Uint8Array {
+function refOf<V>(node: Node<V>, encode: (value: V) => Uint8Array): RlpItem {
   if (node.ref === undefined) {
-    const encoded = encodeNode(node, encode);
-    node.ref = encoded.length < 32 ? encoded : rlpBytes(keccak256(encoded));
+    const parts = partsOf(node, encode);
+    const encoded = RLP.encode(parts);
+    node.ref = encoded.length < 32 ? parts : keccak256(encoded);
   }
   return node.ref;
 }
 
-/** Nibbles as bytes, with a flag for leaves and for an odd number in front; as RLP. */
+/** Nibbles as bytes, with a flag for leaves and for an odd number in front. */
 function packed(key: Uint8Array, from: number, to: number, flag: number): Uint8Array {
   const odd = (to - from) & 1;
   const bytes = new Uint8Array(1 + ((to - from) >> 1));
   bytes[0] = flag | (odd === 1 ? 0x10 | nibble(key, from) : 0);
   for (let at = from + odd, place = 1; at < to; at += 2, place++)
     bytes[place] = (nibble(key, at) << 4) | nibble(key, at + 1);
-  return rlpBytes(bytes);
+  return bytes;
 }

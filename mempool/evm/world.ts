@@ -1,6 +1,6 @@
+import { RLP } from "@ethereumjs/rlp";
 import { assert } from "../../scheduler/shared/assert.ts";
 import { HashMemory, keccak256 } from "./keccak.ts";
-import { rlpBytes, rlpList, rlpNumber } from "./rlp.ts";
 import { Trie } from "./trie.ts";
 
 /** A contract's code and its hash; the same object for as long as the code is the same. */
@@ -40,7 +40,7 @@ export interface AccountChange {
 export type StateDiff = readonly AccountChange[];
 
 export const NO_CODE: Code = { bytes: new Uint8Array(0), hash: keccak256(new Uint8Array(0)) };
-export const NO_STORAGE: Storage = Trie.empty(rlpBytes);
+export const NO_STORAGE: Storage = Trie.empty((value) => RLP.encode(value));
 
 const hashes = new HashMemory();
 
@@ -94,5 +94,5 @@ function changed(old: WorldAccount | undefined, change: AccountChange): WorldAcc
 
 function encodeAccount({ nonce, balance, storage, code }: WorldAccount): Uint8Array {
   assert(nonce >= 0n && balance >= 0n, "an account's numbers are not negative");
-  return rlpList([rlpNumber(nonce), rlpNumber(balance), rlpBytes(storage.rootHash), rlpBytes(code.hash)]);
+  return RLP.encode([nonce, balance, storage.rootHash, code.hash]);
 }

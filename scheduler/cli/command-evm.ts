@@ -1,7 +1,7 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { parsePolicy } from "../../policies/short-form.ts";
-import { type EvmFlags, runEvm } from "./evm.ts";
+import type { EvmFlags } from "./evm.ts";
 import { refuse, untilStopped } from "./interruption.ts";
 
 const LIMITS = { maxNodes: 64, maxPort: 65_535, minIntervalMs: 200, maxIntervalMs: 60_000 } as const;
@@ -68,7 +68,8 @@ export const evm = Command.make(
       if (error instanceof RangeError) return refuse(`--policy: ${error.message}`, "pipe evm");
       throw error;
     }
-    yield* untilStopped((signal) => runEvm(options, signal), "pipe evm");
+    // An EVM is half a second of loading that no other command needs.
+    yield* untilStopped(async (signal) => (await import("./evm.ts")).runEvm(options, signal), "pipe evm");
   }),
 ).pipe(
   Command.withDescription(
@@ -76,14 +77,16 @@ export const evm = Command.make(
   ),
 );
 
-interface Given {
+/** Numbers of its command line that a range holds. */
+export interface EvmNumbers {
   readonly port: number;
   readonly chainId: number;
   readonly nodes: number;
   readonly accounts: number;
 }
 
-function misuseOf({ port, chainId, nodes, accounts }: Given, intervalMs: number): string | undefined {
+/** What of the command line makes no sense. */
+export function misuseOf({ port, chainId, nodes, accounts }: EvmNumbers, intervalMs: number): string | undefined {
   const { maxNodes, maxPort, minIntervalMs, maxIntervalMs } = LIMITS;
   if (port < 0 || port > maxPort) return `--port ${port} is out of range: give 0 to ${maxPort}.`;
   if (chainId < 1) return `--chain-id ${chainId}: give a positive number.`;

@@ -4,6 +4,7 @@ import { loadSecret, schedulerKey } from "../live/secret.ts";
 import {
   createNatsTransport,
   type LeaseReport,
+  type Mishap,
   openShard,
   type Shard,
   type ShardOptions,
@@ -67,6 +68,10 @@ export async function joinShard(flags: ShardFlags, onRole: (role: ShardRole) => 
     epoch: shard.epoch,
     signingKey: schedulerKey(await loadSecret(directory)),
     ...keysOf(registry),
+    onMishap: firstOfEach((mishap, node) => {
+      const fields = { shard: name, mishap, ...(node === undefined ? {} : { node }) };
+      log.warn(fields, "a message was not taken or not sent; further ones of the kind are only counted");
+    }),
     onStatus: ({ kind }) => {
       if (kind !== "slow") log[kind === "connected" ? "info" : "warn"]({ shard: name }, `nodes' broker: ${kind}`);
     },
@@ -75,6 +80,20 @@ export async function joinShard(flags: ShardFlags, onRole: (role: ShardRole) => 
     pipe: { fleet: { transport }, journal: shard.openJournal, ...(registry === undefined ? {} : { registry }) },
     standing: shard.standing,
     close: () => shard.close(),
+  };
+}
+
+/** Whoever can reach the broker could fill the log otherwise. */
+const MAX_MISHAPS_TOLD = 256;
+
+/** Tells the first mishap of each kind with each node: why one does not join stands nowhere else. */
+function firstOfEach(tell: (mishap: Mishap, node: string | undefined) => void): typeof tell {
+  const told = new Set<string>();
+  return (mishap, node) => {
+    const about = `${mishap} ${node ?? ""}`;
+    if (told.has(about) || told.size >= MAX_MISHAPS_TOLD) return;
+    told.add(about);
+    tell(mishap, node);
   };
 }
 

@@ -309,7 +309,7 @@ export class Engine {
       copies: this.#races.copies.size,
       waiting,
       sealable: this.#pool.sealable.size,
-      nodes: this.#fleet.size,
+      nodes: this.#fleet.present,
       timers: this.#timers.size,
       budgetUs: this.#races.budget.globalUs,
     };
@@ -384,6 +384,7 @@ export interface EngineSizes {
   readonly copies: number;
   readonly waiting: number;
   readonly sealable: number;
+  /** Those that are there; who left is remembered for a while, and does not count. */
   readonly nodes: number;
   readonly timers: number;
   /** Machine-time that speculative copies may still reserve. */

@@ -12,7 +12,8 @@ export type EngineEvent =
   // Transactions. The hash was computed and the signature checked at the edge.
   | { readonly kind: "submitted"; readonly transaction: TransactionTerms }
   | { readonly kind: "withdrawn"; readonly hash: string }
-  | { readonly kind: "deposited"; readonly account: string; readonly amountGwei: number }
+  // `key`: by which the shell knows a deposit again; the engine credits whatever comes.
+  | { readonly kind: "deposited"; readonly account: string; readonly amountGwei: number; readonly key?: string }
   // Pre-execution. `round` echoes the command's, so that an answer to an older round is known as late.
   | {
       readonly kind: "calls-discovered";

@@ -159,8 +159,11 @@ export class Fleet {
     return this.#nodes.values();
   }
 
-  get size(): number {
-    return this.#nodes.size;
+  /** Nodes that have joined and not left. */
+  get present(): number {
+    let count = 0;
+    for (const { present } of this.#nodes.values()) if (present) count += 1;
+    return count;
   }
 
   *classes(): IterableIterator<FleetClass> {

@@ -40,9 +40,6 @@ export interface BackendParts {
 /** Questions to the simulator that wait at once, tried calls among them. */
 const MAX_WAITING = 4_096;
 
-/** Those who only ask are one lane: nobody knows who they are. */
-const TRY = { name: "try", lane: "" } as const;
-
 /** The producer as the JSON-RPC face sees it. */
 export function createBackend(parts: BackendParts): EvmBackend {
   const { simulator, pool, pipe, index, outcomes, nextBlock } = parts;
@@ -78,13 +75,13 @@ export function createBackend(parts: BackendParts): EvmBackend {
       return { ok: true, value: pool.pendingNonce(address, parts.nonceBuilt(address, nonce)) };
     },
     call: (request: CallRequest, at: StatePoint) =>
-      tried(at, (root) => simulator.run(TRY, "call", request, nextBlock(), root), callResult) as Promise<
+      tried(at, (root) => simulator.askInTurn("calls", "call", request, nextBlock(), root), callResult) as Promise<
         Outcome<CallResult>
       >,
     estimateGas: (request, at) =>
       tried(
         at,
-        (root) => simulator.run(TRY, "estimateGas", request, nextBlock(), root),
+        (root) => simulator.askInTurn("calls", "estimateGas", request, nextBlock(), root),
         (told) => {
           if (told.kind === "enough")
             return { ok: true, value: { gas: told.gas, pendingCalls: told.pendingCalls.map(pendingCall) } };

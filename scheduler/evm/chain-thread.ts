@@ -3,7 +3,6 @@ import type { EvmHead } from "../../mempool/evm/block.ts";
 import type { EvmChain } from "../../mempool/evm/chain.ts";
 import type { EvmGenesis } from "../../mempool/evm/genesis.ts";
 import type { ParsedTransaction } from "../../mempool/evm/transaction.ts";
-import { FairQueue } from "./fair-queue.ts";
 
 /** What a chain in another thread is asked: what it is asked in the same one, but for blocks that stay with who makes them. */
 interface Hosted extends Omit<EvmChain, "rehearse"> {
@@ -32,34 +31,21 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** What runs contracts, and so takes as long as their gas, or their time, allows. */
-type RunMethod = Extract<ChainMethod, "preExecute" | "call" | "estimateGas">;
-
-/** For whom a contract is run; in its class each `lane` has its turn. */
-export interface RunFor {
-  /** `race`: for the scheduler, whose transactions wait. `first`: of a transaction that came in. `try`: for somebody who asks. */
-  readonly name: "race" | "first" | "try";
-  readonly lane: string;
-}
-
-/** Turns of each while all wait: races have a time to live, and neither of the others may wait for ever. */
-const WEIGHTS = { race: 2, first: 1, try: 1 } as const;
-
 /** The heap of a chain's thread; a contract cannot take more than its gas buys, the state grows with the chain. */
 const MAX_HEAP_MB = 1_024;
 
 /**
- * A chain in a thread of its own: contracts that burn gas hold up nobody but those who wait for the same chain. What it is
- * asked it answers in order, except that runs of contracts wait here, in a fair order, and one at a time is on its way: whatever
- * else it is asked waits for one run at the most, however many there are (P7).
+ * A chain in a thread of its own, asked one thing after the other: first what `ask` was given, in order; then, one for each asker in
+ * turn, what `askInTurn` was given, so that whoever asks much, and for what takes long, holds up itself.
  */
 export class ChainThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #first: Asked[] = [];
+  /** By asker; who was served last stands last. */
+  readonly #inTurn = new Map<string, Asked[]>();
+  #busy = true;
   readonly #ended = Promise.withResolvers<Error>();
-  readonly #runs = new FairQueue<RunFor["name"], { readonly asked: Asked; readonly waiting: Waiting }>(WEIGHTS);
-  /** The run that is on its way. */
-  #running: number | undefined;
   #nextId = 0;
   #closing = false;
 
@@ -95,27 +81,49 @@ export class ChainThread {
 
   /** Asked and not yet answered. */
   get waiting(): number {
-    return this.#waiting.size + this.#runs.size;
+    return this.#waiting.size;
   }
 
-  /** Runs a contract when it is its turn. */
-  run<M extends RunMethod>(forWhom: RunFor, method: M, ...args: Arguments<M>): Promise<Answer<M>> {
-    if (this.#closing) return Promise.reject(new Error("the chain is closed"));
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const waiting = { resolve: (value: unknown) => resolve(value as Answer<M>), reject };
-      this.#runs.push({ asked: { id, method, args }, waiting }, forWhom);
-      this.#runNext();
-    });
+  ask<M extends ChainMethod>(method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+    return this.#put((asked) => this.#first.push(asked), method, args);
   }
 
-  ask<M extends Exclude<ChainMethod, RunMethod>>(method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+  /** The same for what can wait until nothing of the chain's own is to be done. */
+  askInTurn<M extends ChainMethod>(asker: string, method: M, ...args: Arguments<M>): Promise<Answer<M>> {
+    const queue = (asked: Asked) => {
+      const before = this.#inTurn.get(asker);
+      if (before === undefined) this.#inTurn.set(asker, [asked]);
+      else before.push(asked);
+    };
+    return this.#put(queue, method, args);
+  }
+
+  #put<M extends ChainMethod>(queue: (asked: Asked) => void, method: M, args: Arguments<M>): Promise<Answer<M>> {
     if (this.#closing) return Promise.reject(new Error("the chain is closed"));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as Answer<M>), reject });
-      this.#worker.postMessage({ id, method, args } satisfies Asked);
+      queue({ id, method, args });
+      this.#next();
     });
+  }
+
+  #next(): void {
+    if (this.#busy) return;
+    const asked = this.#first.shift() ?? this.#nextInTurn();
+    if (asked === undefined) return;
+    this.#busy = true;
+    this.#worker.postMessage(asked);
+  }
+
+  #nextInTurn(): Asked | undefined {
+    for (const [asker, queue] of this.#inTurn) {
+      const asked = queue.shift();
+      this.#inTurn.delete(asker);
+      if (queue.length > 0) this.#inTurn.set(asker, queue);
+      return asked;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {
@@ -123,31 +131,18 @@ export class ChainThread {
     await this.#worker.terminate();
   }
 
-  #runNext(): void {
-    if (this.#running !== undefined || this.#closing) return;
-    const next = this.#runs.shift();
-    if (next === undefined) return;
-    const { asked, waiting } = next;
-    this.#running = asked.id;
-    this.#waiting.set(asked.id, waiting);
-    this.#worker.postMessage(asked);
-  }
-
   #hear(answered: Answered): void {
     const waiting = this.#waiting.get(answered.id);
     this.#waiting.delete(answered.id);
-    if (this.#running === answered.id) {
-      this.#running = undefined;
-      this.#runNext();
-    }
+    this.#busy = false;
     if (answered.ok) waiting?.resolve(answered.value);
     else waiting?.reject(new Error(answered.message));
+    this.#next();
   }
 
   #end(error: Error): void {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
-    for (let run = this.#runs.shift(); run !== undefined; run = this.#runs.shift()) run.waiting.reject(error);
     if (!this.#closing) this.#ended.resolve(error);
     this.#closing = true;
   }

@@ -140,7 +140,7 @@ export async function startEvmDevnet(options: EvmDevnetOptions): Promise<EvmDevn
   const nonceBuilt = (sender: string, chainNonce: number) => producer?.nonceBuilt(sender, chainNonce) ?? chainNonce;
   const withdrawals = new Withdrawals({ pipe, pool });
   const intake = new EvmIntake({
-    ...{ limits, pool, outcomes, simulator, pipe, withdrawals, nextBlock, nonceBuilt },
+    ...{ chainId: genesis.chainId, limits, pool, outcomes, simulator, pipe, withdrawals, nextBlock, nonceBuilt },
     onTaken: ({ transaction }) => tell({ kind: "pending", transaction: indexedTransaction(transaction, common) }),
   });
   producer = new EvmProducer({

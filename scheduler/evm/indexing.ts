@@ -1,3 +1,4 @@
+import { KECCAK256_RLP_S } from "@ethereumjs/util";
 import type { EvmHead, EvmReceipt } from "../../mempool/evm/block.ts";
 import type { EvmGenesis } from "../../mempool/evm/genesis.ts";
 import { ZERO_HASH } from "../proofs/digest.ts";
@@ -10,7 +11,7 @@ export function indexedReceipts(receipts: readonly EvmReceipt[]): IndexedReceipt
 }
 
 /** Root of a trie that has nothing in it. */
-const EMPTY_TRIE = "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
+const EMPTY_TRIE = KECCAK256_RLP_S.slice(2);
 
 /** The block that a chain begins with, as the index keeps it. */
 export function genesisBlock(head: EvmHead, genesis: EvmGenesis): IndexedBlock {

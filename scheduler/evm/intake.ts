@@ -18,10 +18,11 @@ import type { Withdrawals } from "./withdrawals.ts";
 import type { EvmProblem } from "./rpc/problems.ts";
 
 export interface IntakeOptions {
+  readonly chainId: bigint;
   readonly limits: ProducerLimits;
   readonly pool: TransactionPool;
   readonly outcomes: Outcomes;
-  readonly simulator: Pick<ChainThread, "ask" | "run">;
+  readonly simulator: Pick<ChainThread, "ask" | "askInTurn">;
   readonly pipe: Pick<Pipe, "account" | "submitOpaque" | "registry">;
   readonly withdrawals: Pick<Withdrawals, "withdraw">;
   readonly nextBlock: () => BlockEnvironment;
@@ -68,7 +69,7 @@ export class EvmIntake {
   async #take(raw: Uint8Array): Promise<Outcome<string>> {
     const { simulator, pool, outcomes, limits } = this.#options;
     const parsed = await simulator.ask("parse", raw);
-    if (!parsed.ok) return no(problemOf(parsed.problem, raw));
+    if (!parsed.ok) return no(problemOf(parsed.problem, raw, this.#options.chainId));
     const { transaction } = parsed;
     const account = await simulator.ask("account", transaction.sender);
     const problem = this.#refusal(transaction, account);
@@ -118,12 +119,18 @@ export class EvmIntake {
     if (runsCode(transaction)) {
       this.#firstRuns++;
       const run = await simulator
-        .run({ name: "first", lane: sender }, "preExecute", transaction, new Map(), nextBlock())
+        .askInTurn(sender, "preExecute", transaction, new Map(), nextBlock())
         .finally(() => this.#firstRuns--);
-      if (pool.get(hash) !== entry) return overtaken();
+      // It was taken, and then another took its place, or the chain its nonce.
+      if (pool.get(hash) !== entry) return { ok: true, value: hash };
       if (run.kind === "invalid") {
         pool.remove(hash);
-        return no({ kind: "failed", message: run.message });
+        const { maxFeePerGas } = transaction;
+        return no(
+          run.reason === "fee-too-low"
+            ? { kind: "fee-below-base-fee", maxFeePerGas, baseFeePerGas: nextBlock().baseFeePerGas }
+            : { kind: "failed", message: run.message },
+        );
       }
       if (run.kind === "calls") {
         const asked = await this.#ask(entry, run.calls);
@@ -151,11 +158,11 @@ export class EvmIntake {
   /** It asks models: from now on it waits in the inference mempool for its results. */
   async #ask(entry: PoolEntry, calls: readonly DiscoveredCall[]): Promise<Outcome<string>> {
     const { pool, pipe, onTaken } = this.#options;
-    const { hash, sender, nonce } = entry.transaction;
+    const { hash, sender } = entry.transaction;
     const { kind } = entry;
     const depositGwei = (await pipe.account(sender))?.depositGwei ?? 0;
     // While that was asked, another one may have taken its place: the scheduler must not hear of this one any more.
-    if (pool.get(hash) !== entry) return no({ kind: "nonce-too-low", next: nonce + 1, nonce });
+    if (pool.get(hash) !== entry) return { ok: true, value: hash };
     const problem = await this.#submit(entry, calls, depositGwei);
     if (problem === undefined) {
       onTaken(entry);
@@ -248,22 +255,20 @@ function poolProblem(refusal: PoolRefusal, nonce: number): EvmProblem {
   }
 }
 
-function problemOf({ kind, message, numbers }: TransactionProblem, raw: Uint8Array): EvmProblem {
-  switch (kind) {
+function problemOf(problem: TransactionProblem, raw: Uint8Array, chainId: bigint): EvmProblem {
+  switch (problem.kind) {
     case "unprotected":
     case "bad-signature":
-      return { kind };
+      return { kind: problem.kind };
     case "oversized":
-      return { kind, size: raw.length, limit: TRANSACTION_LIMITS.maxBytes };
+      return { kind: "oversized", size: raw.length, limit: TRANSACTION_LIMITS.maxBytes };
     case "unsupported-type":
       return { kind: "type-not-supported", type: raw[0] ?? 0 };
     case "wrong-chain":
-      return numbers === undefined ? { kind: "malformed", message } : { kind, ...numbers };
+      return { kind: "wrong-chain", have: problem.signedFor, want: chainId };
     case "gas-too-low":
-      return numbers === undefined
-        ? { kind: "malformed", message }
-        : { kind: "intrinsic-gas-too-low", gas: numbers.have, minimum: numbers.want };
+      return { kind: "intrinsic-gas-too-low", gas: problem.gas, minimum: problem.minimum };
     default:
-      return { kind: "malformed", message };
+      return { kind: "malformed", message: problem.message };
   }
 }

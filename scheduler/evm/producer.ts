@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { nextBaseFee, type EvmHead } from "../../mempool/evm/block.ts";
+import type { EvmHead } from "../../mempool/evm/block.ts";
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import type { BlockEnvironment } from "../../mempool/evm/machine.ts";
 import type { PoolEntry, TransactionPool } from "../../mempool/evm/transaction-pool.ts";
@@ -100,7 +100,7 @@ export class EvmProducer {
       timestamp: Math.max(timestamp, Math.floor(this.#nextSealAtMs / 1000)),
       coinbase,
       gasLimit,
-      baseFeePerGas: nextBaseFee(this.#head),
+      baseFeePerGas: this.#head.nextBaseFeePerGas,
     };
   }
 
@@ -230,7 +230,7 @@ export class EvmProducer {
     this.#headChanged(new Map(block.diff.map(({ address, nonce }) => [address, Number(nonce)])));
     this.#building = undefined;
     this.#kept.push({ block, parent, deposits: depositsOf(block.receipts) });
-    const changed = preExecutor.relevant(block.changedKeys);
+    const changed = preExecutor.changed(block.changedKeys);
     if (changed.length > 0) await pipe.stateChanged(changed);
     while (this.#kept.length > this.#options.times.confirmations) await this.#confirm(this.#kept.shift());
     void this.#credits.tell();
@@ -265,7 +265,7 @@ export class EvmProducer {
     for (const { block } of taken) for (const entry of block.included) this.#putBack(entry, nonces);
     onReorg(parent.number);
     await pipe.reorged(parent.number + 1);
-    const changed = preExecutor.relevant(taken.flatMap(({ block }) => block.changedKeys));
+    const changed = preExecutor.changed(taken.flatMap(({ block }) => block.changedKeys));
     if (changed.length > 0) await pipe.stateChanged(changed);
     this.#reorg = undefined;
     done.resolve(parent.number);

@@ -8,7 +8,7 @@ interface Made<A, E> {
 
 /**
  * Deposits by the key that their sender gave them: the same key again gets the first one's answer, and nothing is credited
- * twice. The latest keys of this process are remembered; what was under way when it ended is not.
+ * twice, though it is asked for while it is under way. What an earlier process made, or another leader, the journal tells.
  */
 export class DepositKeys {
   readonly #capacity: number;
@@ -23,7 +23,7 @@ export class DepositKeys {
     if (key === undefined) return make;
     return Effect.suspend((): Effect.Effect<A, E | Problem> => {
       const known = this.#made.get(key);
-      if (known !== undefined && known.request !== request) return Effect.fail(reused(key));
+      if (known !== undefined && known.request !== request) return Effect.fail(keyReused(key));
       if (known !== undefined)
         return Effect.flatMap(
           Effect.promise(() => known.answer),
@@ -63,7 +63,7 @@ function settle<A, E>(outcome: unknown): Effect.Effect<A, E> {
   return known.ok ? Effect.succeed(known.value) : Effect.fail(known.error);
 }
 
-function reused(key: string): Problem {
+export function keyReused(key: string): Problem {
   return new Problem({
     kind: "key-reused",
     detail: `The key ${key} was given to another deposit.`,

@@ -5,6 +5,7 @@ import { MAX_POLICY_FILE_BYTES } from "../../policies/file-format.ts";
 import { type ReadPolicy, readPolicyText } from "../files/policy-file.ts";
 import { api, Producer } from "./api.ts";
 import { decoding, JSON_TYPES } from "./body.ts";
+import { keyReused } from "./deposit-keys.ts";
 import type { Face } from "./face.ts";
 import { accountOf, blockResponse, policyOf } from "./handlers-chain.ts";
 import { known } from "./handlers-users.ts";
@@ -33,7 +34,8 @@ export const producerGroup = (face: Face) => {
             const { amountGwei } = yield* Effect.flatMap(bodies.json(request), deposit);
             yield* served(face, params.id);
             const said = JSON.stringify([params.id, amountGwei]);
-            const made = face.deposits.once(headers["idempotency-key"], said, credit(face, params.id, amountGwei));
+            const key = headers["idempotency-key"];
+            const made = face.deposits.once(key, said, credit(face, { account: params.id, amountGwei, key }));
             return yield* made;
           }),
         ),
@@ -124,10 +126,18 @@ function withdraw(face: Face, hash: string) {
   });
 }
 
-function credit(face: Face, id: string, amountGwei: number) {
+interface Credit {
+  readonly account: string;
+  readonly amountGwei: number;
+  readonly key: string | undefined;
+}
+
+function credit(face: Face, { account, amountGwei, key }: Credit) {
   return Effect.gen(function* () {
-    if (!(yield* face.pipe.deposit(id, amountGwei))) return yield* Effect.fail(NO_CREDIT);
-    return yield* accountOf(face, id);
+    const outcome = yield* face.pipe.depositOnce({ account, amountGwei, ...(key === undefined ? {} : { key }) });
+    if (outcome === "refused") return yield* Effect.fail(NO_CREDIT);
+    if (outcome === "key-reused") return yield* Effect.fail(keyReused(key ?? ""));
+    return yield* accountOf(face, account);
   });
 }
 

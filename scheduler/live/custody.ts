@@ -9,6 +9,7 @@ import { decodeAnswer } from "../proofs/answer.ts";
 import type { BlobsSnapshot } from "./blob-store.ts";
 import { BlobStore } from "./blob-store.ts";
 import type { Blob } from "./inbox.ts";
+import { type KeyedDeposit, KeyedDeposits } from "./keyed-deposits.ts";
 
 /** Under what a node was registered when it got a copy: it may leave, or join anew, before its answer is judged. */
 export interface Signer {
@@ -74,6 +75,8 @@ export interface CustodySnapshot {
   readonly blobs: BlobsSnapshot;
   readonly copies: readonly (HeldCopy & { readonly id: number })[];
   readonly suspicions: readonly HeldSuspicion[];
+  /** Missing in snapshots of before there were keys. */
+  readonly deposits?: readonly KeyedDeposit[];
   readonly transactions: readonly {
     readonly hash: string;
     readonly inputs: readonly string[];
@@ -99,6 +102,7 @@ export class Custody {
   readonly #blobs = new BlobStore();
   readonly #nodes = new Map<string, NodeTerms>();
   #models = "";
+  #deposits = new KeyedDeposits([]);
   readonly #copies = new Map<number, HeldCopy>();
   /** By copy. They outlive the race: what a node signed it has signed. */
   readonly #suspicions = new Map<number, HeldSuspicion>();
@@ -118,6 +122,10 @@ export class Custody {
 
   input(hash: string): Uint8Array | undefined {
     return this.#blobs.get(hash);
+  }
+
+  get deposits(): KeyedDeposits {
+    return this.#deposits;
   }
 
   /** Nodes that have joined. */
@@ -223,6 +231,10 @@ export class Custody {
   /** A command that was carried out, with its event and what came with that. */
   noteCommand(command: Command, event: EngineEvent, blobs: readonly Blob[]): void {
     switch (command.kind) {
+      case "moved":
+        // Only what was credited: who is refused may ask again.
+        if (event.kind === "deposited" && event.key !== undefined) this.#deposits.note({ ...event, key: event.key });
+        return;
       case "accepted":
         if (event.kind === "submitted") this.#holdTransaction(event.transaction, blobs);
         return;
@@ -275,6 +287,7 @@ export class Custody {
       blobs: this.#blobs.snapshot(),
       copies: [...this.#copies].map(([id, held]) => ({ id, ...held })),
       suspicions: [...this.#suspicions.values()],
+      deposits: this.#deposits.snapshot(),
       transactions: [...this.#transactions].map(([hash, { inputs, declared, decided, challenged }]) => ({
         hash,
         inputs,
@@ -289,6 +302,7 @@ export class Custody {
     for (const block of snapshot.blocks) this.#blocks.push({ ...block });
     for (const node of snapshot.nodes) this.#nodes.set(node.id, node);
     this.#models = snapshot.models;
+    this.#deposits = new KeyedDeposits(snapshot.deposits ?? []);
     this.#blobs.restore(snapshot.blobs);
     for (const { hash, inputs, declared, decided, challenged } of snapshot.transactions) {
       const calls = { decided: new Map(decided), challenged: new Set(challenged) };

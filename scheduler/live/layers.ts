@@ -11,6 +11,7 @@ import { BlockArchive } from "./block-archive.ts";
 import { createLiveClock } from "./clock.ts";
 import { loadEmulatorRoot } from "./emulator-root.ts";
 import { createInProcessTransport } from "./in-process-transport.ts";
+import type { Deposit } from "./keyed-deposits.ts";
 import type { JournalStore, OpenJournal } from "./journal-store.ts";
 import { hasJournal, memoryStore, openFileStore } from "./journal-store.ts";
 import { Latencies, startLatencyLog } from "./latency.ts";
@@ -304,7 +305,10 @@ function effectsOf(service: Service, registry: Registry, latencies: Latencies, k
   return {
     submit: ask((signed: unknown) => service.submit(signed)),
     withdraw: ask((hash: string) => service.withdraw(hash)),
-    deposit: ask((account: string, amountGwei: number) => service.deposit(account, amountGwei)),
+    deposit: ask(
+      async (account: string, amountGwei: number) => (await service.deposit({ account, amountGwei })) === "made",
+    ),
+    depositOnce: ask((deposit: Deposit) => service.deposit(deposit)),
     submitOpaque: ask((terms: OpaqueTransaction, payload: Uint8Array) => service.submitOpaque(terms, payload)),
     ready: ask((limit: number) => service.ready(limit)),
     status: ask((hash: string) => service.status(hash)),

@@ -3,6 +3,7 @@ import type { TransactionView } from "../engine/commands.ts";
 import { isHashHex } from "../proofs/digest.ts";
 import { WIRE_LIMITS } from "../proofs/wire-limits.ts";
 import type { Custody } from "./custody.ts";
+import type { Deposit } from "./keyed-deposits.ts";
 import type { OpaqueTransaction, ReadyTransaction } from "./service-views.ts";
 
 /** The engine's view is its own record, which changes: a copy is what leaves. */
@@ -43,6 +44,12 @@ export function requireOpaque(terms: OpaqueTransaction, payload: Uint8Array): vo
 /** What the ledger's lines can hold (`Name`). */
 export function isAccountName(account: string): boolean {
   return typeof account === "string" && account.length <= 256 && account.isWellFormed();
+}
+
+/** What the ledger can credit; a key is as short as HTTP lets it be. */
+export function isDeposit({ account, amountGwei, key = "" }: Deposit): boolean {
+  const isAmount = Number.isSafeInteger(amountGwei) && amountGwei > 0;
+  return isAmount && isAccountName(account) && key.length <= 128 && key.isWellFormed();
 }
 
 /** Enough of it for a log, whatever it is: JSON would throw at some values, and write others in full first. */

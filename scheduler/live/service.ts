@@ -13,6 +13,7 @@ import type { BlockArchive } from "./block-archive.ts";
 import { ChallengeSampler } from "./challenge-sampler.ts";
 import type { LiveClock } from "./clock.ts";
 import type { Blob } from "./inbox.ts";
+import type { Deposit, DepositOutcome } from "./keyed-deposits.ts";
 import type { JournalStore } from "./journal-store.ts";
 import type { Latencies } from "./latency.ts";
 import type { LiveLimits } from "./limits.ts";
@@ -34,7 +35,7 @@ import { announceEpochs } from "./registration-announcements.ts";
 import { RegistrationEpochs } from "./registration-epochs.ts";
 import { Registrations } from "./registrations.ts";
 import { failureOf, ServiceFailed } from "./service-failed.ts";
-import { copyOf, isAccountName, preview, readyOf, requireNatural, requireOpaque } from "./service-checks.ts";
+import { copyOf, isDeposit, isAccountName, preview, readyOf, requireNatural, requireOpaque } from "./service-checks.ts";
 import type * as View from "./service-views.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Transport } from "./transport.ts";
@@ -237,11 +238,12 @@ export class Service {
     return commands.some(({ kind }) => kind === "notify");
   }
 
-  /** Credits an account, as the chain's deposit contract told. False when the amount, the name, or the number of accounts, is out of range. */
-  async deposit(account: string, amountGwei: number): Promise<boolean> {
-    if (!isAccountName(account) || !Number.isSafeInteger(amountGwei) || amountGwei <= 0) return false;
-    const commands = await this.#ask({ kind: "deposited", account, amountGwei }, false);
-    return commands.some(({ kind }) => kind === "moved");
+  /** Credits an account, as the chain's deposit contract told; with a key once, but for those that are under way together. */
+  async deposit(deposit: Deposit): Promise<DepositOutcome> {
+    const known = isDeposit(deposit) ? this.#parts.state.custody.deposits.outcomeOf(deposit) : "refused";
+    if (known !== undefined) return known;
+    const commands = await this.#ask({ kind: "deposited", ...deposit }, false);
+    return commands.some(({ kind }) => kind === "moved") ? "made" : "refused";
   }
 
   /** What a node has put up in all, as the chain says. False when that was not taken. */

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
-import { createPipe, type Pipe, type SignedTransaction, transactionHash } from "../../scheduler/index.ts";
+import { createPipe, type Pipe } from "../../scheduler/index.ts";
 import { schedulerKey } from "../../scheduler/live/secret.ts";
 import { createNatsTransport, openShard } from "../../scheduler/nats/index.ts";
 import { ECHO_REGISTRY } from "../live/support/registries.ts";
@@ -17,11 +17,11 @@ import { CHAIN, User } from "../live/support/users.ts";
 import { findTool, TOOLS } from "../setup/tools.mjs";
 import { NatsServer } from "../support/nats-server.ts";
 import type { Figure } from "./figure.ts";
+import { Load, Races, throughput } from "./nats-races.ts";
 import { bareVerification, perSecond } from "./verification.bench.ts";
 
 const SHARD = "bench";
 const SECRET = new Uint8Array(32).fill(9);
-const IN_FLIGHT = 64;
 const WINDOW_MS = 2_000;
 const WINDOWS = 3;
 const USERS = 64;
@@ -47,7 +47,8 @@ export async function natsRaceFigures(): Promise<Figure[]> {
 
 async function measure(server: NatsServer, directory: string): Promise<Figure[]> {
   const key = schedulerKey(SECRET);
-  const load = new Load();
+  const users = Array.from({ length: USERS }, (_, index) => new User(1 + index));
+  const load = new Load(users, SIGNED_BEFORE);
   writeFileSync(join(directory, "secret.key"), SECRET, { mode: 0o600 });
   const about = { servers: server.url, chainId: CHAIN, shard: SHARD };
   const workerData = { ...about, scheduler: key.publicKeyHex, answerBytes: ANSWER_BYTES };
@@ -83,8 +84,8 @@ async function figuresOf(pipe: Pipe, client: NatsConnection, load: Load): Promis
   const best = { fan: 0, race: 0, signatures: 0 };
   for (let window = 0; window < WINDOWS; window += 1) {
     best.signatures = Math.max(best.signatures, perSecond(signature));
-    best.fan = Math.max(best.fan, await throughput(() => bareFan.once()));
-    best.race = Math.max(best.race, await throughput(() => races.once()));
+    best.fan = Math.max(best.fan, await throughput(() => bareFan.once(), WINDOW_MS));
+    best.race = Math.max(best.race, await throughput(() => races.once(), WINDOW_MS));
   }
   const rate = best.race / 2;
   const [bare, race] = [await latencies(rate, () => bareFan.once()), await latencies(rate, () => races.once())];
@@ -145,88 +146,6 @@ class FanOut {
     for (const index of [0, 1, 2]) this.#client.publish(`bare.${index}`, this.#payload, { reply });
     return promise;
   }
-}
-
-/** Transactions with one call each, signed before anything runs: that is their users' work, and stops this thread for seconds. */
-class Load {
-  readonly users = Array.from({ length: USERS }, (_, index) => new User(1 + index));
-  readonly #signed: SignedTransaction[] = Array.from({ length: SIGNED_BEFORE }, (_, index) => this.#sign(index));
-  #turn = 0;
-
-  next(): SignedTransaction {
-    const turn = this.#turn++;
-    return this.#signed[turn] ?? this.#sign(turn);
-  }
-
-  #sign(turn: number): SignedTransaction {
-    return (this.users[turn % USERS] as User).sign();
-  }
-}
-
-/** Submits one by one; each block takes what is ready. */
-class Races {
-  readonly #pipe: Pipe;
-  readonly #load: Load;
-  readonly #waiting = new Map<string, () => void>();
-  #height = 1;
-  #decided = 0;
-  #sealing: Promise<void> = Promise.resolve();
-
-  static async begin(pipe: Pipe, load: Load): Promise<Races> {
-    const races = new Races(pipe, load);
-    for (const { id } of load.users) await pipe.deposit({ account: id, amountGwei: 1_000_000_000 });
-    await pipe.openBlock({ height: races.#height, sealAtMs: Date.now() + 500 });
-    void races.#follow();
-    return races;
-  }
-
-  private constructor(pipe: Pipe, load: Load) {
-    this.#pipe = pipe;
-    this.#load = load;
-  }
-
-  /** From submission until its race is decided. */
-  async once(): Promise<void> {
-    const signed = this.#load.next();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(transactionHash(signed), resolve);
-    const outcome = await this.#pipe.submit(signed);
-    if (!outcome.ok) throw new Error(JSON.stringify(outcome.problem));
-    await promise;
-  }
-
-  async #follow(): Promise<void> {
-    for await (const event of this.#pipe.events()) {
-      if (event.kind === "lagged") throw new Error("the benchmark has missed events");
-      if (event.kind !== "transaction" || event.state !== "ready") continue;
-      this.#waiting.get(event.hash)?.();
-      this.#waiting.delete(event.hash);
-      // Not waited for: what is not heard meanwhile would be missed.
-      if (++this.#decided % 1_000 === 0) this.#sealing = this.#sealing.then(() => this.#seal());
-    }
-  }
-
-  /** So that the mempool stays small. */
-  async #seal(): Promise<void> {
-    await this.#pipe.seal({ height: this.#height, maxTransactions: 10_000, order: "gas" });
-    await this.#pipe.committed(this.#height);
-    this.#height += 1;
-    await this.#pipe.openBlock({ height: this.#height, sealAtMs: Date.now() + 500 });
-  }
-}
-
-/** A second, with so many under way. */
-async function throughput(act: () => Promise<void>): Promise<number> {
-  const startedMs = performance.now();
-  let count = 0;
-  const lane = async (): Promise<void> => {
-    while (performance.now() < startedMs + WINDOW_MS) {
-      await act();
-      count += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
-  return (count * 1_000) / (performance.now() - startedMs);
 }
 
 /** Begun at random times, whether or not the ones before are done. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { request as secureRequest } from "node:https";
 import { join } from "node:path";
@@ -168,6 +168,35 @@ test("a deposit with a key is made once, however often it is asked for", async (
   expect((await deposit(5, "event 8")).json.depositGwei).toBe(10);
   expect((await deposit(6, "event 8")).json.type).toBe("urn:pipe:problem:key-reused");
   expect((await client.get("/v1/accounts/somebody")).json.depositGwei).toBe(10);
+});
+
+test("P5: a deposit with a key is known again after a restart, from the journal as from a snapshot", async () => {
+  const deposit = (amountGwei: number, key: string) =>
+    (served as Served).client.ask("POST", "/v1/accounts/somebody/deposits", {
+      body: { amountGwei },
+      producer: true,
+      headers: { "idempotency-key": key },
+    });
+  const start = async (from: string) => {
+    await served?.close();
+    served = await serve({ pipe: { directory: from } });
+  };
+  await start(directory);
+  await deposit(5, "event 7");
+  expect((await deposit(2 ** 52, "event 8")).status).toBe(422);
+  // As a crash leaves it: the journal alone.
+  const left = `${directory}-left`;
+  await cp(directory, left, { recursive: true });
+  await rm(join(left, "journal", "lock"));
+  for (const from of [left, directory]) {
+    await start(from);
+    expect((await deposit(5, "event 7")).json.depositGwei).toBe(5);
+    expect((await deposit(6, "event 7")).json.type).toBe("urn:pipe:problem:key-reused");
+    // What was refused was not made.
+    expect((await deposit(6, "event 8")).json.depositGwei).toBe(11);
+    expect((await deposit(6, "event 8")).json.depositGwei).toBe(11);
+  }
+  await rm(left, { recursive: true });
 });
 
 test("the document is valid OpenAPI, has every route, and promises what the server answers", async () => {

@@ -350,6 +350,15 @@ test("what finds no room is told to come again, and the producer still gets thro
   await close();
 });
 
+test("once the last node has left it is not ready any more", async () => {
+  const left = await serve({ scripts: [silent] });
+  expect((await left.client.get("/ready")).json).toMatchObject({ status: "ready", nodes: 1 });
+  left.nodes.say({ kind: "left", node: "node-0" });
+  const ready = await left.client.get("/ready");
+  await left.close();
+  expect(ready).toMatchObject({ status: 503, json: { reasons: ["no node has joined"] } });
+});
+
 test("without nodes it is alive, and not ready", async () => {
   const empty = await serve({ scripts: [] });
   expect((await empty.client.get("/health")).status).toBe(200);

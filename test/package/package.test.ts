@@ -67,6 +67,7 @@ afterAll(() => rmSync(workshop, { recursive: true, force: true }), 60_000);
 const OFFERED: Record<string, readonly string[]> = {
   ".": ["createPipe", "loadRegistry", "Registry", "RegistryError", "createEmulatorRoot"],
   "./policies": ["policyOf", "placementOf", "KaplanMeier", "WorkBudget"],
+  "./evm": ["startEvmDevnet", "startRpcServer", "EvmChain", "verifyEvmBlock", "inferenceOptions", "INFERENCE_ADDRESS"],
   "./nats": ["createNatsTransport", "startNatsNode"],
   "./sim": ["parseExperimentFile", "runExperiment", "validate"],
 };
@@ -82,6 +83,21 @@ describe("the packed package", () => {
     const program = `console.log(JSON.stringify(Object.keys(await import("${specifier}"))))`;
     const found: unknown = JSON.parse(run(consumer, process.execPath, "--input-type=module", "--eval", program));
     expect(found).toEqual(expect.arrayContaining([...names]));
+  });
+
+  it("runs a chain of its own in a thread, and reads what it needs", () => {
+    const lines = [
+      `import { ChainThread, DEPOSIT_ADDRESS, depositCode, devAccounts, EvmChain } from "${manifest.name}/evm";`,
+      `const code = Buffer.from(depositCode().slice(2), "hex");`,
+      `const alloc = [{ address: DEPOSIT_ADDRESS, balanceWei: 0n, code }];`,
+      `const fees = { gasLimit: 30_000_000n, baseFeePerGas: 1n, coinbase: devAccounts(1)[0].address, timestamp: 1 };`,
+      `const genesis = { chainId: 1n, pipeChainId: "one", hardfork: "prague", alloc, ...fees };`,
+      `const [{ thread, head }, chain] = await Promise.all([ChainThread.start(genesis, "one"), EvmChain.create(genesis)]);`,
+      `console.log(head.hash === chain.head.hash, (await thread.ask("code", DEPOSIT_ADDRESS)).length === code.length);`,
+      `await thread.close();`,
+    ];
+    const said = run(consumer, process.execPath, "--input-type=module", "--eval", lines.join("\n"));
+    expect(said.trim()).toBe("true true");
   });
 
   it("brings the contracts that others import, and the code that a chain begins with", () => {

@@ -87,7 +87,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     part: "scheduler/evm",
-    uses: [...EDGE, "scheduler", "scheduler/live", "mempool/evm"],
+    uses: [...EDGE, "scheduler", "scheduler/live", "scheduler/registry", "mempool/evm"],
     usesTypes: [],
     packages: "live",
   },

@@ -71,6 +71,7 @@ try {
   note(`JSON-RPC ${server.url}; deploying the examples and paying in for inference …`);
   await workload.prepare();
   const first = index.head.number;
+  tally.begin();
   await workload.send({
     ratePerS: rate,
     untilMs: Date.now() + 500 * (blocks - QUIET_BLOCKS),
@@ -85,7 +86,7 @@ try {
     workload: workload.counts,
     statistics,
     checked,
-    preExecutions: devnet.preExecutor.runs,
+    preExecutor: devnet.preExecutor,
   });
   console.log(json ? JSON.stringify(summary) : `\n${tally.textOf(summary)}`);
   for (const finding of checked.findings) note(finding);

@@ -1,5 +1,6 @@
 import type { BuiltBlock } from "../../../scheduler/evm/block-building.ts";
 import { DEFAULT_TIMES } from "../../../scheduler/evm/producer.ts";
+import type { EvmPreExecutor } from "../../../scheduler/evm/pre-executor.ts";
 import type { ServiceStatistics } from "../../../scheduler/index.ts";
 import type { Checked } from "./validator.ts";
 
@@ -27,6 +28,8 @@ export interface Summary {
   /** How much later than planned blocks were there. */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly preExecutions: number;
+  /** Waiting transactions, counted block by block, whose read sets a block touched, and those that need not run again. */
+  readonly readSets: { readonly concerned: number; readonly spared: number };
   readonly validator: {
     readonly blocks: number;
     readonly receipts: number;
@@ -41,10 +44,17 @@ export interface Summary {
 export class Tally {
   readonly blocks: BuiltBlock[] = [];
   readonly #times: Times[] = [];
+  /** Blocks before the users came; their times say how long it takes to start. */
+  #quiet = 0;
 
   block(block: BuiltBlock, times: Times): void {
     this.blocks.push(block);
     this.#times.push(times);
+  }
+
+  /** The users come: punctuality counts from the next block on. */
+  begin(): void {
+    this.#quiet = this.blocks.length;
   }
 
   /** A block in one line; nothing for an empty one. */
@@ -69,13 +79,16 @@ export class Tally {
     readonly workload: Summary["transactions"];
     readonly statistics: ServiceStatistics;
     readonly checked: Checked;
-    readonly preExecutions: number;
+    readonly preExecutor: Pick<EvmPreExecutor, "runs" | "concerned" | "spared">;
   }): Summary {
-    const { workload, statistics, checked, preExecutions } = parts;
+    const { workload, statistics, checked, preExecutor } = parts;
     const { ledger, counters } = statistics;
     const sum = (of: (block: BuiltBlock) => number) => this.blocks.reduce((total, block) => total + of(block), 0);
     const inference = sum(({ inference: { header } }) => header.transactions.length);
-    const late = this.#times.map(({ lateMs }) => lateMs).sort((a, b) => a - b);
+    const late = this.#times
+      .slice(this.#quiet)
+      .map(({ lateMs }) => lateMs)
+      .sort((a, b) => a - b);
     const at = (share: number) => late[Math.min(late.length - 1, Math.floor(share * late.length))] ?? 0;
     return {
       blocks: this.blocks.length,
@@ -89,7 +102,8 @@ export class Tally {
       refunded: counters.refunded,
       firstBlockShare: this.#firstBlockShare(),
       latenessMs: { p50: at(0.5), p99: at(0.99), max: late.at(-1) ?? 0 },
-      preExecutions,
+      preExecutions: preExecutor.runs,
+      readSets: { concerned: preExecutor.concerned, spared: preExecutor.spared },
       validator: {
         blocks: checked.blocks,
         receipts: checked.receipts,
@@ -126,7 +140,7 @@ export class Tally {
   }
 
   textOf(summary: Summary): string {
-    const { transactions, sealed, latenessMs, validator, firstBlockShare } = summary;
+    const { transactions, sealed, latenessMs, validator, firstBlockShare, readSets } = summary;
     const kinds = Object.entries(transactions.byKind)
       .map(([kind, count]) => `${count} ${kind}`)
       .join(", ");
@@ -141,7 +155,10 @@ export class Tally {
       ["  with results, sealed", `${sealed.inference} with ${sealed.results} results, ${sealed.reverted} reverted`],
       ["  refunded", `${summary.refunded}`],
       ["in the first block after the last result", share],
-      ["pre-executions", `${summary.preExecutions}`],
+      [
+        "pre-executions",
+        `${summary.preExecutions}; after blocks ${readSets.concerned} waiting transactions were concerned, ${readSets.spared} were not`,
+      ],
       [
         "fees for inference",
         `${summary.feesPaidGwei} gwei; the ledger ${summary.ledgerBalanced ? "adds up" : "DOES NOT ADD UP"}`,

@@ -38,10 +38,16 @@ export function schedulerPermissions(shards: readonly string[]): Permissions {
   };
 }
 
-/** Who looks after the nodes asks them as micro-services, and changes nothing. */
+/** Who looks after the nodes asks them as micro-services, and streams and leases how they are, and changes nothing. */
 export function operatorPermissions(): Permissions {
   return {
-    publish: ["$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"],
+    publish: [
+      "$SRV.>",
+      ...["INFO", "STREAM.INFO.>", "STREAM.NAMES", "STREAM.LIST"].map((question) => `$JS.API.${question}`),
+      // Who leads. Of journals it may not read any more than this: they hold what users asked.
+      ...["DIRECT.GET.KV_", "STREAM.MSG.GET.KV_"].map((question) => `$JS.API.${question}${LEADERS}`),
+      `$JS.API.DIRECT.GET.KV_${LEADERS}.>`,
+    ],
     publishNever: [],
     subscribe: ["_INBOX.>"],
     responses: 0,

@@ -16,6 +16,8 @@ export interface ShardLimits {
   readonly maxGroupBytes: number;
   /** Messages that are read at once when there is much to catch up with. */
   readonly readAhead: number;
+  /** A local disk that has taken nothing for so long ends the lead, or the standing by. */
+  readonly maxStallMs: number;
   /** Trouble with the lease that lasts is told this often. */
   readonly reportMs: number;
   /** Bytes that the stream holds; the oldest are dropped beyond it. */
@@ -32,6 +34,8 @@ export const DEFAULT_SHARD_LIMITS: ShardLimits = {
   maxPartBytes: 512 * 1024,
   maxGroupBytes: 4 * 1024 * 1024,
   readAhead: 32,
+  // Longer than disks pause that go on by themselves; what is acknowledged meanwhile is in the stream.
+  maxStallMs: 30_000,
   // Seldom enough for a log that nobody reads, often enough for one that begins late.
   reportMs: 30_000,
   maxStreamBytes: 4 * 1024 * 1024 * 1024,

@@ -18,7 +18,8 @@ import type { Snapshot } from "../../live/journal-snapshots.ts";
 import { type FileStoreOptions, type JournalStore, openFileStore } from "../../live/journal-store.ts";
 import type { Lease } from "./lease.ts";
 import type { ShardLimits } from "./shard-limits.ts";
-import { batchesFrom } from "./local-batches.ts";
+import { LocalCopy } from "./local-copy.ts";
+import { batchesFrom, requireKept } from "./local-batches.ts";
 import { type BatchIdentity, damagedStream, historyMissing, meetingPoint, requireSameBatch } from "./meeting-point.ts";
 import { Deposed, pause, type ShardStream } from "./shard-stream.ts";
 import { LineReader, partsOf } from "./stream-lines.ts";
@@ -72,8 +73,7 @@ export class ShardStore implements JournalStore {
   #chain: string = GENESIS_CHAIN;
   readonly #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
-  /** Durable in the local files as far as batches were handed to them; never rejects. */
-  #kept = Promise.resolve();
+  readonly #copy: LocalCopy;
   #following = false;
   /** Its own mark stands in the stream, and so does all that it wrote since. */
   #leads = false;
@@ -91,6 +91,7 @@ export class ShardStore implements JournalStore {
     try {
       const last = local.nextBatch - 1;
       const { sequence, anchor } = await meetingPoint(parts.stream, last);
+      if (last > (anchor?.n ?? 0)) await requireKept(options.directory, anchor?.n ?? 1);
       if (anchor !== undefined) await requireSameBatch(options.directory, anchor);
       const agreed = anchor?.n ?? 0;
       return new ShardStore(parts, { options, local, config, header, sequence, last, agreed });
@@ -120,6 +121,13 @@ export class ShardStore implements JournalStore {
     this.#lastBatch = opened.last;
     this.#agreed = opened.agreed;
     this.#lastUs = Math.max(opened.local.recovered?.lastUs ?? 0, opened.header.createdAtUs);
+    this.#copy = new LocalCopy({
+      store: opened.local,
+      maxWaitingBytes: parts.limits.maxGroupBytes,
+      maxStallMs: parts.limits.maxStallMs,
+      signal: parts.signal,
+      onFailure: (error) => this.#fail(error),
+    });
     this.#reader = new LineReader(undefined);
     this.recovered = this.#recovery(opened.header);
   }
@@ -227,13 +235,13 @@ export class ShardStore implements JournalStore {
         if (batch !== undefined) yield batch;
       }
       this.#sequence = message.sequence;
-      if (this.#local.backlogBytes > this.#parts.limits.maxGroupBytes) await this.#kept;
+      await this.#copy.room();
     }
   }
 
   /** Once the local files hold what they were handed. @throws what has ended this journal. */
   async #settled(): Promise<void> {
-    await this.#kept;
+    await this.#copy.kept;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -241,6 +249,7 @@ export class ShardStore implements JournalStore {
   async #meetAgain(last: number): Promise<void> {
     if (last === 0) await beginStream(this.#parts, this.#options);
     const { sequence, anchor } = await meetingPoint(this.#parts.stream, this.#lastBatch);
+    if (this.#lastBatch > (anchor?.n ?? 0)) await requireKept(this.#options.directory, anchor?.n ?? 1);
     if (anchor !== undefined) await this.#agree(anchor);
     this.#agreed = anchor?.n ?? 0;
     this.#sequence = sequence;
@@ -267,7 +276,7 @@ export class ShardStore implements JournalStore {
     if (batch.n === this.#lastBatch && batch.n > this.#agreed) await this.#agree(batch);
     if (batch.n <= this.#lastBatch) return undefined;
     if (batch.n !== this.#lastBatch + 1) throw damagedStream(`batch ${batch.n} follows batch ${this.#lastBatch}`);
-    this.#keep(batch);
+    this.#copy.keep(batch);
     this.#lastBatch = batch.n;
     this.#agreed = batch.n;
     return batch;
@@ -320,6 +329,7 @@ export class ShardStore implements JournalStore {
     const { stream, limits, signal } = this.#parts;
     while (this.#leads && this.#failure === undefined && !signal.aborted) {
       await pause(limits.leaseMs, signal);
+      if (this.#copy.stalled !== undefined) this.#fail(this.#copy.stalled);
       if (this.#writing !== undefined) continue;
       const ours = this.#sequence;
       const isLast = await stream.endsWith(ours);
@@ -333,13 +343,14 @@ export class ShardStore implements JournalStore {
   async #write(): Promise<void> {
     while (this.#waiting.length > 0 && this.#failure === undefined) {
       try {
+        await this.#copy.room();
         const [group, count] = this.#nextGroup();
         const written = this.#waiting.slice(0, count);
         await this.#send(group.bytes, (written[0] as Waiting).batch.n);
         this.#chain = group.chain;
         this.#waiting.splice(0, count);
         for (const { batch, durable } of written) {
-          this.#keep(batch);
+          this.#copy.keep(batch);
           durable.resolve();
         }
       } catch (error) {
@@ -378,14 +389,11 @@ export class ShardStore implements JournalStore {
     }
   }
 
-  /** Into the local files; nobody waits for them, since the stream has it. */
-  #keep(batch: Batch): void {
-    this.#kept = this.#local.append(batch).catch((error: unknown) => this.#fail(error as Error));
-  }
-
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    // At once: what is left to close may stand still for long, and another can lead meanwhile.
+    void this.#parts.lease.release();
     this.#parts.onRole({ kind: "deposed", error });
     this.#ended.resolve(error);
     this.#rejectWaiting(error);
@@ -420,6 +428,7 @@ async function headerOf({ stream }: ShardStoreParts, options: FileStoreOptions):
 }
 
 async function beginStream(parts: ShardStoreParts, options: FileStoreOptions): Promise<JournalHeader> {
+  await requireKept(options.directory, 1);
   const { program, chainId, config } = options;
   const createdAtUs = Date.now() * 1000;
   const about = { segment: 1, firstBatch: 1, previous: GENESIS_CHAIN, program, chainId, config, createdAtUs };

@@ -301,6 +301,49 @@ test("whose balance is gone at sealing is dropped, and says why", async () => {
   of.nonce += 2;
 });
 
+test("deposits of constructors count, and those of what was reverted do not", async () => {
+  const of = user(9);
+  // Calls deposit() at the contract with all of the value, and then stops or reverts.
+  const code = "63d0e30db0600052600060006004601c3460f55af1";
+  const value = parseEther("0.25");
+  const created = await chain.receipt(await chain.send(of, { data: `0x${code}00`, value }));
+  const undone = await chain.receipt(await chain.send(of, { data: `0x${code}60006000fd`, value }));
+  expect([created.status, undone.status]).toEqual(["success", "reverted"]);
+  const { pipe } = chain.devnet;
+  const depositOf = async (address: string | null | undefined) =>
+    (await pipe.account(address?.toLowerCase() ?? ""))?.depositGwei;
+  await chain.until("it counts", async () => (await depositOf(created.contractAddress)) === 250_000_000);
+  await chain.blocksPass(2);
+  expect(await depositOf(undone.contractAddress)).toBeUndefined();
+  expect(await depositOf(of.address)).toBeUndefined();
+});
+
+test("a delegation uses a nonce of its signer's in another's transaction, and the signer's next one is not forgotten", async () => {
+  const [signer, sponsor] = [user(10), user(11)];
+  const nonce = await chain.reader.getTransactionCount({ address: signer.address });
+  const waiting = await chain.send(signer, { to: sponsor.address, value: 1n, gas: 60_000n, nonce: nonce + 1 });
+  const authorization = await signer.wallet.signAuthorization({ contractAddress: addressOf("Tolerant"), nonce });
+  await sponsor.wallet.sendTransaction({
+    ...{ to: sponsor.address, value: 0n, gas: 200_000n, nonce: sponsor.nonce++, authorizationList: [authorization] },
+    ...{ maxFeePerGas: 20n * GWEI, maxPriorityFeePerGas: GWEI },
+  });
+  expect((await chain.receipt(waiting)).status).toBe("success");
+});
+
+test("a creation that asks models in its constructor is raced as any other", async () => {
+  const of = user(2);
+  const question = call("Tolerant", "run", [input(95)]);
+  // Calls the contract with what stands behind the code, and is a contract without code.
+  const size = (question.data.length - 2) / 2;
+  const hex = (value: number, bytes: number) => value.toString(16).padStart(2 * bytes, "0");
+  const codeAt = (at: number) =>
+    `61${hex(size, 2)}60${hex(at, 1)}6000396000600061${hex(size, 2)}6000600073${question.to.slice(2)}5af100`;
+  const code = codeAt(codeAt(0).length / 2);
+  const hash = await chain.send(of, { data: `0x${code}${question.data.slice(2)}` });
+  expect((await chain.receipt(hash)).status).toBe("success");
+  expect((await chain.rpc("pipe_receipt", hash)).receipts).toHaveLength(1);
+});
+
 test("a flood of first runs that burn gas keeps neither blocks nor transfers out (P7)", async () => {
   const head = chain.head;
   const burner = user(14);
@@ -332,7 +375,13 @@ function feesOf(index: number) {
 
 test("in the end nothing is left over, and a validator agrees with all of it", async () => {
   const { devnet } = chain;
-  await chain.until("the pool is empty", () => devnet.pool.size === 0);
+  // What burners left behind a hole waits for it.
+  await chain.until("nothing waits that could be in a block", () =>
+    [...devnet.pool.entries()].every(
+      ({ kind, transaction }) =>
+        kind === "ordinary" && transaction.nonce > (devnet.pool.chainNonce(transaction.sender) ?? 0),
+    ),
+  );
   await chain.blocksPass(4);
   const { sizes } = await devnet.pipe.statistics();
   expect(sizes).toMatchObject({ pending: 0, races: 0, copies: 0 });

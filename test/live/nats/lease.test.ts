@@ -149,7 +149,11 @@ test(
     ends.push(() => leader.end());
     const client = await leader.client();
     const account = "ab".repeat(32);
-    expect((await client.tell(`/v1/accounts/${account}/deposits`, { amountGwei: 17 })).status).toBe(200);
+    const deposit = (to: Client) =>
+      to.ask("POST", `/v1/accounts/${account}/deposits`, {
+        ...{ body: { amountGwei: 17 }, producer: true, headers: { "idempotency-key": "event 7" } },
+      });
+    expect((await deposit(client)).status).toBe(200);
 
     way.cut();
     const answer = await eventually("it says that it may lead no more", async () => {
@@ -181,6 +185,8 @@ test(
     ]);
     ends.push(() => follower.end());
     const next = await follower.client();
+    // The key came with the journal.
+    expect((await deposit(next)).json).toMatchObject({ depositGwei: 17 });
     expect((await next.tell(`/v1/accounts/${account}/deposits`, { amountGwei: 1 })).json).toMatchObject({
       depositGwei: 18,
     });

@@ -145,8 +145,16 @@ test("a scheduler keeps its journal there and cannot take back what it wrote", {
   await expect(manager.streams.update("PIPE_JOURNAL_main", limits)).rejects.toThrow();
   await expect(manager.streams.add({ name: "OTHER", subjects: ["pipe.v1.main.up.>"] })).rejects.toThrow();
   expect(await manager.streams.info("PIPE_JOURNAL_main")).toMatchObject({ state: { messages: 3 } });
-  // The journal is in the answers.
+  // Who looks after it all sees who leads, by what NATS's own tools ask, and nothing of the journal.
   const operator = await as(server, directory, "operator");
+  const asOperator = await jetstreamManager(operator, { timeout: 1_000 });
+  const found = await asOperator.streams.getMessage("KV_PIPE_LEADERS", { last_by_subj: "$KV.PIPE_LEADERS.main" });
+  expect(found?.string()).toMatch(/^b\//);
+  const direct = await asOperator.direct.getMessage("KV_PIPE_LEADERS", { last_by_subj: "$KV.PIPE_LEADERS.main" });
+  expect(direct?.string()).toBe(found?.string());
+  await expect(asOperator.streams.getMessage("PIPE_JOURNAL_main", { seq: 1 })).rejects.toThrow();
+  await expect(asOperator.direct.getMessage("PIPE_JOURNAL_main", { seq: 1 })).rejects.toThrow();
+  // The journal is in the answers.
   expect(await mayHear(operator, "_INBOX_SCHEDULER.>")).toBe(false);
   expect(await mayHear(operator, "_INBOX.>")).toBe(true);
 });

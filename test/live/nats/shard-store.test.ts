@@ -5,11 +5,13 @@ import { connect } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, expect, test } from "vitest";
 import { createPipe } from "../../../scheduler/index.ts";
+import { listSegments } from "../../../scheduler/live/journal-files.ts";
 import type { Batch } from "../../../scheduler/live/journal-format.ts";
 import type { JournalStore } from "../../../scheduler/live/journal-store.ts";
 import { openShard } from "../../../scheduler/nats/shard/shard.ts";
 import type { ShardLimits } from "../../../scheduler/nats/shard/shard-limits.ts";
 import { NatsServer } from "../../support/nats-server.ts";
+import { stallDisk } from "../support/stalled-disk.ts";
 import { ECHO_REGISTRY } from "../support/registries.ts";
 import { honest, ScriptedNodes, scriptedNode } from "../support/scripted-nodes.ts";
 import { CHAIN, User } from "../support/users.ts";
@@ -35,6 +37,13 @@ async function broker(): Promise<NatsServer> {
   return server;
 }
 
+async function streamState(server: NatsServer) {
+  const other = await connect({ servers: server.url });
+  const { state } = await (await jetstreamManager(other)).streams.info("PIPE_JOURNAL_s1");
+  await other.close();
+  return state;
+}
+
 /** Takes away what servers that all lost power would have lost. */
 async function loseStream(server: NatsServer): Promise<void> {
   const other = await connect({ servers: server.url });
@@ -49,14 +58,18 @@ class Member {
   readonly close: () => Promise<void>;
   readonly #batches: AsyncIterator<Batch>;
 
-  static async start(server: NatsServer, directory?: string, changes: Partial<ShardLimits> = {}): Promise<Member> {
+  static async start(
+    server: NatsServer,
+    directory?: string,
+    { retainAll = true, ...changes }: Partial<ShardLimits> & { readonly retainAll?: boolean } = {},
+  ): Promise<Member> {
     const place = directory ?? (await temporaryDirectory());
     const limits = { leaseMs: 400, requestMs: 500, ...changes };
     const shard = await openShard({ servers: server.url, shard: "s1", name: "one", replicas: 1, limits });
     ends.push(() => shard.close());
     const config = { policy: {} } as never;
     const store = await shard.openJournal({
-      ...{ program: "test", chainId: "chain", config, retainAll: true },
+      ...{ program: "test", chainId: "chain", config, retainAll },
       directory: place,
     });
     return new Member(place, store, async () => {
@@ -271,3 +284,95 @@ function late(ms: number): Promise<string> {
     setTimeout(resolve, ms, "late").unref();
   });
 }
+
+/** What comes to be read until it leads, and how it all ends for the leader whose disk stands still. */
+async function stalledLeader(write: (leader: Member) => Promise<readonly number[]>) {
+  const server = await broker();
+  const leader = await Member.start(server, undefined, { maxStallMs: 1_000 });
+  await leader.untilLeading();
+  await leader.write(1, 1, "a");
+  const standby = await Member.start(server);
+  const goesOn = await stallDisk(leader.directory);
+  ends.push(async () => goesOn());
+  const acknowledged = await write(leader);
+  const ended = await leader.store.ended;
+  const refused = await leader.store.append(batch(leader.store.nextBatch, "a")).catch((error: unknown) => error);
+  const read = await standby.untilLeading();
+  goesOn();
+  return { acknowledged, ended, refused, read };
+}
+
+const STALLED = { code: "write-failed", message: expect.stringContaining("has taken nothing for 1000 ms") };
+
+test("a disk that stands still ends the lead in order, though there is little to write", PATIENCE, async () => {
+  const { ended, refused, read } = await stalledLeader(async (leader) => {
+    // The stream has it: nobody waits for the disk.
+    await leader.write(2, 2, "a");
+    return [2];
+  });
+  expect(ended).toMatchObject(STALLED);
+  expect(refused).toBe(ended);
+  expect(read).toEqual([1, 2]);
+});
+
+test("what such a disk has no room for is refused, and nothing that was acknowledged is lost", PATIENCE, async () => {
+  const { acknowledged, ended, refused, read } = await stalledLeader(async (leader) => {
+    const outcomes = await Promise.allSettled(
+      // Far more small batches than may ever wait for a disk, and more bytes than it is given room for.
+      Array.from({ length: 4_000 }, (_, index) => leader.store.append(batch(2 + index, "a", 8 * 1024))),
+    );
+    const reasons = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+    expect(reasons.length).toBeGreaterThan(0);
+    for (const reason of reasons) expect(reason).toMatchObject(STALLED);
+    return outcomes.flatMap(({ status }, index) => (status === "fulfilled" ? [2 + index] : []));
+  });
+  expect(ended).toMatchObject(STALLED);
+  expect(refused).toBe(ended);
+  expect(acknowledged.length).toBeGreaterThan(0);
+  expect(read.slice(1, 1 + acknowledged.length)).toEqual(acknowledged);
+});
+
+test("a journal that was pruned cannot write a lost stream again: it says so and changes nothing", {
+  timeout: 90_000,
+}, async () => {
+  const server = await broker();
+  const pruning = await Member.start(server, undefined, { retainAll: false });
+  await pruning.untilLeading();
+  const whole = await Member.start(server);
+  // More than a segment, and the two snapshots that free it.
+  for (let n = 1; n <= 11; n++) await pruning.write(n, n, "a", 7 * 1024 * 1024);
+  for (const n of [11, 12]) {
+    if (n === 12) await pruning.write(12, 12, "a");
+    await pruning.store.writeSnapshot({ n, atUs: n, state: {} });
+  }
+  expect(await listSegments(join(pruning.directory))).toMatchObject([{ number: 2 }]);
+  for (let n = 1; n <= 12; n++) expect((await whole.next()).value).toMatchObject({ n });
+  // Both are away when it happens.
+  await whole.close();
+  await pruning.close();
+  // It goes on as long as the stream is there.
+  const again = await Member.start(server, pruning.directory, { retainAll: false });
+  await again.untilLeading();
+  await again.close();
+
+  await loseStream(server);
+  const refused = {
+    code: "history-missing",
+    message: expect.stringMatching(/was lost, and the local journal was pruned beyond that.*without --prune-journal/),
+  };
+  await expect(Member.start(server, pruning.directory, { retainAll: false })).rejects.toMatchObject(refused);
+  expect((await streamState(server)).last_seq).toBe(0);
+
+  // Who has all of it writes it again; then the other one goes on, too.
+  const healing = await Member.start(server, whole.directory);
+  await healing.untilLeading();
+  const healed = await Member.start(server, pruning.directory, { retainAll: false });
+  await healing.write(13, 13, "a");
+  expect((await healed.next()).value).toMatchObject({ n: 13 });
+
+  // The stream is lost under a standby that cannot fill the gap: it ends instead of leading over it.
+  await healing.close();
+  await loseStream(server);
+  await Member.start(server);
+  await expect(healed.untilLeading()).rejects.toMatchObject(refused);
+});

@@ -133,6 +133,7 @@ test("P1, P3: a node that does not read is cut off, loses its race, and comes ba
     await other.flush();
     return (await cutOff(`http://127.0.0.1:${monitor}`)) > 0 ? true : undefined;
   });
+  await untilNodes(pipe, 1);
   await well.mayAnswer();
   await untilState(pipe, raced, "ready");
   const alone = await submit(pipe, user);

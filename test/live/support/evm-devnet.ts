@@ -207,7 +207,7 @@ export class LiveChain {
     return result;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  // biome-ignore lint/suspicious/noExplicitAny: the tests look into answers and errors of every method.
   async rpcAnswer(method: string, ...params: unknown[]): Promise<any> {
     const response = await fetch(this.server.url, {
       method: "POST",

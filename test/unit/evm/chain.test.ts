@@ -2,7 +2,6 @@ import { createBlockFromRLP } from "@ethereumjs/block";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type EvmChain, FollowError, type SealedEvmBlock } from "../../../mempool/evm/chain.ts";
-import { nextBaseFee } from "../../../mempool/evm/block.ts";
 import { GasPace } from "../../../mempool/evm/gas-pace.ts";
 import { commonOf } from "../../../mempool/evm/genesis.ts";
 import type { EvmTransaction } from "../../../mempool/evm/transaction.ts";
@@ -62,18 +61,25 @@ describe("a chain", () => {
   });
 
   it("follows the price of gas as EIP-1559 has it", async () => {
-    const head = { gasLimit: 60_000_000n, gasUsed: 30_000_000n, baseFeePerGas: 800n };
-    expect(nextBaseFee(head)).toBe(800n);
-    expect(nextBaseFee({ ...head, gasUsed: 60_000_000n })).toBe(900n);
-    expect(nextBaseFee({ ...head, gasUsed: 0n })).toBe(700n);
-    expect(nextBaseFee({ ...head, gasUsed: 30_000_001n })).toBe(801n);
-    const chain = await newChain();
-    const { head: first } = await blockOf(chain, []);
-    expect([first.baseFeePerGas, chain.nextEnvironment(0).baseFeePerGas]).toEqual([
-      (GWEI * 7n) / 8n,
-      nextBaseFee(first),
-    ]);
-    expect(chain.nextEnvironment(0).timestamp).toBe(first.timestamp);
+    const chain = await newChain({ gasLimit: 42_000n });
+    const transfers = (from: number, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, place) => {
+          return transaction({ from: from + place, to: senderAddress(0), gas: 21_000n });
+        }),
+      );
+    const prices: bigint[] = [];
+    for (const full of [[], await transfers(1, 1), await transfers(2, 2)]) {
+      const { head } = await blockOf(chain, full);
+      expect(chain.nextEnvironment(0)).toMatchObject({
+        timestamp: head.timestamp,
+        baseFeePerGas: head.nextBaseFeePerGas,
+      });
+      prices.push(head.baseFeePerGas, head.nextBaseFeePerGas);
+    }
+    // Empty: an eighth less. Half full: the same. Full: an eighth more.
+    const [first, second] = [(GWEI * 7n) / 8n, (((GWEI * 7n) / 8n) * 7n) / 8n];
+    expect(prices).toEqual([first, second, second, second, second, (second * 9n) / 8n]);
   });
 
   it("does not begin what may not end in time, or has no room, and takes back what runs for too long", async () => {

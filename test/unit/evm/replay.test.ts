@@ -1,8 +1,9 @@
+import { RLP } from "@ethereumjs/rlp";
 import { toHex } from "viem";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { EvmChain } from "../../../mempool/evm/chain.ts";
 import { type EvmBlock, type EvmFault, verifyEvmBlock } from "../../../mempool/evm/replay.ts";
-import { type RlpItem, rlpDecode, rlpEncode } from "../../../mempool/evm/rlp.ts";
+import { readRlp, type RlpItem } from "../../../mempool/evm/rlp.ts";
 import type { EvmTransaction } from "../../../mempool/evm/transaction.ts";
 import type { BlockHeader } from "../../../scheduler/proofs/header.ts";
 import { signingKeyFromSeed } from "../../../scheduler/proofs/keys.ts";
@@ -79,14 +80,14 @@ function coverOf(changed: readonly Receipt[]) {
 }
 
 function decoded(): [RlpItem[], RlpItem[], ...RlpItem[]] {
-  const [head, transactions, ...rest] = rlpDecode(sealed.block.raw) as RlpItem[];
+  const [head, transactions, ...rest] = readRlp(sealed.block.raw) as RlpItem[];
   return [[...(head as RlpItem[])], [...(transactions as RlpItem[])], ...rest];
 }
 
 function withHeaderField(place: number, value: Uint8Array): Uint8Array {
   const [head, ...rest] = decoded();
   head[place] = value;
-  return rlpEncode([head, ...rest]);
+  return RLP.encode([head, ...rest]);
 }
 
 const withField = (place: number, value: Uint8Array): EvmBlock => ({
@@ -96,7 +97,7 @@ const withField = (place: number, value: Uint8Array): EvmBlock => ({
 
 function withTransactions(change: (transactions: RlpItem[]) => RlpItem[]): EvmBlock {
   const [head, transactions, ...rest] = decoded();
-  return { ...sealed.block, raw: rlpEncode([head, change(transactions), ...rest]) };
+  return { ...sealed.block, raw: RLP.encode([head, change(transactions), ...rest]) };
 }
 
 function otherByte(text: string): string {

@@ -1,10 +1,11 @@
+import { RLP } from "@ethereumjs/rlp";
 import fc from "fast-check";
 import { hexToBytes, keccak256, numberToHex, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parseTransaction, type TransactionProblem, TRANSACTION_LIMITS } from "../../../mempool/evm/transaction.ts";
 import { inferenceOptions } from "../../../mempool/evm/options.ts";
-import { type RlpItem, rlpDecode, rlpEncode } from "../../../mempool/evm/rlp.ts";
+import { readRlp, type RlpItem } from "../../../mempool/evm/rlp.ts";
 
 const CHAIN_ID = 1_337n;
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -55,7 +56,7 @@ function kindOf(raw: Uint8Array): TransactionProblem["kind"] | "taken" {
 /** The typed transaction with other items. */
 function withItems(name: string, change: (items: RlpItem[]) => RlpItem[]): Uint8Array {
   const raw = sample(name);
-  return Buffer.concat([raw.subarray(0, 1), rlpEncode(change([...(rlpDecode(raw.subarray(1)) as RlpItem[])]))]);
+  return Buffer.concat([raw.subarray(0, 1), RLP.encode(change([...(readRlp(raw.subarray(1)) as RlpItem[])]))]);
 }
 
 const bytes = (value: bigint) => hexToBytes(numberToHex(value));
@@ -144,7 +145,7 @@ describe("a raw transaction", () => {
   it("nested as deeply as its size allows is refused at once", () => {
     let nested = new Uint8Array(0);
     for (let depth = 0; nested.length < 100_000 && depth < 2_000; depth++)
-      nested = rlpEncode([nested]) as typeof nested;
+      nested = RLP.encode([nested]) as typeof nested;
     const before = performance.now();
     expect(kindOf(Buffer.concat([Uint8Array.of(2), nested]))).toBe("malformed");
     expect(performance.now() - before).toBeLessThan(2_000);
@@ -177,21 +178,40 @@ describe("a raw transaction", () => {
 describe("RLP", () => {
   it("is read as it is written, and in one way only", () => {
     const { item } = fc.letrec<{ item: RlpItem; leaf: Uint8Array; list: RlpItem[] }>((tie) => ({
-      item: fc.oneof({ depthSize: "small", maxDepth: 5 }, tie("leaf"), tie("list")),
+      item: fc.oneof({ depthSize: "small", maxDepth: 3 }, tie("leaf"), tie("list")),
       leaf: fc.uint8Array({ maxLength: 80 }),
       list: fc.array(tie("item"), { maxLength: 5 }),
     }));
     fc.assert(
       fc.property(item, (value) => {
-        expect(plain(rlpDecode(rlpEncode(value)))).toEqual(plain(value));
+        expect(plain(readRlp(RLP.encode(value)))).toEqual(plain(value));
       }),
     );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (raw) => {
-        const read = rlpDecode(raw);
-        if (read !== undefined) expect(toHex(rlpEncode(read))).toBe(toHex(raw));
+        const read = readRlp(raw);
+        if (read !== undefined) expect(toHex(RLP.encode(read))).toBe(toHex(raw));
       }),
     );
+  });
+
+  it("is read to the depth that blocks need and no deeper, and not when it has more parts than its size explains", () => {
+    const nested = (depth: number): Uint8Array => {
+      let item: RlpItem = new Uint8Array(2);
+      for (let i = 0; i < depth; i++) item = [item];
+      return RLP.encode(item);
+    };
+    expect(readRlp(nested(8))).toBeDefined();
+    expect(readRlp(nested(9))).toBeUndefined();
+    const addresses = (count: number) => RLP.encode(Array.from({ length: count }, () => [new Uint8Array(20), []]));
+    expect(readRlp(addresses(5_000))).toHaveLength(5_000);
+    expect(readRlp(addresses(30_000))).toBeUndefined();
+    // What can be read can be written again.
+    const most = RLP.encode(Array.from({ length: 65_000 }, () => new Uint8Array(6)));
+    expect(RLP.encode(readRlp(most) ?? [])).toHaveLength(most.length);
+    const singles = RLP.encode(Array.from({ length: 1_000 }, () => Uint8Array.of(1)));
+    expect(readRlp(singles)).toBeUndefined();
+    expect(readRlp(new Uint8Array(0))).toBeUndefined();
   });
 });
 
