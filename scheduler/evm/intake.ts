@@ -50,6 +50,8 @@ export class EvmIntake {
   #coming = 0;
   /** Those of them that wait for their first run. */
   #firstRuns = 0;
+  /** The last first run of each sender that has one. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -117,12 +119,13 @@ export class EvmIntake {
     const entry = pool.get(hash);
     if (entry === undefined) return overtaken();
     if (runsCode(transaction)) {
-      this.#firstRuns++;
-      const run = await simulator
-        .askInTurn(sender, "preExecute", transaction, new Map(), nextBlock())
-        .finally(() => this.#firstRuns--);
+      const run = await this.#inTurn(sender, async () =>
+        pool.get(hash) === entry
+          ? simulator.askInTurn(sender, "preExecute", transaction, new Map(), nextBlock())
+          : undefined,
+      );
       // It was taken, and then another took its place, or the chain its nonce.
-      if (pool.get(hash) !== entry) return { ok: true, value: hash };
+      if (run === undefined || pool.get(hash) !== entry) return { ok: true, value: hash };
       if (run.kind === "invalid") {
         pool.remove(hash);
         const { maxFeePerGas } = transaction;
@@ -142,6 +145,23 @@ export class EvmIntake {
     pool.classify(hash, "ordinary");
     onTaken(entry);
     return { ok: true, value: hash };
+  }
+
+  /** One first run of a sender after the other, so that those that were replaced in the meantime need none. */
+  async #inTurn<T>(sender: string, act: () => Promise<T>): Promise<T> {
+    this.#firstRuns++;
+    const turn = (this.#turns.get(sender) ?? Promise.resolve()).then(act);
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(sender, ended);
+    try {
+      return await turn;
+    } finally {
+      this.#firstRuns--;
+      if (this.#turns.get(sender) === ended) this.#turns.delete(sender);
+    }
   }
 
   /** Its first run said that it asks nothing, and in the block it does. Never rejects. */

@@ -350,7 +350,7 @@ test("a flood of first runs that burn gas keeps neither blocks nor transfers out
   const burn = call("GasBurner", "burnAll");
   const flood = Array.from({ length: 300 }, (_, index) =>
     chain
-      .send(burner, { ...burn, gas: 7_999_000n, nonce: burner.nonce + (index % 60), fees: feesOf(index) })
+      .send(burner, { ...burn, gas: 7_999_000n, nonce: burner.nonce + (index % 30), fees: feesOf(index) })
       .catch(() => "0x"),
   );
   const askers = Array.from({ length: 20 }, () =>
@@ -369,7 +369,7 @@ test("a flood of first runs that burn gas keeps neither blocks nor transfers out
 }, 240_000);
 
 function feesOf(index: number) {
-  const step = BigInt(Math.floor(index / 60));
+  const step = BigInt(Math.floor(index / 30));
   return { maxFeePerGas: 20n * GWEI * (step + 1n), maxPriorityFeePerGas: GWEI * (step + 1n) };
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { DiscoveredCall } from "../../../mempool/evm/inference.ts";
 import type { EvmTransaction, ParsedTransaction } from "../../../mempool/evm/transaction.ts";
 import { DEFAULT_POOL_LIMITS, TransactionPool } from "../../../mempool/evm/transaction-pool.ts";
@@ -234,11 +234,11 @@ describe("an ordinary transaction", () => {
       run: () => (runs++ === 0 ? first.promise : Promise.resolve(COMPLETED)),
     });
     const sent = send(transaction());
-    expect(await send(transaction({ hash: "dearer", maxFeePerGas: 4n * GWEI, maxPriorityFeePerGas: 20n }))).toEqual({
-      ok: true,
-      value: "dearer",
-    });
+    const dearer = { maxFeePerGas: 4n * GWEI, maxPriorityFeePerGas: 20n };
+    const replacing = send(transaction({ hash: "dearer", ...dearer }));
+    await vi.waitFor(() => expect(pool.get("0xaa/0")).toBeUndefined());
     first.resolve(run);
+    expect(await replacing).toEqual({ ok: true, value: "dearer" });
     expect(await sent).toEqual({ ok: true, value: "0xaa/0" });
     expect([taken, submitted, outcomes.get("0xaa/0")?.state]).toEqual([["dearer"], [], "replaced"]);
     expect([...pool.entries()].map(({ transaction: { hash }, kind }) => [hash, kind])).toEqual([
