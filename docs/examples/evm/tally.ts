@@ -1,8 +1,10 @@
 import type { BuiltBlock } from "../../../scheduler/evm/block-building.ts";
-import { DEFAULT_TIMES } from "../../../scheduler/evm/producer.ts";
 import type { EvmPreExecutor } from "../../../scheduler/evm/pre-executor.ts";
 import type { ServiceStatistics } from "../../../scheduler/index.ts";
 import type { Checked } from "./validator.ts";
+
+/** Before the seal: a result that comes later has no time to be run with, twice, and is for the next block. */
+const RESULTS_MS = 100;
 
 interface Times {
   readonly sealAtMs: number;
@@ -21,8 +23,8 @@ export interface Summary {
   };
   readonly refunded: number;
   /**
-   * Of the transactions that ask models: sealed in the first block that took transactions after their last result, and after the
-   * one with the nonce before.
+   * Of the transactions that ask models: sealed in the first block whose cut-off for results (100 ms before the seal) came after
+   * their last one, and not before the one with the nonce before.
    */
   readonly firstBlockShare: number | undefined;
   /** How much later than planned blocks were there. */
@@ -116,7 +118,7 @@ export class Tally {
   }
 
   #firstBlockShare(): number | undefined {
-    const chosenAtMs = this.#times.map(({ sealAtMs }) => sealAtMs - DEFAULT_TIMES.closeMs);
+    const cutOffMs = this.#times.map(({ sealAtMs }) => sealAtMs - RESULTS_MS);
     /** Block of each sender's latest transaction: the next one cannot be in an earlier one. */
     const before = new Map<string, number>();
     let inFirst = 0;
@@ -130,7 +132,7 @@ export class Tally {
         const us = decidedUs.get(hash);
         if (us !== undefined) {
           all++;
-          const first = chosenAtMs.findIndex((ms) => ms * 1000 > us);
+          const first = cutOffMs.findIndex((ms) => ms * 1000 > us);
           if (place <= Math.max(first, before.get(sender) ?? 0)) inFirst++;
         }
         before.set(sender, place);
