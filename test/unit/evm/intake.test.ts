@@ -234,6 +234,7 @@ describe("an ordinary transaction", () => {
       run: () => (runs++ === 0 ? first.promise : Promise.resolve(COMPLETED)),
     });
     const sent = send(transaction());
+    await vi.waitFor(() => expect(runs).toBe(1));
     const dearer = { maxFeePerGas: 4n * GWEI, maxPriorityFeePerGas: 20n };
     const replacing = send(transaction({ hash: "dearer", ...dearer }));
     await vi.waitFor(() => expect(pool.get("0xaa/0")).toBeUndefined());
