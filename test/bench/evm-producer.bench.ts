@@ -79,7 +79,7 @@ async function ordinaryBesidePending(): Promise<{ readonly perSecond: number; re
 function start(): Promise<EvmDevnet> {
   return startEvmDevnet({
     chainId: BigInt(CHAIN_ID),
-    alloc: accounts.map(({ address }) => ({ address: address.toLowerCase(), balanceWei: 10n ** 24n })),
+    alloc: accounts.map(({ address }) => ({ address: address.toLowerCase(), balanceWei: 10n ** 22n })),
     gasLimit: 100_000_000n,
     pipe: { fleet: { transport: silentFleet() }, policy: { kind: "fixed", copies: 1 }, logger: "silent" },
     limits: { defaultTtlBlocks: 1_000 },
