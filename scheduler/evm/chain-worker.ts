@@ -4,12 +4,14 @@ import type { EvmGenesis } from "../../mempool/evm/genesis.ts";
 import { parseTransaction } from "../../mempool/evm/transaction.ts";
 import { assert } from "../shared/assert.ts";
 import type { Asked, Answered } from "./chain-thread.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** The thread of a `ChainThread`: one chain, asked one thing after the other. */
 const port = parentPort;
 assert(port !== null, "runs in a worker thread only");
 const genesis = workerData as EvmGenesis;
 const chain = await EvmChain.create(genesis);
+await warmUp(chain);
 
 let turn: Promise<void> = Promise.resolve();
 port.on("message", ({ id, method, args }: Asked) => {
