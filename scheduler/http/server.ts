@@ -19,7 +19,8 @@ import { usersGroup } from "./handlers-users.ts";
 import { assertHttpLimits, DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { ListenFailed, troubleOf } from "./listen-failed.ts";
 import { HttpMeters } from "./metrics.ts";
-import { countConnections, createNodeServer, listen, stop } from "./node-server.ts";
+import { listen, stop } from "../live/listening.ts";
+import { countConnections, createNodeServer } from "./node-server.ts";
 import { directionsOf, type Shards } from "./shards.ts";
 import { tokenCheck } from "./token.ts";
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { ListenFailed, troubleOf } from "./listen-failed.ts";
-import { listen, stop } from "./node-server.ts";
+import { listen, stop } from "../live/listening.ts";
 import { Effect } from "effect";
 import { PrometheusMetrics } from "effect/observability";
 import { METRICS_TYPE } from "./metrics.ts";

@@ -7,7 +7,8 @@ import { EventHub } from "../../scheduler/http/event-hub.ts";
 import { followersOf } from "../../scheduler/http/followers.ts";
 import { DEFAULT_HTTP_LIMITS } from "../../scheduler/http/limits.ts";
 import { HttpMeters } from "../../scheduler/http/metrics.ts";
-import { createNodeServer, listen, stop } from "../../scheduler/http/node-server.ts";
+import { createNodeServer } from "../../scheduler/http/node-server.ts";
+import { listen, stop } from "../../scheduler/live/listening.ts";
 import { Follower, type Served, serve, TOKEN } from "./support/http.ts";
 
 let served: Served | undefined;

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { listen, stop } from "../../live/listening.ts";
 import { Access } from "./access.ts";
 import type { EvmBackend } from "./backend.ts";
 import { readBody } from "./body.ts";
@@ -70,7 +71,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   server.on("request", (request, response) => void door.request(request, response));
   server.on("upgrade", (request, socket, head) => door.upgrade(request, socket, head, webSockets));
   try {
-    await listen(server, host, port);
+    await listen(server, { host, port });
   } catch (error) {
     await webSockets.close(0);
     subscriptions.close();
@@ -257,32 +258,6 @@ function drop(socket: Duplex, status: string, error: RpcError): void {
 function pathOf({ url = "/" }: IncomingMessage): string {
   const end = url.search(/[?#]/);
   return end === -1 ? url : url.slice(0, end);
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen({ host, port }, () => {
-    server.off("error", reject);
-    // What befalls a server that listens, such as no file handle being left, passes; a connection is lost by it.
-    server.on("error", () => undefined);
-    resolve();
-  });
-  return promise;
-}
-
-/** Pause between two looks for connections that have become idle. */
-const LOOK_MS = 20;
-
-async function stop(server: Server, limitMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  server.closeIdleConnections();
-  const looks = setInterval(() => server.closeIdleConnections(), LOOK_MS);
-  const limit = setTimeout(() => server.closeAllConnections(), limitMs);
-  await promise;
-  clearInterval(looks);
-  clearTimeout(limit);
 }
 
 function addressOf(server: Server): string {
