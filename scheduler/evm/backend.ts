@@ -1,6 +1,6 @@
 import type { Common } from "@ethereumjs/common";
 import type { BlockEnvironment } from "../../mempool/evm/machine.ts";
-import type { CallOutcome } from "../../mempool/evm/trial.ts";
+import type { CallOutcome, CallRequest } from "../../mempool/evm/trial.ts";
 import type { DiscoveredCall } from "../../mempool/evm/inference.ts";
 import type { TransactionPool } from "../../mempool/evm/transaction-pool.ts";
 import type { Pipe, TransactionView } from "../index.ts";
@@ -9,7 +9,6 @@ import type { EvmIntake } from "./intake.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type {
   BackendEvent,
-  CallRequest,
   CallResult,
   EvmBackend,
   Outcome,

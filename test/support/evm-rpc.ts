@@ -1,10 +1,10 @@
 import { createBlock } from "@ethereumjs/block";
 import { type Common, createCustomCommon, Hardfork, Mainnet } from "@ethereumjs/common";
 import { createTxFromRLP } from "@ethereumjs/tx";
+import type { CallRequest } from "../../mempool/evm/trial.ts";
 import type { BlockRecord } from "../../scheduler/index.ts";
 import type {
   BackendEvent,
-  CallRequest,
   CallResult,
   EvmBackend,
   NextBlock,

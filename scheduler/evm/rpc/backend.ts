@@ -1,3 +1,4 @@
+import type { CallRequest } from "../../../mempool/evm/trial.ts";
 import type { SealEstimate } from "../../index.ts";
 import type { IndexedTransaction } from "./indexed.ts";
 import type { EvmProblem } from "./problems.ts";
@@ -11,21 +12,6 @@ export type Outcome<T> =
 export type StatePoint =
   | { readonly kind: "block"; readonly number: number; readonly hash: string; readonly stateRoot: string }
   | { readonly kind: "pending" };
-
-/** A message call that is tried out and leaves nothing behind. Addresses in lower case, amounts in wei. */
-export interface CallRequest {
-  readonly from: string | undefined;
-  /** `undefined`: `data` is a contract's creation. */
-  readonly to: string | undefined;
-  readonly data: Uint8Array;
-  readonly value: bigint;
-  /** `undefined`: as much as the backend allows. */
-  readonly gas: bigint | undefined;
-  /** The most that a unit of gas may cost; `undefined`: gas is free, and no balance is asked for it. */
-  readonly maxFeePerGas: bigint | undefined;
-  readonly maxPriorityFeePerGas: bigint | undefined;
-  readonly accessList: readonly { readonly address: string; readonly storageKeys: readonly string[] }[];
-}
 
 /** A question to a model that a tried call asked, and that has no result there: zeros stood for it. */
 export interface PendingCall {

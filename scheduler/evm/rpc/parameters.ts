@@ -1,4 +1,4 @@
-import type { CallRequest } from "./backend.ts";
+import type { CallRequest } from "../../../mempool/evm/trial.ts";
 import type { Decoded, Decoder, Parameter } from "./method.ts";
 
 /** How the method's parameters are read. What is not written as JSON-RPC writes it is refused, with what was expected. */
