@@ -118,8 +118,8 @@ export class Pool {
   /** The chain says what the account's next nonce is. Gives the transactions whose nonces it used; they have to leave. */
   follow(account: Account, chainNonce: number): PendingTransaction[] {
     account.byChain = true;
-    const overtaken = account.queue.slice(0, Math.max(0, chainNonce - account.nextNonce));
-    if (overtaken.length > 0 || chainNonce > account.nextNonce) return overtaken.filter((tx) => tx !== undefined);
+    if (chainNonce > account.nextNonce)
+      return account.queue.slice(0, chainNonce - account.nextNonce).filter((tx) => tx !== undefined);
     // A reorg gave nonces back that no transaction of ours had.
     const nextNonce = Math.max(chainNonce, account.floor, account.nextNonce - this.limits.maxPendingPerSender);
     while (account.nextNonce > nextNonce) {
