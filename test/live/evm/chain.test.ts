@@ -63,15 +63,15 @@ test("a question about an answer resolves within one transaction", async () => {
     read: Record<string, () => Promise<Hex>>;
   };
   expect(answered?.args).toEqual({ first: await twoStep.read["first"]?.(), second: await twoStep.read["second"]?.() });
-  const proof = await chain.rpc("pipe_receipt", hash);
+  const proof = await chain.known("pipe_receipt", hash);
   expect(proof.blockNumber).toBe(Number(receipt.blockNumber));
-  expect(proof.receipts.map(({ receipt: { txHash, callIndex, mode } }: never) => [txHash, callIndex, mode])).toEqual([
+  expect(proof.receipts.map(({ receipt: { txHash, callIndex, mode } }) => [txHash, callIndex, mode])).toEqual([
     [hash.slice(2), 0, "vanilla"],
     [hash.slice(2), 1, "vanilla"],
   ]);
-  const outputs = proof.receipts.map(({ receipt: { output } }: never) => toHex(Buffer.from(output, "base64")));
+  const outputs = proof.receipts.map(({ receipt: { output } }) => toHex(Buffer.from(output, "base64")));
   expect(outputs).toEqual([answered?.args["first"], answered?.args["second"]]);
-  await chain.until("it is final", async () => (await chain.rpc("pipe_receipt", hash)).final === true);
+  await chain.until("it is final", async () => (await chain.known("pipe_receipt", hash)).final === true);
   expect(await chain.rpc("pipe_status", hash)).toMatchObject({
     kind: "inference",
     state: "committed",
@@ -92,8 +92,8 @@ test("money moves only on a proved score, in the transaction that the enclave's 
     const receipt = await chain.receipt(hash);
     expect(receipt.status).toBe("success");
     const names = logsOf("RiskRebalancer", receipt).map(({ eventName }) => eventName);
-    const proof = await chain.rpc("pipe_receipt", hash);
-    const modes = proof.receipts.map(({ receipt: { mode } }: { receipt: { mode: string } }) => mode);
+    const proof = await chain.known("pipe_receipt", hash);
+    const modes = proof.receipts.map(({ receipt: { mode } }) => mode);
     expect(modes[0]).toBe("tee");
     if (!names.includes("Moved")) continue;
     expect(modes).toEqual(["tee", "zkml"]);
@@ -112,8 +112,8 @@ test("ten questions are in one block, and transfers beside", async () => {
   expect(receipts.map(({ status, gasUsed }) => [status, gasUsed])).toEqual(Array(3).fill(["success", 21_000n]));
   const receipt = await chain.receipt(hash);
   expect(receipt.status).toBe("success");
-  const block = await chain.rpc("pipe_block", toHex(receipt.blockNumber));
-  const own = block.inference.receipts.filter(({ receipt: { txHash } }: never) => txHash === hash.slice(2));
+  const block = await chain.known("pipe_block", toHex(receipt.blockNumber));
+  const own = block.inference.receipts.filter(({ receipt: { txHash } }) => txHash === hash.slice(2));
   expect(own).toHaveLength(10);
   expect(block.inference.header.transactions).toContain(hash.slice(2));
   const header = await chain.reader.getBlock({ blockNumber: receipt.blockNumber });
@@ -126,11 +126,11 @@ test("calls and estimates go on without a model, and say which questions are ope
   const { address } = chain.user(0);
   expect((await chain.reader.call({ account: address, to, data })).data).toBeUndefined();
   const gas = await chain.reader.estimateGas({ account: address, to, data });
-  const tried = await chain.rpc("pipe_call", { from: address, to, data });
+  const tried = await chain.known("pipe_call", { from: address, to, data });
   expect(tried.pendingCalls).toHaveLength(2);
   const hash = await chain.send(chain.user(0), { to, data, gas });
   expect(await chain.rpc("pipe_status", hash)).toMatchObject({ hash, kind: "inference" });
-  const estimate = await chain.rpc("pipe_estimate", hash);
+  const estimate = await chain.known("pipe_estimate", hash);
   for (const { probability } of estimate) expect(probability).toBeGreaterThanOrEqual(0);
   expect((await chain.receipt(hash)).status).toBe("success");
 });

@@ -2,7 +2,17 @@ import { concatHex, type Hash, type Hex, parseEther, toHex } from "viem";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { inferenceOptions } from "../../../mempool/evm/options.ts";
 import { addressOf, calldata, type ContractName, contracts } from "../../support/evm-chain.ts";
-import { CHAIN_ID, DEPOSIT, DEPOSIT_CALL, GWEI, LiveChain, PRECOMPILE, type User } from "../support/evm-devnet.ts";
+import type { RpcError } from "../../../scheduler/evm/rpc/problems.ts";
+import {
+  type Answers,
+  CHAIN_ID,
+  DEPOSIT,
+  DEPOSIT_CALL,
+  GWEI,
+  LiveChain,
+  PRECOMPILE,
+  type User,
+} from "../support/evm-devnet.ts";
 
 /** One chain for all who mean no good, and for those who use it beside them. */
 let chain: LiveChain;
@@ -38,16 +48,15 @@ function input(seed: number): Hex {
   return toHex(new Uint8Array(Float32Array.from({ length: 16 }, (_, index) => Math.cos(seed + index)).buffer));
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what a method answers its documentation says.
-function status(hash: Hash): Promise<any> {
+function status(hash: Hash): Promise<Answers["pipe_status"] | null> {
   return chain.rpc("pipe_status", hash);
 }
 
-async function left(hash: Hash): Promise<{ readonly state: string; readonly reason: string }> {
+async function left(hash: Hash): Promise<Answers["pipe_status"]> {
   await chain.until(`${hash} leaves`, async () =>
-    ["refunded", "dropped", "refused", "replaced"].includes((await status(hash))?.state),
+    ["refunded", "dropped", "refused", "replaced"].includes((await status(hash))?.state ?? ""),
   );
-  return status(hash);
+  return chain.known("pipe_status", hash);
 }
 
 async function escrowIsBack(of: User, depositGwei: number): Promise<void> {
@@ -66,9 +75,12 @@ async function problem(sent: Promise<unknown>): Promise<string> {
   );
 }
 
+function kindOf(error: RpcError | undefined): string | undefined {
+  return typeof error?.data === "object" ? error.data.kind : undefined;
+}
+
 /** What a raw transaction meets. */
-// biome-ignore lint/suspicious/noExplicitAny: an error of JSON-RPC.
-async function refused(raw: string): Promise<any> {
+async function refused(raw: string): Promise<RpcError | undefined> {
   return (await chain.rpcAnswer("eth_sendRawTransaction", raw)).error;
 }
 
@@ -97,11 +109,11 @@ test("loops over inference, reverts after it, and garbage, all pay for gas and h
     "success",
     "reverted",
   ]);
-  const asked = await Promise.all([0, 1, 2, 7].map((place) => chain.rpc("pipe_receipt", sent[place])));
+  const asked = await Promise.all([0, 1, 2, 7].map((place) => chain.known("pipe_receipt", sent[place])));
   expect(asked.map(({ receipts: { length } }) => length)).toEqual([16, 1, 2, 1]);
   expect(await chain.reader.getBalance({ address: PRECOMPILE })).toBe(0n);
   // What was not used of its escrow is back; what was asked is paid, though the contract reverted.
-  await chain.until("its fees are paid", async () => (await status(sent[0] as Hash)).state === "committed");
+  await chain.until("its fees are paid", async () => (await status(sent[0] as Hash))?.state === "committed");
   expect(await chain.depositGwei(user(0))).toBeLessThan(before);
 });
 
@@ -145,7 +157,7 @@ test("what cannot be a transaction of this chain is refused in typed words", asy
   const fees = { maxFeePerGas: 20n * GWEI, maxPriorityFeePerGas: GWEI };
   const plain = { to: DEPOSIT as Hex, value: 1n, nonce: 0, gas: 21_000n, type: "eip1559", ...fees } as const;
   const good = await account.signTransaction({ ...plain, chainId: CHAIN_ID });
-  const kinds = async (raw: string) => (await refused(raw))?.data?.kind;
+  const kinds = async (raw: string) => kindOf(await refused(raw));
   expect(await refused(await account.signTransaction({ ...plain, chainId: 1 }))).toMatchObject({
     code: -32000,
     data: { kind: "wrong-chain" },
@@ -268,7 +280,7 @@ test("a reorg takes back ordinary ones, results and deposits, and nothing is pai
   expect(to).toBeLessThan(Number(first.blockNumber));
   const again = await Promise.all(
     [question, deposit, transfer].map(async (hash) => {
-      await chain.until(`${hash} is in a block again`, async () => (await status(hash))?.blockNumber > to);
+      await chain.until(`${hash} is in a block again`, async () => ((await status(hash))?.blockNumber ?? 0) > to);
       return chain.receipt(hash);
     }),
   );
@@ -277,11 +289,8 @@ test("a reorg takes back ordinary ones, results and deposits, and nothing is pai
   await chain.blocksPass(4);
   expect((await chain.devnet.pipe.statistics()).counters.racesDecided).toBe(launched);
   expect(await chain.depositGwei(payer)).toBe(500_000_000);
-  const { receipts } = await chain.rpc("pipe_receipt", question);
-  const fees = receipts.reduce(
-    (sum: number, { receipt }: { receipt: { feeGwei: number } }) => sum + receipt.feeGwei,
-    0,
-  );
+  const { receipts } = await chain.known("pipe_receipt", question);
+  const fees = receipts.reduce((sum, { receipt }) => sum + receipt.feeGwei, 0);
   expect((await chain.ledger()).paidGwei - before.paidGwei).toBe(fees);
   const logs = await chain.reader.getLogs({ address: DEPOSIT, fromBlock: BigInt(to + 1) });
   expect(logs.filter(({ transactionHash }) => transactionHash === deposit)).toHaveLength(1);
@@ -341,7 +350,7 @@ test("a creation that asks models in its constructor is raced as any other", asy
   const code = codeAt(codeAt(0).length / 2);
   const hash = await chain.send(of, { data: `0x${code}${question.data.slice(2)}` });
   expect((await chain.receipt(hash)).status).toBe("success");
-  expect((await chain.rpc("pipe_receipt", hash)).receipts).toHaveLength(1);
+  expect((await chain.known("pipe_receipt", hash)).receipts).toHaveLength(1);
 });
 
 test("a flood of first runs that burn gas keeps neither blocks nor transfers out (P7)", async () => {

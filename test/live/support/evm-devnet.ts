@@ -18,8 +18,10 @@ import type { GenesisAccount } from "../../../mempool/evm/genesis.ts";
 import type { BuiltBlock } from "../../../scheduler/evm/block-building.ts";
 import { devAccounts } from "../../../scheduler/evm/dev-accounts.ts";
 import { type EvmDevnet, type EvmDevnetOptions, startEvmDevnet } from "../../../scheduler/evm/devnet.ts";
+import type { PipeStatus } from "../../../scheduler/evm/rpc/backend.ts";
+import type { RpcError } from "../../../scheduler/evm/rpc/problems.ts";
 import { type RpcServer, startRpcServer } from "../../../scheduler/evm/rpc/server.ts";
-import { defaultFleet, type ServiceStatistics } from "../../../scheduler/index.ts";
+import { type BlockRecord, defaultFleet, type Receipt, type ServiceStatistics } from "../../../scheduler/index.ts";
 import type { CompiledContract } from "../../support/solidity.ts";
 
 export const CHAIN_ID = 1337;
@@ -63,6 +65,19 @@ function userOf(account: PrivateKeyAccount, url: string) {
     transport: http(url, { retryCount: 0, timeout: PATIENCE_MS }),
   });
   return { account, wallet, address: account.address.toLowerCase() as Hex, nonce: 0 };
+}
+
+/** What of these methods' answers tests look into, as docs/EVM-RPC.md has them. */
+export interface Answers {
+  readonly pipe_status: PipeStatus;
+  readonly pipe_estimate: readonly { readonly blockNumber: number; readonly probability: number }[];
+  readonly pipe_receipt: {
+    readonly blockNumber: number;
+    readonly final: boolean;
+    readonly receipts: readonly { readonly receipt: Receipt }[];
+  };
+  readonly pipe_block: { readonly inference: BlockRecord };
+  readonly pipe_call: { readonly pendingCalls: readonly unknown[] };
 }
 
 export interface Sent {
@@ -183,7 +198,7 @@ export class LiveChain {
       found = await this.reader.getTransactionReceipt({ hash }).catch(() => undefined);
       if (found !== undefined) return true;
       const status = await this.rpc("pipe_status", hash);
-      if (GONE.has(status?.state)) throw new Error(`${hash} is ${status.state}: ${status.reason}`);
+      if (status !== null && GONE.has(status.state)) throw new Error(`${hash} is ${status.state}: ${status.reason}`);
       return false;
     });
     return found as TransactionReceipt;
@@ -200,21 +215,31 @@ export class LiveChain {
     return (await this.devnet.pipe.account(user.address))?.depositGwei ?? 0;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: what a method answers its documentation says; the tests look into it.
-  async rpc(method: string, ...params: unknown[]): Promise<any> {
+  /** `null` for what is not known. */
+  async rpc<M extends keyof Answers>(method: M, ...params: unknown[]): Promise<Answers[M] | null> {
     const { result, error } = await this.rpcAnswer(method, ...params);
     if (error !== undefined) throw new Error(JSON.stringify(error));
-    return result;
+    return result as Answers[M] | null;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into answers and errors of every method.
-  async rpcAnswer(method: string, ...params: unknown[]): Promise<any> {
+  /** Rejects for what is not known. */
+  async known<M extends keyof Answers>(method: M, ...params: unknown[]): Promise<Answers[M]> {
+    const answer = await this.rpc(method, ...params);
+    if (answer === null) throw new Error(`${method} knows nothing of ${JSON.stringify(params)}`);
+    return answer;
+  }
+
+  /** The whole answer, for methods that are to fail. */
+  async rpcAnswer(
+    method: string,
+    ...params: unknown[]
+  ): Promise<{ readonly result?: unknown; readonly error?: RpcError }> {
     const response = await fetch(this.server.url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
     });
-    return response.json();
+    return (await response.json()) as { readonly result?: unknown; readonly error?: RpcError };
   }
 
   /** Waits until it holds, looking every few milliseconds. */
